@@ -1,0 +1,27 @@
+default_scope = 'mmseg'
+custom_imports = dict(imports=['mmlmseg'], allow_failed_imports=False)
+
+env_cfg = dict(
+    cudnn_benchmark=False,  # crops differ in size between datasets, so tuning per size would never settle
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+log_processor = dict(by_epoch=False)
+log_level = 'INFO'
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(
+        type='CheckpointHook',
+        by_epoch=False,
+        interval=5000,
+        max_keep_ckpts=2,
+        save_best='mean/mIoU',
+        rule='greater',
+    ),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
+load_from = None
+resume = False

@@ -1,0 +1,37 @@
+# LMSeg as in the paper; the configs that inherit this file name the label spaces.
+model = dict(
+    type='mmlmseg.MultiSpaceSegmentor',
+    data_preprocessor=dict(
+        type='mmlmseg.GroupingDataPreProcessor',
+        mean=[122.7709383, 116.7460125, 104.09373615],  # CLIP's, in RGB
+        std=[68.5005327, 66.6321579, 70.32316305],
+        bgr_to_rgb=True,
+        size_divisor=32,
+    ),
+    backbone=dict(type='mmlmseg.CLIPResNet', model_name='RN50-quickgelu', pretrained='openai'),
+    decode_head=dict(
+        type='mmlmseg.QueryHead',
+        in_channels=[256, 512, 1024, 2048],
+        channels=256,
+        pixel_decoder=dict(type='mmdet.PixelDecoder', norm_cfg=dict(type='GN', num_groups=32)),
+        queries=dict(type='mmlmseg.SharedQueries', num_queries=100),
+        decoder=dict(
+            type='mmlmseg.CategoryGuidedDecoder',
+            num_layers=6,
+            num_heads=8,
+            ffn_channels=2048,
+            dropout=0.1,
+            order='visual-text',
+        ),
+        text=dict(
+            type='mmlmseg.TextTable',
+            encoder=dict(type='mmlmseg.OpenClipText', model_name='RN50-quickgelu', pretrained='openai'),
+        ),
+        classifier=dict(type='mmlmseg.TextClassifier', tau=0.07),
+        criterion=dict(
+            type='mmlmseg.SetCriterion', class_weight=1.0, focal_weight=20.0, dice_weight=1.0, no_object_weight=0.1
+        ),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(),
+)
