@@ -1,0 +1,130 @@
+"""The set criterion: match, then classification, focal and dice loss of every decoder layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine import dist
+from torch import Tensor, nn
+
+from ..classifiers import mask_classes
+from .losses import class_losses, mask_losses
+from .matching import match
+from ..precision import at_least_float32, no_autocast
+from ..structures import HeadOutputs, Targets
+from ...registry import MODELS
+
+NAMES = ('loss_cls', 'loss_focal', 'loss_dice')
+
+
+@MODELS.register_module()
+class SetCriterion(nn.Module):
+    """The training objective of the paper (equation 3) over the size groups of one step.
+
+    Every decoder layer is matched and supervised on its own. All losses are normalised over the whole batch, over all
+    size groups and all ranks: the classification loss by the total class weight of the queries' targets, the mask
+    losses by the number of matched masks. Pixels that do not count are left out of costs and losses.
+
+    Args:
+        class_weight: Factor of the classification loss, in the matching too.
+        focal_weight: Factor of the focal loss, in the matching too.
+        dice_weight: Factor of the dice loss, in the matching too.
+        no_object_weight: Weight of queries that are matched with nothing, in the classification loss.
+    """
+
+    def __init__(
+        self,
+        class_weight: float = 1.0,
+        focal_weight: float = 20.0,
+        dice_weight: float = 1.0,
+        no_object_weight: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.weights = (class_weight, focal_weight, dice_weight)
+        self.no_object_weight = no_object_weight
+
+    def forward(self, outputs: Sequence[HeadOutputs], targets: Sequence[Targets]) -> dict[str, Tensor]:
+        """The losses of one step.
+
+        Args:
+            outputs: Predictions, one entry per size group.
+            targets: Targets, one entry per size group, in the same order.
+
+        Returns:
+            Weighted scalar losses ``loss_cls``, ``loss_focal``, ``loss_dice`` of the final decoder layer, and those
+            of the others as ``d0.loss_cls``, ...
+        """
+        matched = match(outputs, targets, *self.weights)
+        class_total, mask_total = normalisers(outputs, targets, self.no_object_weight)
+        sums = sum(  # [3, L]
+            group_losses(output, target, queries, self.no_object_weight)
+            for output, target, queries in zip(outputs, targets, matched, strict=True)
+        )
+        totals = torch.stack([class_total, mask_total, mask_total])
+        losses = sums * (totals.new_tensor(self.weights) / totals)[:, None]
+        last = losses.shape[1] - 1
+        return {
+            name if layer == last else f'd{layer}.{name}': losses[row, layer]
+            for layer in range(last + 1)
+            for row, name in enumerate(NAMES)
+        }
+
+
+def normalisers(
+    outputs: Sequence[HeadOutputs], targets: Sequence[Targets], no_object_weight: float
+) -> tuple[Tensor, Tensor]:
+    """What the losses of a step are divided by: the total class weight and the number of matched masks.
+
+    Both follow from the targets alone. They are divided by the number of ranks, so that the mean of the ranks'
+    gradients, which DDP takes, is the gradient of the loss over the global batch.
+
+    Args:
+        outputs: Predictions, one entry per size group; only their number of queries is used.
+        targets: Targets, one entry per size group.
+        no_object_weight: Weight of unmatched queries.
+
+    Returns:
+        Two positive scalars.
+    """
+    first = at_least_float32(outputs[0].class_logits)
+    totals = torch.zeros(2, dtype=first.dtype, device=first.device)
+    for output, target in zip(outputs, targets, strict=True):
+        samples, queries = output.class_logits.shape[1:3]
+        masks = target.valid.sum(1).clamp(max=queries).sum()
+        totals = totals + torch.stack([masks + no_object_weight * (samples * queries - masks), masks]).to(totals)
+    dist.all_reduce(totals)
+    class_total, mask_total = torch.where(totals > 0, totals, 1.0) / dist.get_world_size()
+    return class_total, mask_total
+
+
+def group_losses(output: HeadOutputs, target: Targets, queries: Tensor, no_object_weight: float) -> Tensor:
+    """The un-normalised, unweighted losses of one size group.
+
+    Args:
+        output: Predictions of the group.
+        target: Targets of the group.
+        queries: The matching as :func:`match` returns it, long [L, B, T] on the host.
+        no_object_weight: Weight of unmatched queries in the classification loss.
+
+    Returns:
+        Classification, focal and dice loss of each decoder layer, summed over the group [3, L].
+    """
+    layer, sample, slot = (queries >= 0).nonzero(as_tuple=True)
+    index = torch.stack([layer, sample, slot, queries[layer, sample, slot]])
+    layer, sample, slot, query = index.to(output.mask_logits.device, non_blocking=True)  # [M] each
+
+    with no_autocast(output.mask_logits):
+        class_logits = mask_classes(at_least_float32(output.class_logits), output.valid)
+        classes = torch.full_like(class_logits[..., 0], class_logits.shape[-1] - 1, dtype=torch.long)  # [L, B, N]
+        classes[layer, sample, query] = target.labels[sample, slot]
+        by_class = class_losses(class_logits, classes, no_object_weight)  # [L]
+
+        # Only matched masks are ever resized. With no match at all these are sums over nothing that still depend on
+        # the mask logits, so that every parameter gets its (zero) gradient.
+        focal, dice = mask_losses(
+            output.mask_logits[layer, sample, query], target.masks[sample, slot], target.pixels[sample]
+        )
+        zeros = by_class.new_zeros(2, len(by_class))
+        by_mask = zeros.index_add(1, layer, torch.stack([focal, dice]).to(zeros.dtype))  # [2, L]
+    return torch.cat([by_class[None], by_mask])

@@ -1,0 +1,175 @@
+"""Bipartite matching of queries and targets (paper equations 4 and 5), all layers and images of a step at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ...errors import LabelSpaceError
+from ..classifiers import mask_classes
+from .losses import DICE_SMOOTHING, focal_terms
+from ..precision import at_least_float32, no_autocast
+from ..structures import HeadOutputs, Targets
+
+_PADDING, _TARGET, _FOREIGN = 0, 1, 2  # what a target slot holds, as told to the host
+
+
+def class_cost(logits: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+    """Minus the probability of each target's class.
+
+    Args:
+        logits: Class logits [L, B, N, K + 1], no-object last.
+        valid: Columns of each sample's label space, bool [B, K + 1].
+        labels: Target classes, long [B, T].
+
+    Returns:
+        Costs [L, B, N, T].
+    """
+    probability = mask_classes(at_least_float32(logits), valid).softmax(-1)
+    index = labels[None, :, None].expand(*probability.shape[:3], -1)  # [L, B, N, T]
+    return -probability.gather(-1, index)
+
+
+def mask_cost(
+    logits: Tensor, masks: Tensor, pixels: Tensor, focal_weight: float = 20.0, dice_weight: float = 1.0
+) -> Tensor:
+    """Weighted sum of the focal and the dice loss between every query and every target of a sample.
+
+    Both losses are linear in the target, so they are matrix products over the pixels; no [N, T, pixels] tensor exists.
+
+    Args:
+        logits: Mask logits of one layer [B, N, h, w].
+        masks: Target masks at the same resolution, bool [B, T, h, w].
+        pixels: Pixels that count, bool [B, h, w].
+        focal_weight: Factor of the focal cost, a mean over the counted pixels.
+        dice_weight: Factor of the dice cost.
+
+    Returns:
+        Costs [B, N, T].
+    """
+    logits = at_least_float32(logits).flatten(2)  # [B, N, P]
+    counted = pixels.flatten(1).to(logits.dtype)  # [B, P]
+    target = (masks & pixels[:, None]).flatten(2).to(logits.dtype)  # [B, T, P]
+    inside, outside, probability = focal_terms(logits)
+
+    rest = torch.einsum('bnp,bp->bn', outside, counted)
+    focal = torch.einsum('bnp,btp->bnt', inside - outside, target) + rest[..., None]
+    focal = focal / counted.sum(1).clamp(min=1)[:, None, None]
+
+    overlap = torch.einsum('bnp,btp->bnt', probability, target)
+    total = torch.einsum('bnp,bp->bn', probability, counted)[..., None] + target.sum(2)[:, None]
+    dice = 1 - (2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)
+    return focal_weight * focal + dice_weight * dice
+
+
+def nearest(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize [..., H, W] to ``size`` by picking pixels, which keeps bool maps bool (as MaskFormer's 'nearest')."""
+    rows, columns = (
+        torch.arange(new, device=maps.device) * old // new for new, old in zip(size, maps.shape[-2:], strict=True)
+    )
+    return maps[..., rows[:, None], columns]
+
+
+@torch.no_grad()
+def matching_cost(
+    outputs: HeadOutputs, targets: Targets, class_weight: float, focal_weight: float, dice_weight: float
+) -> Tensor:
+    """The cost of matching any query with any target of its sample, in every decoder layer.
+
+    Args:
+        outputs: Predictions of one size group.
+        targets: Targets of the same samples.
+        class_weight: Factor of the class cost.
+        focal_weight: Factor of the focal cost.
+        dice_weight: Factor of the dice cost.
+
+    Returns:
+        Costs [L, B, N, T]; meaningless where the target slot is padding.
+    """
+    size = outputs.mask_logits.shape[-2:]
+    masks = nearest(targets.masks, size)  # [B, T, h, w]
+    pixels = nearest(targets.pixels, size)  # [B, h, w]
+    # Layer by layer: the intermediate pixel maps of all layers together would be the largest tensors of the step.
+    by_mask = torch.stack([mask_cost(layer, masks, pixels, focal_weight, dice_weight) for layer in outputs.mask_logits])
+    labels = targets.labels.clamp(max=outputs.class_logits.shape[-1] - 1)
+    return class_weight * class_cost(outputs.class_logits, outputs.valid, labels) + by_mask
+
+
+def match(
+    outputs: Sequence[HeadOutputs],
+    targets: Sequence[Targets],
+    class_weight: float = 1.0,
+    focal_weight: float = 20.0,
+    dice_weight: float = 1.0,
+) -> list[Tensor]:
+    """Match the targets of all size groups, layers and samples with queries, at one device synchronisation.
+
+    Args:
+        outputs: Predictions, one entry per size group.
+        targets: Targets, one entry per size group.
+        class_weight: Factor of the class cost.
+        focal_weight: Factor of the focal cost.
+        dice_weight: Factor of the dice cost.
+
+    Returns:
+        For each group a long tensor [L, B, T] **on the host** with the query of each target, -1 where the slot is
+        padding or, if there are more targets than queries, where the target got none.
+
+    Raises:
+        LabelSpaceError: A target has a label outside its sample's label space.
+        FloatingPointError: A cost is not finite.
+    """
+    if not outputs:
+        return []
+    costs, states = [], []
+    for output, target in zip(outputs, targets, strict=True):
+        with no_autocast(output.mask_logits):
+            costs.append(matching_cost(output, target, class_weight, focal_weight, dice_weight))
+        states.append(_slot_states(output, target))
+    # Everything the host needs, in one copy.
+    packed = torch.cat([part.flatten().to(costs[0].dtype) for part in (*costs, *states)])
+    host = packed.cpu().split([part.numel() for part in (*costs, *states)])
+    return [
+        _solve(host[i].reshape(cost.shape).numpy(), host[len(costs) + i].reshape(state.shape).numpy(), targets[i])
+        for i, (cost, state) in enumerate(zip(costs, states, strict=True))
+    ]
+
+
+def _slot_states(output: HeadOutputs, target: Targets) -> Tensor:
+    """What each target slot holds: padding, a target, or a target whose label is foreign to the sample's space."""
+    no_object = output.valid.shape[1] - 1
+    inside = target.labels < no_object
+    inside &= output.valid.gather(1, target.labels.clamp(max=no_object))
+    return torch.where(target.valid, torch.where(inside, _TARGET, _FOREIGN), _PADDING)  # [B, T]
+
+
+def _solve(costs: np.ndarray, states: np.ndarray, targets: Targets) -> Tensor:
+    """The cheapest assignment of each layer and sample; costs [L, B, N, T], states [B, T]."""
+    layers, samples, _, slots = costs.shape
+    if (states == _FOREIGN).any():
+        sample, slot = np.argwhere(states == _FOREIGN)[0]
+        raise LabelSpaceError(
+            f'sample {sample} of a size group has target label {int(targets.labels[sample, slot])}, which is outside '
+            "its label space. Check the dataset's labels against its class list, and reduce_zero_label."
+        )
+    queries = np.full((layers, samples, slots), -1, dtype=np.int64)
+    for sample in range(samples):
+        wanted = np.flatnonzero(states[sample] == _TARGET)
+        if not wanted.size:
+            continue
+        table = costs[:, sample][:, :, wanted]  # [L, N, T_b]
+        if not np.isfinite(table).all():
+            layer = int(np.argwhere(~np.isfinite(table))[0, 0])
+            raise FloatingPointError(
+                f'the matching cost of sample {sample} of a size group is not finite in decoder layer {layer}: the '
+                'model has produced NaN or infinity. Lower the learning rate, clip gradients (optim_wrapper.clip_grad), '
+                'use bf16 instead of fp16, or check the input images for invalid values.'
+            )
+        for layer in range(layers):
+            query, target = linear_sum_assignment(table[layer])
+            queries[layer, sample, wanted[target]] = query
+    return torch.from_numpy(queries)
