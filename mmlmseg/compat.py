@@ -1,0 +1,177 @@
+"""The one place where older OpenMMLab code meets today's PyTorch.
+
+`apply` is called once, on `import mmlmseg`, before anything imports `mmdet`, `mmcv.ops`, `torchvision` or `open_clip`. It
+
+* lets the OpenMMLab packages import when mmcv carries no compiled operators (nothing mmlmseg uses is compiled),
+* lets a CUDA build of torchvision import beside a CPU build of PyTorch (`open_clip` and `timm` import torchvision),
+* tells PyTorch which harmless classes mmengine stores in its checkpoints, so that safe (`weights_only=True`) loading works.
+
+Safe loading itself is never turned off, and whatever is really there (compiled operators, a matching torchvision) is used untouched.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+_PACKAGES = ('mmengine', 'mmcv', 'mmdet', 'mmseg')
+_EXT = 'mmcv._ext'
+_TORCHVISION_SCHEMAS = (
+    ('nms', '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'),
+    ('qnms', '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'),
+)
+# A `torch.library.Library` takes its definitions back when it is collected, so it has to outlive `apply`.
+_libraries: list[torch.library.Library] = []
+
+
+def apply() -> None:
+    """Apply every adaptation this environment needs; calling it again changes nothing."""
+    require_openmmlab()
+    ensure_torchvision()
+    ensure_mmcv_ext()
+    allow_checkpoint_globals()
+
+
+def require_openmmlab() -> None:
+    """Say how to get the OpenMMLab packages where one is missing.
+
+    They are extras and not dependencies of mmlmseg, since two distributions offer the same import names and installing
+    one over the other breaks both.
+
+    Raises:
+        ImportError: If mmengine, mmcv, mmdet or mmseg is not installed.
+    """
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f'mmlmseg needs {", ".join(_PACKAGES)}; not installed: {", ".join(missing)}. Install the maintained fork with '
+            "pip install 'mmlmseg[onedl]', or the original packages with pip install 'mmlmseg[openmmlab]', never both"
+        )
+
+
+def ensure_torchvision() -> bool:
+    """Make `import torchvision` work although its binary does not fit the installed PyTorch.
+
+    A torchvision built for CUDA cannot load its operators beside a CPU PyTorch, and its Python part then stops on the
+    schemas those operators would have defined. Defining the schemas is enough: calling such an operator still fails with
+    torchvision's own message.
+
+    Returns:
+        Whether the missing schemas had to be defined.
+    """
+    if importlib.util.find_spec('torchvision') is None:
+        return False
+    try:
+        importlib.import_module('torchvision')
+        return False
+    except RuntimeError as error:
+        if 'torchvision::' not in str(error):
+            raise
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'torchvision']:
+        del sys.modules[name]  # half imported: the next import has to start afresh
+    library = torch.library.Library('torchvision', 'FRAGMENT')
+    _libraries.append(library)
+    for name, schema in _TORCHVISION_SCHEMAS:
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(name + schema)
+    importlib.import_module('torchvision')
+    return True
+
+
+def has_compiled_ops() -> bool:
+    """Whether the installed mmcv brings its compiled operators (the stand-in does not count)."""
+    spec = importlib.util.find_spec(_EXT)
+    return spec is not None and spec.loader is not None
+
+
+def ensure_mmcv_ext() -> bool:
+    """Register a stand-in for `mmcv._ext` when mmcv was installed without compiled operators.
+
+    `import mmdet.models` and much of `mmseg` reach `mmcv.ops`, which looks its operators up while it is imported. The
+    stand-in answers the look-up, and each operator raises when it is called. Deformable attention, the one
+    operator a pixel decoder of ours may ask for, is sent down mmcv's pure PyTorch path on every device.
+
+    Returns:
+        Whether the stand-in is in use.
+    """
+    if has_compiled_ops():
+        return False
+    if _EXT not in sys.modules:
+        sys.modules[_EXT] = _stand_in()
+    attention = importlib.import_module('mmcv.ops.multi_scale_deform_attn')
+    for device in ('CUDA', 'MLU', 'MUSA', 'NPU'):
+        # The module asks these flags whether to call the operator; without it the answer is no on any device.
+        if hasattr(attention, f'IS_{device}_AVAILABLE'):
+            setattr(attention, f'IS_{device}_AVAILABLE', False)
+    return True
+
+
+def allow_checkpoint_globals() -> None:
+    """Tell PyTorch's safe unpickler which globals an mmengine checkpoint holds.
+
+    Besides tensors, mmengine saves its logged scalars (`HistoryBuffer`, with numpy arrays inside) in the message hub.
+    Entries are (object, path) pairs: a plain class would be taken off the list again by the first
+    `torch.serialization.safe_globals` block of any other library that names the same class.
+    """
+    torch.serialization.add_safe_globals(_checkpoint_globals())
+
+
+def _stand_in() -> types.ModuleType:
+    module = types.ModuleType(_EXT, 'Stand-in for the compiled operators of mmcv, which are not installed.')
+    # importlib.util.find_spec refuses a module without a spec; no loader means: not the real thing.
+    module.__spec__ = importlib.machinery.ModuleSpec(_EXT, loader=None)
+    # Environment reports call these two; everything else is an operator.
+    known = {'get_compiler_version': lambda: 'n/a', 'get_compiling_cuda_version': lambda: 'n/a'}
+
+    def look_up(name: str) -> Callable[..., Any]:
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return known.get(name) or _missing_op(name)
+
+    module.__getattr__ = look_up  # type: ignore[method-assign]
+    return module
+
+
+def _missing_op(name: str) -> Callable[..., Any]:
+    def call(*args: object, **kwargs: object) -> None:
+        raise RuntimeError(
+            f"the compiled mmcv operator '{name}' was called, but the installed mmcv has no compiled operators; "
+            "use a module that does not need it, or install an mmcv built with its operators for this PyTorch"
+        )
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def _checkpoint_globals() -> list[tuple[Any, str]]:
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    def history_method(owner: object, name: str) -> Any:
+        # HistoryBuffer pickles its statistics as getattr(HistoryBuffer, 'mean'); the real getattr would allow far more.
+        if owner is not HistoryBuffer or name.startswith('_'):
+            raise ValueError(f'a checkpoint may look up statistics of HistoryBuffer only, not {owner!r}.{name}')
+        return getattr(owner, name)
+
+    scalar = np.float64(0).__reduce__()[0]
+    reconstruct = np.zeros(1).__reduce__()[0]
+    entries: list[tuple[Any, str]] = [
+        (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (history_method, 'builtins.getattr'),
+        (np.ndarray, 'numpy.ndarray'),
+        (np.dtype, 'numpy.dtype'),
+    ]
+    for core in ('numpy.core', 'numpy._core'):  # as written by numpy 1 and by numpy 2
+        entries.append((scalar, f'{core}.multiarray.scalar'))
+        entries.append((reconstruct, f'{core}.multiarray._reconstruct'))
+    for code in '?bBhHiIlLqQefd':
+        kind = type(np.dtype(code))
+        entries.append((kind, f'{kind.__module__}.{kind.__name__}'))
+    return entries
