@@ -1,0 +1,42 @@
+"""Errors that tell their reader what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LabelSpaceError(ValueError):
+    """A label space is ill-formed, unknown or clashes with another."""
+
+
+class DataError(ValueError):
+    """An image, a label map or a dataset description cannot be used."""
+
+
+class TextBankError(ValueError):
+    """A text bank lacks a name or does not fit the model."""
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be read or does not fit the model."""
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
+    """Names the known words nearest to a misspelt one.
+
+    Args:
+        name: What the user wrote.
+        known: What would have been right.
+        n: At most this many suggestions.
+
+    Returns:
+        `` Did you mean: a, b?`` with a leading space, or an empty string where nothing is near.
+
+    Example:
+        >>> did_you_mean('camvid', ['camvid11', 'ade20k'])
+        ' Did you mean: camvid11?'
+    """
+    by_lower = {word.lower(): word for word in known}
+    near = [by_lower[word] for word in difflib.get_close_matches(name.lower(), list(by_lower), n=n)]
+    return f' Did you mean: {", ".join(near)}?' if near else ''

@@ -1,0 +1,16 @@
+"""Models: importing this package registers all parts."""
+
+from . import backbones, classifiers, criterion, data_preprocessor, decoders, heads, queries, segmentors, text, tta
+
+__all__ = [
+    'backbones',
+    'classifiers',
+    'criterion',
+    'data_preprocessor',
+    'decoders',
+    'heads',
+    'queries',
+    'segmentors',
+    'text',
+    'tta',
+]

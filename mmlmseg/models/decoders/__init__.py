@@ -1,0 +1,6 @@
+"""Decoders: transformers that turn segment queries into masks and classes."""
+
+from .category_guided import CategoryGuidedDecoder
+from .plain import PlainDecoder
+
+__all__ = ['CategoryGuidedDecoder', 'PlainDecoder']

@@ -1,0 +1,90 @@
+"""Category-guided decoding (LMSeg, section 3.4): queries also attend to the text rows of the sample's label space."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from ..structures import Categories
+from .blocks import Attention
+from .plain import PlainDecoder, PlainDecoderLayer
+
+Order = Literal['visual-text', 'text-visual']
+
+
+class CategoryGuidedLayer(PlainDecoderLayer):
+    """Self-attention, attention to image and text in the given order, feed-forward.
+
+    Args:
+        channels: C.
+        num_heads: Heads of each attention.
+        ffn_channels: Hidden width of the feed-forward block.
+        dropout: Everywhere in the layer.
+        order: Which of image and text comes first (Table 5: ``visual-text`` is better).
+    """
+
+    def __init__(self, channels: int, num_heads: int, ffn_channels: int, dropout: float, order: Order) -> None:
+        super().__init__(channels, num_heads, ffn_channels, dropout)
+        self.text = Attention(channels, num_heads, dropout)
+        self.text_first = order == 'text-visual'
+
+    def look_at_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
+        """Attention of ``[B, N, C]`` to the rows of the sample's space and the no-object row."""
+        rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
+        return self.text(x, x + position, rows, rows, ~categories.valid)
+
+    def forward(
+        self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, categories: Categories
+    ) -> Tensor:
+        """One layer over ``[B, N, C]``."""
+        x = self.look_around(x, position)
+        if self.text_first:
+            x = self.look_at_text(x, position, categories)
+        x = self.look_at_image(x, position, key, value, padding)
+        if not self.text_first:
+            x = self.look_at_text(x, position, categories)
+        return self.feed_forward(x)
+
+
+@MODELS.register_module()
+class CategoryGuidedDecoder(PlainDecoder):
+    """The decoder of LMSeg: :class:`PlainDecoder` with :class:`CategoryGuidedLayer` layers.
+
+    Args:
+        channels: C, the width of queries, memory and text rows.
+        order: Which cross-attention comes first, ``visual-text`` or ``text-visual``.
+        **kwargs: As :class:`PlainDecoder`.
+
+    Raises:
+        ValueError: On any other order.
+    """
+
+    def __init__(self, channels: int, order: Order = 'visual-text', **kwargs) -> None:
+        if order not in ('visual-text', 'text-visual'):
+            raise ValueError(f'order must be "visual-text" or "text-visual", got {order!r}')
+        self.order: Order = order
+        super().__init__(channels, **kwargs)
+
+    def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
+        """Makes one category-guided layer."""
+        return CategoryGuidedLayer(channels, num_heads, ffn_channels, dropout, self.order)
+
+    def forward(
+        self,
+        content: Tensor,
+        position: Tensor,
+        memory: Tensor,
+        memory_position: Tensor,
+        padding: Tensor | None,
+        categories: Categories,
+    ) -> Tensor:
+        """See :meth:`PlainDecoder.forward`.
+
+        Raises:
+            ValueError: Where the categories have no text rows.
+        """
+        if categories.rows is None:
+            raise ValueError('CategoryGuidedDecoder needs text rows: give the head a text=dict(type="mmlmseg.TextTable")')
+        return super().forward(content, position, memory, memory_position, padding, categories)

@@ -1,0 +1,111 @@
+"""The decoder of MaskFormer: queries see each other and the image."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from ..structures import Categories
+from .blocks import Attention, FeedForward, init_transformer
+
+
+class PlainDecoderLayer(nn.Module):
+    """Self-attention, attention to the image, feed-forward.
+
+    Args:
+        channels: C.
+        num_heads: Heads of each attention.
+        ffn_channels: Hidden width of the feed-forward block.
+        dropout: Everywhere in the layer.
+    """
+
+    def __init__(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> None:
+        super().__init__()
+        self.among_queries = Attention(channels, num_heads, dropout)
+        self.visual = Attention(channels, num_heads, dropout)
+        self.feed_forward = FeedForward(channels, ffn_channels, dropout)
+
+    def look_around(self, x: Tensor, position: Tensor) -> Tensor:
+        """Self-attention over ``[B, N, C]``."""
+        placed = x + position
+        return self.among_queries(x, placed, placed, x)
+
+    def look_at_image(self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None) -> Tensor:
+        """Attention of ``[B, N, C]`` to ``[B, h*w, C]``."""
+        return self.visual(x, x + position, key, value, padding)
+
+    def forward(
+        self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, categories: Categories
+    ) -> Tensor:
+        """One layer over ``[B, N, C]``; the categories play no part."""
+        x = self.look_around(x, position)
+        x = self.look_at_image(x, position, key, value, padding)
+        return self.feed_forward(x)
+
+
+@MODELS.register_module()
+class PlainDecoder(BaseModule):
+    """A stack of decoder layers over one image memory, with deep supervision.
+
+    Args:
+        channels: C, the width of queries and memory.
+        num_layers: L.
+        num_heads: Heads of each attention.
+        ffn_channels: Hidden width of the feed-forward blocks.
+        dropout: Everywhere in the layers.
+        init_cfg: See mmengine's BaseModule.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_layers: int = 6,
+        num_heads: int = 8,
+        ffn_channels: int = 2048,
+        dropout: float = 0.1,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        layers = [self.build_layer(channels, num_heads, ffn_channels, dropout) for _ in range(num_layers)]
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(channels)
+
+    def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
+        """Makes one layer; other decoders put theirs here."""
+        return PlainDecoderLayer(channels, num_heads, ffn_channels, dropout)
+
+    def init_weights(self) -> None:
+        """Xavier's uniform for every matrix."""
+        super().init_weights()
+        init_transformer(self)
+
+    def forward(
+        self,
+        content: Tensor,
+        position: Tensor,
+        memory: Tensor,
+        memory_position: Tensor,
+        padding: Tensor | None,
+        categories: Categories,
+    ) -> Tensor:
+        """Decodes the queries.
+
+        Args:
+            content: ``[B, N, C]`` where the queries start.
+            position: ``[B, N, C]`` their positions, added before every attention.
+            memory: ``[B, h*w, C]`` image features.
+            memory_position: ``[B, h*w, C]`` their positions.
+            padding: ``[B, h*w]`` bool, True where a pixel is padding, or None.
+            categories: What the samples may be classified as.
+
+        Returns:
+            ``[L, B, N, C]``, normalised, one entry a layer.
+        """
+        key = memory + memory_position
+        hidden = []
+        for layer in self.layers:
+            content = layer(content, position, key, memory, padding, categories)
+            hidden.append(self.norm(content))
+        return torch.stack(hidden)

@@ -1,0 +1,5 @@
+"""Decode heads."""
+
+from .query_head import QueryHead
+
+__all__ = ['QueryHead']

@@ -1,0 +1,180 @@
+"""The one head of all methods: queries, decoder, classifier and criterion are handed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmdet.models.layers import SinePositionalEncoding
+from mmengine.model import BaseModule
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from ...errors import LabelSpaceError
+from ...label_space import LabelSpace, LabelSpaces
+from ...registry import MODELS
+from ..criterion import semantic_targets
+from ..loading import EXTRA_STATE, check_label_spaces
+from ..pixel_features import MaskEmbedding, PixelFeatureExtractor
+from ..postprocess import semantic_probabilities
+from ..structures import Categories, HeadOutputs, Targets
+
+AskedSpace = str | LabelSpace
+
+
+@MODELS.register_module()
+class QueryHead(BaseModule):
+    """Mask classification with segment queries, over any number of label spaces.
+
+    It keeps mmseg's head interface (``loss``, ``predict``, ``num_classes``, ``align_corners``), so that mmseg's
+    EncoderDecoder can carry it for semantic work with one crop size.
+
+    Args:
+        label_spaces: What :meth:`LabelSpaces.from_config` takes, one entry a space.
+        in_channels: Channels of the backbone's maps, fine first.
+        pixel_decoder: See :class:`PixelFeatureExtractor`.
+        queries: Config of the query module, e.g. ``mmlmseg.SharedQueries``.
+        decoder: Config of the decoder, e.g. ``mmlmseg.CategoryGuidedDecoder``.
+        classifier: Config of the classifier, e.g. ``mmlmseg.TextClassifier``.
+        criterion: Config of the criterion, e.g. ``mmlmseg.SetCriterion``.
+        text: Config of the text table; None for methods without text.
+        channels: C, the width of queries, memory and text rows.
+        mask_channels: Width of the per-pixel embeddings; ``channels`` by default.
+        ignore_index: The label that means "not annotated".
+        init_cfg: See mmengine's BaseModule.
+    """
+
+    align_corners = False
+    threshold = None
+
+    def __init__(
+        self,
+        label_spaces: Sequence[Any],
+        in_channels: Sequence[int],
+        pixel_decoder: dict[str, Any],
+        queries: dict[str, Any],
+        decoder: dict[str, Any],
+        classifier: dict[str, Any],
+        criterion: dict[str, Any],
+        text: dict[str, Any] | None = None,
+        channels: int = 256,
+        mask_channels: int | None = None,
+        ignore_index: int = 255,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.label_spaces = LabelSpaces.from_config(label_spaces)
+        self.ignore_index = ignore_index
+        self.num_classes = self.out_channels = self.label_spaces.max_classes
+        mask_channels = mask_channels or channels
+
+        self.pixel_features = PixelFeatureExtractor(pixel_decoder, in_channels, channels, mask_channels)
+        self.memory_position = SinePositionalEncoding(channels // 2, normalize=True)
+        per_space = dict(channels=channels, label_spaces=self.label_spaces)
+        self.queries = MODELS.build({**queries, **per_space})
+        self.decoder = MODELS.build({**decoder, 'channels': channels})
+        self.mask_embedding = MaskEmbedding(channels, mask_channels)
+        self.text = MODELS.build({**text, **per_space}) if text is not None else None
+        self.classifier = MODELS.build({**classifier, **per_space})
+        self.criterion = MODELS.build(criterion)
+
+    def categories(self, spaces: Sequence[AskedSpace], width: int | None = None) -> Categories:
+        """What samples may be classified as.
+
+        Args:
+            spaces: The label space of each sample: a name, or a space made of a free class list.
+            width: K; by default the number of classes of the largest space asked for.
+
+        Raises:
+            LabelSpaceError: On an unknown name.
+        """
+        if self.text is not None:
+            return self.text.categories(spaces, width)
+        names = tuple(s.name if isinstance(s, LabelSpace) else s for s in spaces)
+        sizes = [self.label_spaces.get(name).num_classes for name in names]
+        width = width or max(sizes)
+        columns = torch.arange(width + 1, device=self.mask_embedding.layers[0].weight.device)
+        valid = (columns < torch.tensor(sizes, device=columns.device)[:, None]) | (columns == width)
+        return Categories(spaces=names, valid=valid)
+
+    def asked_space(self, meta: dict[str, Any]) -> AskedSpace:
+        """The label space that a sample's metainfo names; a model of one space needs no name.
+
+        Raises:
+            LabelSpaceError: Where there are several spaces and the sample names none.
+        """
+        if 'label_space' in meta:
+            return meta['label_space']
+        if len(self.label_spaces) == 1:
+            return self.label_spaces.names[0]
+        raise LabelSpaceError(
+            f'{meta.get("img_path", "a sample")} does not say its label space; set metainfo["label_space"] to one of '
+            f'{", ".join(self.label_spaces.names)} (mmlmseg.MultiDataset does)'
+        )
+
+    def forward(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], categories: Categories) -> HeadOutputs:
+        """Predicts masks and classes.
+
+        Args:
+            feats: Backbone maps ``[B, C_i, h_i, w_i]``, fine first.
+            metas: Metainfo of the samples with ``batch_input_shape`` and ``img_shape``.
+            categories: What the samples may be classified as.
+
+        Returns:
+            The predictions of all layers.
+        """
+        pixels = self.pixel_features(feats, metas)
+        memory, padding = pixels.memory[0], pixels.padding[0]  # [B, C, h, w], [B, h, w]
+        position = self.memory_position(padding).to(memory.dtype)  # [B, C, h, w]
+        hidden = self.decoder(
+            *self.queries(categories.spaces),
+            memory.flatten(2).transpose(1, 2),
+            position.flatten(2).transpose(1, 2),
+            padding.flatten(1),
+            categories,
+        )  # [L, B, N, C]
+        return HeadOutputs(
+            class_logits=self.classifier(hidden, categories),
+            mask_logits=self.mask_embedding(hidden, pixels.mask),
+            valid=categories.valid,
+        )
+
+    def targets(self, samples: Sequence[SegDataSample]) -> Targets:
+        """The truth of equally padded samples."""
+        seg = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in samples])  # [B, H, W]
+        return semantic_targets(seg, self.ignore_index)
+
+    def loss(self, feats: Sequence[Tensor], samples: Sequence[SegDataSample], train_cfg: Any = None) -> dict[str, Tensor]:
+        """mmseg's head interface: the losses of one batch of equally padded images."""
+        metas = [sample.metainfo for sample in samples]
+        outputs = self(feats, self._padded(metas, samples), self.categories([self.asked_space(m) for m in metas]))
+        return self.criterion([outputs], [self.targets(samples)])
+
+    def predict(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], test_cfg: Any = None) -> Tensor:
+        """mmseg's head interface: class probabilities ``[B, K_max, H, W]`` at the padded size.
+
+        Here ``img_shape`` is taken for the padded size where nothing else is given, as mmseg's test pipelines mean it.
+        """
+        metas = [{'batch_input_shape': m.get('pad_shape', m['img_shape'])[:2], **m} for m in metas]
+        outputs = self(feats, metas, self.categories([self.asked_space(m) for m in metas], self.num_classes))
+        size = metas[0]['batch_input_shape']
+        return semantic_probabilities(outputs.class_logits[-1], outputs.valid, outputs.mask_logits[-1], size)
+
+    @staticmethod
+    def _padded(metas: Sequence[dict[str, Any]], samples: Sequence[SegDataSample]) -> list[dict[str, Any]]:
+        """Adds the padded shape where a stock preprocessor did not write it down."""
+        size = tuple(samples[0].gt_sem_seg.data.shape[-2:])
+        return [{'batch_input_shape': size, **meta} for meta in metas]
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """A checkpoint knows its label spaces."""
+        return {'label_spaces': self.label_spaces.to_list()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Refuses the label spaces of another model.
+
+        Raises:
+            CheckpointError: Where they differ.
+        """
+        check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '')

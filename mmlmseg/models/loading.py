@@ -1,0 +1,91 @@
+"""Guards for loading a checkpoint: mmengine only warns where weights stay random, this raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import CheckpointError
+from ..label_space import LabelSpaces
+
+EXTRA_STATE = '_extra_state'
+_WAY_OUT = (
+    'Load it with the config it was trained with; to start another model from its backbone only, give the backbone an '
+    "init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')"
+)
+
+
+def check_label_spaces(own: LabelSpaces, state_dict: Mapping[str, Any], prefix: str) -> None:
+    """Compares a model's label spaces with those of a checkpoint.
+
+    Args:
+        own: The model's.
+        state_dict: The checkpoint's.
+        prefix: Where the head stands in it, with the final dot.
+
+    Raises:
+        CheckpointError: Where the checkpoint has none, or others; the difference is named.
+    """
+    state = state_dict.get(prefix + EXTRA_STATE)
+    if state is None:
+        raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
+    saved = LabelSpaces.from_list(state['label_spaces'])
+    if own.names != saved.names:
+        raise CheckpointError(
+            f'the checkpoint was trained on the label spaces {", ".join(saved.names)}, '
+            f'the config has {", ".join(own.names)}. {_WAY_OUT}'
+        )
+    for mine, theirs in zip(own, saved):
+        if mine.classes != theirs.classes:
+            pairs = [f'id {i}: {a!r} there, {b!r} here' for i, (a, b) in enumerate(zip(theirs.classes, mine.classes)) if a != b]
+            what = '; '.join(pairs[:3]) or f'{theirs.num_classes} classes there, {mine.num_classes} here'
+            raise CheckpointError(f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}')
+
+
+def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
+    """Reads the label spaces that a model was trained on.
+
+    Args:
+        state_dict: Of a segmentor, from a checkpoint.
+
+    Raises:
+        CheckpointError: Where it holds none.
+    """
+    for key, value in state_dict.items():
+        if key.endswith('decode_head.' + EXTRA_STATE):
+            return LabelSpaces.from_list(value['label_spaces'])
+    raise CheckpointError('the checkpoint holds no label spaces: it is not of an mmlmseg model')
+
+
+def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str) -> None:
+    """Checks that a checkpoint holds every parameter and buffer of a module, in its shape.
+
+    Args:
+        module: What will be loaded.
+        state_dict: The checkpoint's.
+        prefix: Where the module stands in it.
+
+    Raises:
+        CheckpointError: Naming the first few keys that are missing or of another shape.
+    """
+    faults = []
+    for key, tensor in _persistent_tensors(module):
+        saved = state_dict.get(prefix + key)
+        if saved is None:
+            faults.append(f'{key} is missing')
+        elif saved.shape != tensor.shape:
+            faults.append(f'{key} has shape {tuple(saved.shape)}, the model {tuple(tensor.shape)}')
+    if faults:
+        more = f' and {len(faults) - 5} more' if len(faults) > 5 else ''
+        raise CheckpointError(f'the checkpoint does not fit the model: {"; ".join(faults[:5])}{more}. {_WAY_OUT}')
+
+
+def _persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    tensors = list(module.named_parameters())
+    for name, child in module.named_modules():
+        dot = f'{name}.' if name else ''
+        kept = set(child._buffers) - child._non_persistent_buffers_set
+        tensors += [(dot + key, b) for key, b in child._buffers.items() if key in kept and b is not None]
+    return tensors

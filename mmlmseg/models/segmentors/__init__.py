@@ -1,0 +1,5 @@
+"""Segmentors."""
+
+from .multi_space import MultiSpaceSegmentor
+
+__all__ = ['MultiSpaceSegmentor']

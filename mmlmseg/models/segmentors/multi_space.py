@@ -1,0 +1,165 @@
+"""The segmentor: runs backbone and head over groups of equally padded images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.segmentors.base import BaseSegmentor
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from ..loading import check_complete, check_label_spaces
+from ..postprocess import restore, semantic_probabilities
+from ..structures import Categories, HeadOutputs
+
+_BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
+
+
+@MODELS.register_module()
+class MultiSpaceSegmentor(BaseSegmentor):
+    """Any backbone under a query head, on batches that mix image sizes and label spaces.
+
+    Expects the output of :class:`GroupingDataPreProcessor`: a list of image tensors, one a size, and the samples in the
+    same order. A single tensor is one group.
+
+    Args:
+        backbone: Config of any backbone that returns maps, fine first.
+        decode_head: Config of the head, see :class:`QueryHead`.
+        train_cfg: Unused; OpenMMLab configs hold it.
+        test_cfg: ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), as test-time augmentation
+            needs them.
+        data_preprocessor: Config of the preprocessor.
+        init_cfg: See mmengine's BaseModule.
+
+    Raises:
+        ValueError: Where a SyncBN would be trained: ranks whose batches fall into different numbers of groups would
+            wait for each other for ever.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        decode_head: dict[str, Any],
+        train_cfg: dict[str, Any] | None = None,
+        test_cfg: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.decode_head = MODELS.build(decode_head)
+        self.train_cfg = train_cfg or {}
+        self.test_cfg = test_cfg or {}
+        self.num_classes = self.out_channels = self.decode_head.out_channels
+        self.align_corners = self.decode_head.align_corners
+        self._register_load_state_dict_pre_hook(self._check_checkpoint)
+        self.train()
+        for name, module in self.named_modules():
+            if 'Sync' in type(module).__name__ and isinstance(module, _BATCH_NORMS) and module.training:
+                raise ValueError(
+                    f'{name} is a trainable SyncBN, which hangs when ranks hold different numbers of image sizes; use '
+                    "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
+                )
+
+    def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+        check_label_spaces(self.decode_head.label_spaces, state_dict, f'{prefix}decode_head.')
+        check_complete(self, state_dict, prefix)
+
+    def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
+        """``[B, 3, H, W]`` to the backbone's maps, fine first."""
+        return self.backbone(inputs)
+
+    def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> HeadOutputs:
+        """Predicts one group; mmseg's name for it."""
+        metas = [sample.metainfo for sample in batch_data_samples]
+        categories = self.decode_head.categories([self.decode_head.asked_space(meta) for meta in metas])
+        return self.decode_head(self.extract_feat(inputs), metas, categories)
+
+    def loss(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
+        """The losses of one step.
+
+        The text rows are made once for all groups, and one criterion call sees all groups, so that the normalisers are
+        those of the whole batch.
+
+        Args:
+            inputs: ``[B_g, 3, H_g, W_g]`` for each group g.
+            data_samples: With ``gt_sem_seg``, in the order of the groups.
+
+        Raises:
+            ValueError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
+        """
+        head = self.decode_head
+        groups = _groups(inputs, data_samples)
+        if len(groups) > 1:
+            self._refuse_batch_norm(groups)
+        targets = [head.targets(samples) for _, samples in groups]
+        categories = head.categories([head.asked_space(sample.metainfo) for sample in data_samples])
+        outputs = []
+        first = 0
+        for images, samples in groups:
+            own = _of_samples(categories, slice(first, first + len(samples)))
+            outputs.append(head(self.extract_feat(images), [sample.metainfo for sample in samples], own))
+            first += len(samples)
+        return head.criterion(outputs, targets)
+
+    @torch.no_grad()
+    def predict(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[SegDataSample]:
+        """Segments each image in the label space that its sample asks for.
+
+        Args:
+            inputs: ``[B_g, 3, H_g, W_g]`` for each group g.
+            data_samples: In the order of the groups; ``metainfo['label_space']`` is the name of a space, or a
+                :class:`LabelSpace` made of a free class list.
+
+        Returns:
+            The samples in the order they came in, with ``pred_sem_seg`` ``[1, H, W]`` at the original size.
+        """
+        done = []
+        for images, samples in _groups(inputs, data_samples):
+            outputs = self.encode_decode(images, samples)
+            size = (images.shape[-2], images.shape[-1])
+            for b, sample in enumerate(samples):
+                num_classes = int(outputs.valid[b].sum()) - 1
+                columns = [*range(num_classes), -1]  # without the columns of larger spaces in the group
+                probabilities = semantic_probabilities(
+                    outputs.class_logits[-1, b : b + 1][..., columns],
+                    outputs.valid[b : b + 1, columns],
+                    outputs.mask_logits[-1, b : b + 1],
+                    size,
+                )[0]  # [K, H, W]
+                probabilities = restore(probabilities, sample.metainfo)
+                sample.pred_sem_seg = PixelData(data=probabilities.argmax(dim=0, keepdim=True))
+                if self.test_cfg.get('keep_probabilities'):
+                    sample.seg_logits = PixelData(data=probabilities)
+                done.append(sample)
+        return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
+
+    def _forward(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[HeadOutputs]:
+        """The raw predictions, one entry a group."""
+        return [self.encode_decode(images, samples) for images, samples in _groups(inputs, data_samples)]
+
+    def _refuse_batch_norm(self, groups: list[tuple[Tensor, list[SegDataSample]]]) -> None:
+        for name, module in self.named_modules():
+            if isinstance(module, _BATCH_NORMS) and module.training:
+                sizes = ', '.join(f'{i.shape[-2]}x{i.shape[-1]}' for i, _ in groups)
+                raise ValueError(
+                    f'{name} is a trainable batch norm, but the batch holds images of different sizes ({sizes}), so its '
+                    'statistics would depend on the grouping. Pad every dataset to one crop size, or use norm_eval=True, '
+                    'FrozenBN or GroupNorm'
+                )
+
+
+def _groups(inputs: list[Tensor] | Tensor, samples: list[SegDataSample]) -> list[tuple[Tensor, list[SegDataSample]]]:
+    """Pairs each tensor of equally padded images with its samples."""
+    rest = iter(samples)
+    images = [inputs] if isinstance(inputs, Tensor) else inputs
+    return [(group, [next(rest) for _ in range(len(group))]) for group in images]
+
+
+def _of_samples(categories: Categories, which: slice) -> Categories:
+    rows = None if categories.rows is None else categories.rows[which]
+    return Categories(categories.spaces[which], categories.valid[which], rows)

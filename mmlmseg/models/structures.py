@@ -1,0 +1,72 @@
+"""What passes between the parts of a model.
+
+Letters: B samples, N segment queries, L decoder layers, K classes, C channels, T targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Categories:
+    """What each sample of a batch may be classified as.
+
+    Attributes:
+        spaces: The name of the label space asked of each sample, length B.
+        valid: ``[B, K + 1]`` bool. The last column is no-object and always valid.
+        rows: ``[B, K + 1, C]`` text rows, zero where not valid; None for a model without text.
+    """
+
+    spaces: tuple[str, ...]
+    valid: Tensor
+    rows: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class PixelFeatures:
+    """What a pixel decoder makes of one batch of equally padded images.
+
+    Attributes:
+        mask: ``[B, C_mask, h, w]`` per-pixel embeddings.
+        memory: ``[B, C, h_i, w_i]`` maps that the queries attend to, coarse first.
+        padding: ``[B, h_i, w_i]`` bool per map, True where a pixel is padding.
+    """
+
+    mask: Tensor
+    memory: list[Tensor]
+    padding: list[Tensor]
+
+
+@dataclass(frozen=True)
+class HeadOutputs:
+    """Predictions of all decoder layers for one batch; index -1 is the final layer.
+
+    Attributes:
+        class_logits: ``[L, B, N, K + 1]``, finite; no-object last.
+        mask_logits: ``[L, B, N, h, w]``.
+        valid: ``[B, K + 1]`` bool: the columns that exist in each sample's space.
+    """
+
+    class_logits: Tensor
+    mask_logits: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The truth of one batch of equally padded images.
+
+    Attributes:
+        labels: ``[B, T]`` long; 0 where not valid.
+        masks: ``[B, T, H, W]`` bool.
+        valid: ``[B, T]`` bool: the targets that exist.
+        pixels: ``[B, H, W]`` bool: the pixels that count, i.e. are not ignored.
+    """
+
+    labels: Tensor
+    masks: Tensor
+    valid: Tensor
+    pixels: Tensor
