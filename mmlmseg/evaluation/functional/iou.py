@@ -1,0 +1,105 @@
+"""Intersection over union of label maps, from one joint histogram."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...errors import DataError
+
+
+class ClassAreas(NamedTuple):
+    """Pixel counts per class, long [K] each. Areas of several images simply add."""
+
+    intersect: Tensor
+    prediction: Tensor
+    label: Tensor
+
+
+class IoUScores(NamedTuple):
+    """Fractions in [0, 1]; nan where the ratio is 0 / 0. Double, on the device of the areas.
+
+    A class that neither the truth nor the prediction holds has no IoU (nan) and counts in no mean; one that is only
+    predicted has IoU 0, which counts.
+    """
+
+    iou: Tensor  # [K]
+    accuracy: Tensor  # [K]
+    mean_iou: Tensor  # []
+    mean_accuracy: Tensor  # []
+    pixel_accuracy: Tensor  # []
+
+
+def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    """Count how often each true class meets each predicted class.
+
+    Args:
+        prediction: Integer class ids in [0, K), any shape.
+        label: True class ids of the same shape, in [0, K) or ``ignore_index``.
+        num_classes: K.
+        ignore_index: Label of the pixels that do not count; at least K.
+
+    Returns:
+        long [K, K]; rows are the truth, columns the prediction.
+
+    Raises:
+        DataError: A value outside its range, or different shapes.
+
+    Examples:
+        >>> joint_histogram(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 255]), num_classes=2)
+        tensor([[1, 1],
+                [0, 1]])
+    """
+    if num_classes > ignore_index:
+        raise DataError(f'ignore_index {ignore_index} is also a class id: {num_classes} classes need it to be larger.')
+    if prediction.shape != label.shape:
+        raise DataError(f'prediction {tuple(prediction.shape)} and label {tuple(label.shape)} differ in size.')
+    if prediction.numel() == 0:
+        return torch.zeros(num_classes, num_classes, dtype=torch.long, device=prediction.device)
+    _check_range('predicted', prediction, num_classes - 1)
+    _check_range('label', label, ignore_index)
+    rows = ignore_index + 1  # every legal label gets a row: cheaper than masking the ignored pixels out first
+    joint = label.to(torch.int32, copy=True).mul_(num_classes).add_(prediction)
+    histogram = torch.bincount(joint.flatten(), minlength=rows * num_classes).view(rows, num_classes)
+    strangers = histogram[num_classes:ignore_index].any(1).nonzero()
+    if strangers.numel():
+        raise _outside('label', num_classes + int(strangers[0]), num_classes - 1)
+    return histogram[:num_classes]
+
+
+def class_areas(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255) -> ClassAreas:
+    """Reduce :func:`joint_histogram` to what IoU and accuracy need; same arguments, same errors."""
+    histogram = joint_histogram(prediction, label, num_classes, ignore_index)
+    return ClassAreas(histogram.diagonal(), histogram.sum(0), histogram.sum(1))
+
+
+def iou_scores(areas: ClassAreas) -> IoUScores:
+    """Turn summed areas into scores.
+
+    Args:
+        areas: Areas over a whole dataset.
+
+    Returns:
+        Scores per class and their means over the classes that have one.
+
+    Examples:
+        >>> areas = class_areas(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 255]), num_classes=3)
+        >>> iou_scores(areas).iou
+        tensor([0.5000, 0.5000,    nan], dtype=torch.float64)
+    """
+    intersect, prediction, label = (area.double() for area in areas)
+    iou = intersect / (prediction + label - intersect)
+    accuracy = intersect / label
+    return IoUScores(iou, accuracy, iou.nanmean(), accuracy.nanmean(), intersect.sum() / label.sum())
+
+
+def _check_range(what: str, values: Tensor, largest: int) -> None:
+    low, high = (int(value) for value in values.aminmax())
+    if low < 0 or high > largest:
+        raise _outside(what, low if low < 0 else high, largest)
+
+
+def _outside(what: str, value: int, largest: int) -> DataError:
+    return DataError(f'{what} id {value} is outside 0..{largest}.')

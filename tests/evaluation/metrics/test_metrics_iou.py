@@ -1,0 +1,68 @@
+"""SemanticIoU against mmseg's IoUMetric."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmseg.evaluation import IoUMetric
+
+from mmlmseg.errors import DataError
+from mmlmseg.evaluation import SemanticIoU
+from mmlmseg.registry import METRICS
+
+
+def _samples(num_classes: int, count: int, seed: int, dtype: torch.dtype = torch.long) -> list[dict]:
+    generator = torch.Generator().manual_seed(seed)
+    samples = []
+    for index in range(count):
+        size = (1, 20 + index, 31)
+        label = torch.randint(0, num_classes - 1, size, generator=generator)  # the last class is absent from the truth
+        guess = torch.randint(0, max(num_classes - 2, 1), size, generator=generator)  # the last two never predicted
+        prediction = torch.where(torch.rand(size, generator=generator) < 0.6, label, guess)
+        label[torch.rand(size, generator=generator) < 0.15] = 255
+        samples.append(
+            dict(pred_sem_seg=dict(data=prediction), gt_sem_seg=dict(data=label.to(dtype)), img_path=f'{index}.png')
+        )
+    return samples
+
+
+@pytest.mark.parametrize('num_classes', [2, 11, 150])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.long])
+def test_equals_mmseg(num_classes: int, dtype: torch.dtype) -> None:
+    samples = _samples(num_classes, 6, num_classes, dtype)
+    results = []
+    for metric in (SemanticIoU(), IoUMetric()):
+        metric.dataset_meta = dict(classes=[f'c{k}' for k in range(num_classes)])
+        metric.process(None, samples[:4])
+        metric.process(None, samples[4:])
+        results.append(metric.evaluate(6))
+    ours, theirs = results
+    assert ours == {key: round(float(theirs[key]), 2) for key in ('mIoU', 'mAcc', 'aAcc')}  # theirs are float32
+    assert all(type(value) is float for value in ours.values())
+
+
+def test_results_are_small_and_cleared() -> None:
+    metric = METRICS.build(dict(type='mmlmseg.SemanticIoU'))
+    metric.dataset_meta = dict(classes=['a', 'b', 'c'])
+    metric.process(None, _samples(3, 2, 0))
+    assert [tuple(areas.shape) for areas in metric.results] == [(3, 3), (3, 3)]
+    metric.evaluate(2)
+    assert metric.results == []
+
+
+def test_bad_label_names_file_value_and_way_out() -> None:
+    metric = SemanticIoU()
+    metric.dataset_meta = dict(classes=['a', 'b'])
+    sample = _samples(2, 1, 0)[0]
+    sample['gt_sem_seg']['data'][0, 0, 0] = 7
+    with pytest.raises(DataError, match=r'0\.png: label id 7 is outside 0\.\.1.*ids of the 2 classes'):
+        metric.process(None, [sample])
+
+
+def test_missing_truth_is_an_error() -> None:
+    metric = SemanticIoU()
+    metric.dataset_meta = dict(classes=['a', 'b'])
+    with pytest.raises(DataError, match='no gt_sem_seg'):
+        metric.process(None, [dict(pred_sem_seg=dict(data=torch.zeros(1, 2, 2)), img_path='x.png')])
+    with pytest.raises(DataError, match='does not know the classes'):
+        SemanticIoU().process(None, [])

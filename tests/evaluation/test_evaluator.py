@@ -1,0 +1,197 @@
+"""Routing, sizes, means and save_best of the multi-dataset evaluator."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric, DumpResults
+from mmengine.structures import PixelData
+from mmseg.evaluation import IoUMetric
+from mmseg.structures import SegDataSample
+
+from mmlmseg.errors import DataError
+from mmlmseg.evaluation import MultiDatasetEvaluator, SemanticIoU
+from mmlmseg.registry import EVALUATOR
+
+CLASSES = dict(street=['road', 'car', 'sky'], farm=['cow', 'grass'], sea=['water', 'boat', 'sky', 'gull'])
+SIZES = dict(street=5, farm=3, sea=4)
+
+
+def _meta(*names: str) -> dict:
+    return dict(datasets={n: dict(label_space=n, classes=CLASSES[n], size=SIZES[n]) for n in names or CLASSES})
+
+
+def _sample(dataset: str, index: int) -> SegDataSample:
+    classes = len(CLASSES[dataset])
+    generator = torch.Generator().manual_seed(100 * list(CLASSES).index(dataset) + index)
+    label = torch.randint(0, classes, (1, 9, 8), generator=generator)
+    guess = torch.randint(0, classes, (1, 9, 8), generator=generator)
+    prediction = torch.where(torch.rand(1, 9, 8, generator=generator) < 0.5, label, guess)
+    label[:, :2] = 255
+    sample = SegDataSample(metainfo=dict(dataset=dataset, label_space=dataset, img_path=f'{dataset}/{index}.png'))
+    sample.pred_sem_seg = PixelData(data=prediction)
+    sample.gt_sem_seg = PixelData(data=label)
+    return sample
+
+
+def _all(*names: str) -> list[SegDataSample]:
+    return [_sample(name, index) for name in names or CLASSES for index in range(SIZES[name])]
+
+
+def _reference(name: str, count: int | None = None) -> dict[str, float]:
+    metric = IoUMetric()
+    metric.dataset_meta = dict(classes=CLASSES[name])
+    metric.process(None, [sample.to_dict() for sample in _all(name)[:count]])
+    return {f'{name}/{key}': _rounded(value) for key, value in metric.evaluate(SIZES[name]).items()}
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 2)  # mmseg's are float32
+
+
+class Recorder(BaseMetric):
+    """Keeps what it is given."""
+
+    default_prefix = 'seen'
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        self.results += list(zip(data_batch['inputs'], [s['img_path'] for s in data_samples]))
+
+    def compute_metrics(self, results: list) -> dict:
+        return dict(count=len(results), pairs=results)
+
+
+@pytest.mark.parametrize('metric', ['mmlmseg.SemanticIoU', 'mmseg.IoUMetric'])
+def test_each_dataset_gets_its_own_numbers(metric: str) -> None:
+    evaluator = EVALUATOR.build(dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type=metric)))
+    evaluator.dataset_meta = _meta()
+    samples = _all()[::2] + _all()[1::2]  # batches mix datasets
+    for start in range(0, len(samples), 4):
+        evaluator.process(samples[start : start + 4], dict(inputs=samples[start : start + 4]))
+    results = evaluator.evaluate(len(samples))
+    expected = _reference('street') | _reference('farm') | _reference('sea')
+    assert {key: _rounded(value) for key, value in results.items() if not key.startswith('mean/')} == expected
+    mean = sum(expected[f'{name}/mIoU'] for name in CLASSES) / 3
+    assert results['mean/mIoU'] == pytest.approx(mean, abs=1e-4)
+    assert {key for key in results if key.startswith('mean/')} == {'mean/mIoU', 'mean/mAcc', 'mean/aAcc'}
+
+
+def test_can_be_used_again() -> None:
+    evaluator = MultiDatasetEvaluator(SemanticIoU())
+    evaluator.dataset_meta = _meta()
+    runs = []
+    for _ in range(2):
+        evaluator.process(_all())
+        runs.append(evaluator.evaluate(12))
+    assert runs[0] == runs[1]
+
+
+def test_unseen_dataset_is_left_out() -> None:
+    evaluator = MultiDatasetEvaluator(IoUMetric())
+    evaluator.dataset_meta = _meta()
+    evaluator.process(_all('street', 'sea'))
+    results = evaluator.evaluate(12)
+    assert not any(key.startswith('farm/') for key in results)
+    assert results['mean/mIoU'] == pytest.approx((results['street/mIoU'] + results['sea/mIoU']) / 2)
+
+
+def test_nothing_seen_gives_no_result() -> None:
+    evaluator = MultiDatasetEvaluator(SemanticIoU())
+    evaluator.dataset_meta = _meta()
+    assert evaluator.evaluate(12) == {}
+
+
+def test_repeats_are_dropped() -> None:
+    evaluator = MultiDatasetEvaluator(SemanticIoU())
+    evaluator.dataset_meta = _meta()
+    evaluator.process(_all() + _all('street')[:2])  # as a sampler that rounds up appends them
+    results = evaluator.evaluate(12)
+    assert {key: results[key] for key in _reference('street')} == _reference('street')
+
+
+def test_metrics_see_only_their_part_of_the_batch() -> None:
+    evaluator = MultiDatasetEvaluator(Recorder())
+    evaluator.dataset_meta = _meta('street', 'farm')
+    samples = [_sample('farm', 1), _sample('street', 0), _sample('farm', 0)]
+    evaluator.process(samples, dict(inputs=['x', 'y', 'z'], data_samples=samples))
+    results = evaluator.evaluate(8)
+    assert results['farm/seen/pairs'] == [('x', 'farm/1.png'), ('z', 'farm/0.png')]
+    assert results['street/seen/pairs'] == [('y', 'street/0.png')]
+    assert results['mean/seen/count'] == 1.5
+    assert 'mean/seen/pairs' not in results
+
+
+def test_per_dataset_replaces_the_shared_metrics() -> None:
+    metrics = [dict(type='mmlmseg.SemanticIoU')]
+    special = dict(farm=[SemanticIoU(), Recorder()])
+    evaluator = MultiDatasetEvaluator(metrics, per_dataset=special)
+    evaluator.dataset_meta = _meta('street', 'farm')
+    samples = _all('street', 'farm')
+    evaluator.process(samples, dict(inputs=list(range(8))))
+    results = evaluator.evaluate(8)
+    assert results['farm/seen/count'] == 3 and 'street/seen/count' not in results
+    assert 'mean/mIoU' in results and 'mean/seen/count' not in results
+    assert metrics == [dict(type='mmlmseg.SemanticIoU')]  # configs are left alone
+
+
+def test_appended_metrics_see_all_samples(tmp_path: Path) -> None:
+    evaluator = MultiDatasetEvaluator(SemanticIoU())
+    evaluator.dataset_meta = _meta('street', 'farm')
+    evaluator.metrics.append(DumpResults(str(tmp_path / 'out.pkl')))
+    evaluator.process(_all('street', 'farm'))
+    assert 'mean/mIoU' in evaluator.evaluate(8)
+    assert (tmp_path / 'out.pkl').exists()
+
+
+def test_clashing_keys_are_an_error() -> None:
+    evaluator = MultiDatasetEvaluator([SemanticIoU(), IoUMetric()])
+    evaluator.dataset_meta = _meta('farm')
+    evaluator.process(_all('farm'))
+    with pytest.raises(ValueError, match="Two metrics of dataset 'farm' give 'mIoU'|'aAcc'"):
+        evaluator.evaluate(3)
+
+
+def test_bad_stamps_and_names_are_errors() -> None:
+    evaluator = MultiDatasetEvaluator(SemanticIoU())
+    evaluator.dataset_meta = _meta('street', 'farm')
+    with pytest.raises(DataError, match=r"sea/0.png: unknown dataset 'sea'; evaluated are \['street', 'farm'\]"):
+        evaluator.process([_sample('sea', 0)])
+    unstamped = _sample('farm', 0).to_dict()
+    del unstamped['dataset']
+    with pytest.raises(DataError, match=r'farm/0.png: the sample does not say which dataset'):
+        evaluator.process([unstamped])
+    with pytest.raises(DataError, match=r"'streat'.*Did you mean: street"):
+        MultiDatasetEvaluator([], per_dataset=dict(streat=[])).dataset_meta = _meta()
+    with pytest.raises(DataError, match='MultiDataset'):
+        evaluator.dataset_meta = dict(classes=['a'])
+
+
+def _evaluate_on_rank(rank: int, port: int, splits: list[list[tuple[str, int]]], folder: str, metric: str) -> None:
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(len(splits)))
+    os.chdir(folder)  # mmengine exchanges some results through files below the working directory
+    torch.distributed.init_process_group('gloo', rank=rank, world_size=len(splits))
+    evaluator = MultiDatasetEvaluator(dict(type=metric))
+    evaluator.dataset_meta = _meta()
+    evaluator.process([_sample(*key) for key in splits[rank]])
+    torch.save(evaluator.evaluate(12), Path(folder) / f'{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize('metric', ['mmlmseg.SemanticIoU', 'mmseg.IoUMetric'])
+def test_two_processes_with_an_uneven_split(tmp_path: Path, metric: str) -> None:
+    # rank 1 has nothing of street, rank 0 nothing of sea, farm is on none
+    splits = [[('street', i) for i in range(5)], [('sea', i) for i in range(3)]]
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_evaluate_on_rank, (port, splits, str(tmp_path), metric), nprocs=2)
+    results = [torch.load(tmp_path / f'{rank}.pth', weights_only=False) for rank in (0, 1)]
+    assert results[0] == results[1]
+    expected = _reference('street') | _reference('sea', count=3)
+    assert {key: _rounded(value) for key, value in results[0].items() if not key.startswith('mean/')} == expected
