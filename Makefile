@@ -1,0 +1,50 @@
+# Two commands are enough: `make demo` and `make test`. Each makes its environment first, if that is missing or out of date.
+# STACK=openmmlab uses the original OpenMMLab packages in an environment of their own instead of the maintained fork.
+STACK ?= onedl
+ifeq ($(STACK),openmmlab)
+VENV ?= .venv-openmmlab
+REQUIREMENTS := requirements/openmmlab.txt
+else
+VENV ?= .venv
+REQUIREMENTS := requirements.txt
+endif
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := mmlmseg tests tools configs setup.py
+
+.PHONY: help install demo test test-slow lint format clean
+
+help:
+	@echo "make demo [DATA=dir1,dir2,...]   train, evaluate and predict on three small clashing datasets (minutes, no GPU needed)"
+	@echo "make test                        fast tests          make test-slow   slow tests"
+	@echo "make lint                        ruff and mypy       make format      let ruff reformat"
+	@echo "make install                     only the environment ($(VENV))"
+	@echo "STACK=openmmlab                  the same with the original OpenMMLab packages"
+
+install: $(STAMP)
+
+# The stamp is newer than everything the environment is made from, or the environment is completed.
+$(STAMP): requirements.txt requirements/base.txt requirements/openmmlab.txt requirements/dev.txt requirements/install.sh setup.py setup.cfg pyproject.toml
+	@PYTHON="$(PYTHON)" sh requirements/install.sh $(VENV) $(REQUIREMENTS) requirements/dev.txt
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python tools/demo.py $(if $(DATA),--data $(DATA))
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean:
+	rm -rf .venv .venv-openmmlab .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist
