@@ -1,0 +1,174 @@
+"""Pictures of label maps: pure functions on RGB arrays (uint8 [H, W, 3])."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+Picture = NDArray[np.uint8]
+
+_INK = (30, 30, 30)
+_PAPER = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a :func:`panel_grid`.
+
+    Attributes:
+        image: RGB, uint8 [H, W, 3].
+        title: Written above it.
+        entries: Name and colour of what the legend below it explains.
+    """
+
+    image: Picture
+    title: str = ''
+    entries: Sequence[tuple[str, Colour]] = field(default=())
+
+
+def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour], alpha: float = 0.6) -> Picture:
+    """Tint an image with the colours of its classes; ids without a colour (255: ignored) leave it as it is.
+
+    Args:
+        image: RGB, uint8 [H, W, 3].
+        seg: Class ids [H, W].
+        palette: RGB colour of each class.
+        alpha: Strength of the colours; 1 hides the image.
+
+    Returns:
+        RGB, uint8 [H, W, 3].
+
+    Raises:
+        ValueError: Image and label map of different size.
+    """
+    if image.shape[:2] != seg.shape:
+        raise ValueError(f'image {image.shape[:2]} and label map {seg.shape} differ in size.')
+    colours = np.asarray(palette, dtype=np.float32).reshape(-1, 3)
+    known = (seg >= 0) & (seg < len(colours))
+    tint = colours[np.where(known, seg, 0)]  # [H, W, 3]
+    mixed = (1 - alpha) * image.astype(np.float32) + alpha * tint
+    return np.where(known[..., None], mixed.round(), image).astype(np.uint8)
+
+
+def class_shares(seg: NDArray[np.integer], num_classes: int) -> list[tuple[int, float]]:
+    """Which classes a label map holds, largest first.
+
+    Args:
+        seg: Class ids [H, W]; ids from ``num_classes`` on do not count.
+        num_classes: K.
+
+    Returns:
+        Class id and share of the counted pixels, in (0, 1].
+
+    Examples:
+        >>> class_shares(np.array([[0, 2], [2, 255]]), num_classes=3)
+        [(2, 0.6666666666666666), (0, 0.3333333333333333)]
+    """
+    counts = np.bincount(seg.ravel(), minlength=num_classes)[:num_classes]
+    total = max(int(counts.sum()), 1)
+    order = np.argsort(-counts, kind='stable')
+    return [(int(index), float(counts[index] / total)) for index in order if counts[index] > 0]
+
+
+def legend(entries: Sequence[tuple[str, Colour]], width: int, text_size: int = 14) -> Picture:
+    """Draw colour swatches with names, in as many columns as fit; names too long for the width end in an ellipsis.
+
+    Args:
+        entries: Name and RGB colour.
+        width: Width of the picture.
+        text_size: Height of the letters in pixels.
+
+    Returns:
+        RGB, uint8 [h, width, 3], as high as it has to be (0 without entries).
+    """
+    if not entries:
+        return np.full((0, width, 3), 255, dtype=np.uint8)
+    font, pad = _font(text_size), text_size // 3
+    swatch, line = text_size, text_size + 2 * pad
+    names = [_shorten(name, font, width - swatch - 3 * pad) for name, _ in entries]
+    cell = swatch + 3 * pad + max(int(font.getlength(name)) + 1 for name in names)
+    columns = max(1, min(width // cell, len(entries)))
+    rows = -(-len(entries) // columns)
+    canvas = Image.new('RGB', (width, rows * line + pad), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for index, (name, (_, colour)) in enumerate(zip(names, entries)):
+        x, y = (index // rows) * (width // columns) + pad, (index % rows) * line + pad  # columns are read downwards
+        draw.rectangle((x, y, x + swatch - 1, y + swatch - 1), fill=tuple(colour), outline=_INK)
+        draw.text((x + swatch + pad, y + swatch / 2), name, fill=_INK, font=font, anchor='lm')
+    return np.asarray(canvas)
+
+
+def panel_grid(rows: Sequence[Sequence[Panel]], panel_width: int = 320, text_size: int = 14, gap: int = 10) -> Picture:
+    """Arrange panels in rows, each with its title above and its legend below.
+
+    Args:
+        rows: Panels of each row; rows may differ in length.
+        panel_width: Width every image is scaled to (its aspect is kept).
+        text_size: Height of the letters in pixels.
+        gap: White space around panels in pixels.
+
+    Returns:
+        RGB, uint8 [H, W, 3].
+
+    Examples:
+        >>> image = np.zeros((60, 80, 3), np.uint8)
+        >>> panel_grid([[Panel(image, 'input'), Panel(image, 'prediction')]], panel_width=160).shape[1]
+        350
+    """
+    bands = [_band([_draw_panel(panel, panel_width, text_size) for panel in row], gap) for row in rows]
+    width = max(band.shape[1] for band in bands)
+    padded = [_grow(band, band.shape[0], width) for band in bands]
+    spacer = np.full((gap, width, 3), 255, dtype=np.uint8)
+    return np.concatenate([spacer, *(part for band in padded for part in (band, spacer))], axis=0)
+
+
+def _draw_panel(panel: Panel, width: int, text_size: int) -> Picture:
+    height = max(1, round(panel.image.shape[0] * width / panel.image.shape[1]))
+    image = np.asarray(Image.fromarray(panel.image).resize((width, height), Image.Resampling.BILINEAR))
+    return np.concatenate([_title(panel.title, width, text_size), image, legend(panel.entries, width, text_size)])
+
+
+def _title(text: str, width: int, text_size: int) -> Picture:
+    pad = text_size // 3
+    canvas = Image.new('RGB', (width, text_size + 2 * pad), _PAPER)
+    font = _font(text_size, bold=True)
+    ImageDraw.Draw(canvas).text(
+        (0, text_size / 2 + pad), _shorten(text, font, width), fill=_INK, font=font, anchor='lm'
+    )
+    return np.asarray(canvas)
+
+
+def _band(panels: Sequence[Picture], gap: int) -> Picture:
+    height = max(panel.shape[0] for panel in panels)
+    spacer = np.full((height, gap, 3), 255, dtype=np.uint8)
+    parts = [part for panel in panels for part in (_grow(panel, height, panel.shape[1]), spacer)]
+    return np.concatenate([spacer, *parts], axis=1)
+
+
+def _grow(picture: Picture, height: int, width: int) -> Picture:
+    canvas = np.full((height, width, 3), 255, dtype=np.uint8)
+    canvas[: picture.shape[0], : picture.shape[1]] = picture
+    return canvas
+
+
+def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f'{text}…') > width:
+        text = text[:-1]
+    return f'{text}…'
+
+
+@lru_cache(maxsize=8)
+def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans from matplotlib, which every stack has: PIL's own default cannot be scaled before version 10.1."""
+    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / name), size)

@@ -1,0 +1,49 @@
+"""Pictures: colours, sizes, nothing clipped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmlmseg.visualization import Panel, class_shares, legend, overlay, panel_grid
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def test_overlay_mixes_and_leaves_ignored_pixels() -> None:
+    image = np.full((2, 2, 3), 100, np.uint8)
+    seg = np.array([[0, 1], [255, 0]], np.uint8)
+    drawn = overlay(image, seg, [RED, BLUE], alpha=0.5)
+    assert drawn.dtype == np.uint8
+    assert drawn[0, 0].tolist() == [178, 50, 50]
+    assert drawn[0, 1].tolist() == [50, 50, 178]
+    assert drawn[1, 0].tolist() == [100, 100, 100]
+    assert overlay(image, seg, [RED, BLUE], alpha=1)[0, 0].tolist() == [255, 0, 0]
+    with pytest.raises(ValueError, match='differ in size'):
+        overlay(image, seg[:1], [RED])
+
+
+def test_class_shares_are_sorted_and_skip_the_ignored() -> None:
+    seg = np.array([[1, 1, 1], [0, 255, 255]])
+    assert class_shares(seg, 3) == [(1, 0.75), (0, 0.25)]
+    assert class_shares(np.full((2, 2), 255), 3) == []
+
+
+@pytest.mark.parametrize('width', [60, 200, 900])
+def test_legend_holds_every_entry_within_its_width(width: int) -> None:
+    entries = [(f'a rather long class name {i}', (10 * i, 255 - 10 * i, 128)) for i in range(12)]
+    picture = legend(entries, width)
+    assert picture.shape[1] == width
+    colours = {tuple(colour) for colour in picture.reshape(-1, 3).tolist()}
+    assert all(colour in colours for _, colour in entries)
+    assert (picture[:, -1] == 255).all() and (picture[-1] == 255).all()  # nothing runs over the border
+    assert legend([], width).shape == (0, width, 3)
+
+
+def test_grid_of_rows_of_different_length_and_size() -> None:
+    dark = np.zeros((30, 40, 3), np.uint8)
+    tall = np.zeros((80, 20, 3), np.uint8)
+    grid = panel_grid([[Panel(dark, 'a'), Panel(dark, 'b', [('sky', BLUE)])], [Panel(tall)]], panel_width=100, gap=5)
+    assert grid.shape[1] == 2 * 100 + 3 * 5
+    assert (grid == 0).all(2).sum() == 2 * 75 * 100 + 400 * 100  # each image is there in full, with its aspect
+    assert (grid.reshape(-1, 3) == BLUE).all(1).any()
