@@ -1,0 +1,142 @@
+"""Checks of a loaded sample: is the image whole, and do its labels fit it and their label space?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image
+
+from ..errors import DataError
+from ..registry import TRANSFORMS
+
+_FILE_ENDS = {'.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9', '.png': b'IEND\xaeB`\x82'}
+
+
+def check_image_file(path: str) -> None:
+    """Makes sure that an image file is whole: OpenCV fills what a cut-off file lacks with grey and says nothing.
+
+    Reads the last bytes only; a file with an unusual end is decoded once more, strictly.
+
+    Args:
+        path: A local file; others are left to their backend.
+
+    Raises:
+        DataError: Where the file is cut off or damaged.
+    """
+    end = _FILE_ENDS.get(Path(path).suffix.lower())
+    if end is None or not Path(path).is_file():
+        return
+    with open(path, 'rb') as file:
+        file.seek(-min(len(end), file.seek(0, 2)), 2)
+        if file.read() == end:
+            return
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f'the image is damaged or cut off ({error}); replace the file') from None
+
+
+def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
+    """Makes sure that a label map is a map of ids, as large as its image.
+
+    Args:
+        labels: What was loaded, wanted as [H, W].
+        image_size: (H, W) of the image as loaded.
+
+    Raises:
+        DataError: Where it is not.
+    """
+    if labels.ndim != 2:
+        raise DataError(
+            f'the label map has shape {tuple(labels.shape)}, not (height, width); '
+            'save one 8-bit class id per pixel (mode L or P), not colours'
+        )
+    if tuple(labels.shape) != tuple(image_size):
+        raise DataError(
+            f'image and label differ in size: image {image_size[0]}x{image_size[1]}, label '
+            f'{labels.shape[0]}x{labels.shape[1]} (height x width); export both at one size (an EXIF rotation of the '
+            'image counts)'
+        )
+
+
+def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = 255) -> None:
+    """Makes sure that every label id is one of a class or the ignored one.
+
+    Args:
+        labels: Ids [H, W].
+        num_classes: K of the label space.
+        ignore_index: The id that stands for no class.
+
+    Raises:
+        DataError: Naming the ids outside.
+    """
+    ids = np.flatnonzero(np.bincount(labels.ravel())) if labels.dtype == np.uint8 else np.unique(labels)
+    ids = ids[ids != ignore_index]
+    outside = ids[(ids < 0) | (ids >= num_classes)]
+    if not len(outside):
+        return
+    advice = 'correct the labels or the class list'
+    if ids[0] >= 1 and ids[-1] == num_classes:
+        advice = 'ids seem to start at 1: set reduce_zero_label=True in this dataset, or subtract 1 in the files'
+    raise DataError(
+        f'label id {", ".join(map(str, outside[:5]))}{", ..." if len(outside) > 5 else ""} is outside the label space '
+        f'(allowed: 0..{num_classes - 1} and {ignore_index} = ignore); {advice}'
+    )
+
+
+def check_depth(path: str) -> None:
+    """Makes sure that a 16-bit label map holds 8-bit ids: mmseg cuts the upper byte off, and 300 becomes 44.
+
+    Args:
+        path: A local PNG file; others are not looked at.
+
+    Raises:
+        DataError: Where an id is above 255.
+    """
+    if Path(path).suffix.lower() != '.png' or not Path(path).is_file():
+        return
+    with open(path, 'rb') as file:
+        header = file.read(25)
+    if len(header) < 25 or header[24] != 16:  # the bit depth stands at byte 24 of every PNG
+        return
+    largest = int(np.asarray(Image.open(path)).max())
+    if largest > 255:
+        raise DataError(f'label id {largest} in a 16-bit label map; ids must fit 8 bits: 0..254 and 255 = ignore')
+
+
+@TRANSFORMS.register_module()
+class CheckLabels(BaseTransform):
+    """Stops at a damaged image and at labels that do not fit. Stands right after the labels are loaded, before crops.
+
+    Args:
+        num_classes: K of the label space.
+        ignore_index: The id that stands for no class.
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Checks ``gt_seg_map`` against ``ori_shape`` (labels may be loaded after a resize) and the label space.
+
+        Raises:
+            DataError: Where something does not fit.
+        """
+        if results.get('img_path'):
+            check_image_file(results['img_path'])
+        labels = results.get('gt_seg_map')
+        if labels is not None:
+            check_size(labels, results.get('ori_shape', labels.shape))
+            if results.get('seg_map_path'):
+                check_depth(results['seg_map_path'])
+            check_ids(labels, self.num_classes, self.ignore_index)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(num_classes={self.num_classes}, ignore_index={self.ignore_index})'

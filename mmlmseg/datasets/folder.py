@@ -1,0 +1,166 @@
+"""A dataset that is a folder: images, label maps, class names and lists of samples."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mmseg.datasets import BaseSegDataset
+
+from ..errors import DataError, LabelSpaceError, did_you_mean
+from ..label_space import LabelSpace
+from ..registry import DATASETS
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+IGNORE_INDEX = 255
+
+
+def files_by_name(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Finds files below a folder by their name without suffix, sub-folders included (``town/scene1``).
+
+    Args:
+        folder: Where to look.
+        suffixes: Lower-case suffixes that count.
+
+    Raises:
+        DataError: Where the folder is missing or two files differ by their suffix only.
+    """
+    if not folder.is_dir():
+        raise DataError(f'{folder}: no such folder; a folder dataset needs images/ and labels/ below its data_root')
+    found: dict[str, Path] = {}
+    for parent, _, files in os.walk(folder, followlinks=True):
+        for file in files:
+            path = Path(parent, file)
+            if path.suffix.lower() not in suffixes:
+                continue
+            name = path.relative_to(folder).with_suffix('').as_posix()
+            if name in found:
+                raise DataError(f'{folder}: {found[name].name} and {file} are both the sample {name!r}; keep one')
+            found[name] = path
+    return found
+
+
+def read_split(path: Path) -> list[str]:
+    """Reads the sample names of a split, one per line, empty lines skipped.
+
+    Raises:
+        DataError: Where the file is missing, empty, or names a sample twice.
+    """
+    if not path.is_file():
+        splits = ', '.join(sorted(p.stem for p in path.parent.glob('*.txt'))) or 'none'
+        raise DataError(f'{path}: no such split file; splits found there: {splits}')
+    names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+    if not names:
+        raise DataError(f'{path}: names no sample; write one name per line, without folder and suffix')
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f'{path}: lists {twice[0]!r} more than once ({len(twice)} such names); list every sample once')
+    return names
+
+
+def read_ignore(path: Path, num_classes: int) -> int:
+    """Reads the label id to be ignored from a ``classes.json`` (255 where it names none).
+
+    Raises:
+        DataError: Where the id is no 8-bit number, or that of a class.
+    """
+    ignore = json.loads(path.read_text(encoding='utf-8')).get('ignore', IGNORE_INDEX)
+    if not isinstance(ignore, int) or not num_classes <= ignore <= IGNORE_INDEX:
+        raise DataError(
+            f'{path}: "ignore" is {ignore!r}; it must be an id from {num_classes} (the number of classes) to 255'
+        )
+    return ignore
+
+
+@DATASETS.register_module()
+class FolderDataset(BaseSegDataset):
+    """Semantic segmentation data in one folder; nothing but its path is needed in a config.
+
+    The folder holds ``classes.json`` (see :meth:`LabelSpace.from_json`; optional key ``ignore``, an id that counts
+    nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or png, bmp, tif, webp) and
+    ``labels/NAME.png`` with 8-bit ids. Every listed sample is looked for at the start.
+
+    Args:
+        data_root: The folder.
+        split: Which list to read.
+        **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``, ``lazy_init``.
+
+    Raises:
+        LabelSpaceError: Where ``classes.json`` is missing or ill-formed.
+        DataError: Where the split, an image or a label map is missing.
+    """
+
+    def __init__(self, data_root: str | Path, split: str = 'train', **kwargs: Any) -> None:
+        root = Path(data_root).expanduser()
+        if not root.is_dir():
+            raise DataError(f'{root}: no such folder; data_root must be the folder that holds classes.json')
+        self.split = split
+        self.space = LabelSpace.from_json(root)
+        if self.space.num_classes > IGNORE_INDEX:
+            raise LabelSpaceError(
+                f'{root / "classes.json"}: {self.space.num_classes} classes do not fit 8-bit labels (at most 255)'
+            )
+        self._ignore = read_ignore(root / 'classes.json', self.space.num_classes)
+        lazy = kwargs.pop('lazy_init', False)
+        metainfo = dict(
+            classes=list(self.space.classes),
+            palette=[list(colour) for colour in self.space.palette],
+            is_thing=list(self.space.is_thing),
+            thing_classes=[c for c, thing in zip(self.space.classes, self.space.is_thing) if thing],
+        )
+        super().__init__(
+            data_root=str(root),
+            ann_file=f'{split}.txt',
+            data_prefix=dict(img_path='images', seg_map_path='labels'),
+            metainfo=metainfo,
+            lazy_init=True,
+            **kwargs,
+        )
+        # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
+        self._metainfo['label_space'] = self.space.name
+        if self._ignore != IGNORE_INDEX:
+            self.label_map = {self._ignore: IGNORE_INDEX}
+        if not lazy:
+            self.full_init()
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Lists the samples of the split.
+
+        Returns:
+            One dict per sample, as mmseg's transforms want it.
+
+        Raises:
+            DataError: Where the split, an image or a label map is missing.
+        """
+        split_file = Path(self.ann_file)
+        names = read_split(split_file)
+        files = dict(
+            image=files_by_name(Path(self.data_prefix['img_path']), IMAGE_SUFFIXES),
+            label=files_by_name(Path(self.data_prefix['seg_map_path']), ('.png',)),
+        )
+        for what, known in files.items():
+            missing = [name for name in names if name not in known]
+            if missing:
+                folder = self.data_prefix['img_path' if what == 'image' else 'seg_map_path']
+                raise DataError(
+                    f'{split_file}: no {what} for {missing[0]!r} in {folder} ({len(missing)} of {len(names)} missing); '
+                    f'add the file or take the name off the list.{_hint(missing[0], known)}'
+                )
+        return [
+            dict(
+                img_path=str(files['image'][name]),
+                seg_map_path=str(files['label'][name]),
+                label_map=self.label_map,
+                reduce_zero_label=self.reduce_zero_label,
+                seg_fields=[],
+            )
+            for name in names
+        ]
+
+
+def _hint(name: str, known: dict[str, Path]) -> str:
+    stem = str(Path(name).with_suffix(''))
+    return f' Names are written without suffix: {stem!r}.' if stem in known else did_you_mean(name, known)

@@ -1,0 +1,199 @@
+"""Several datasets as one, each sample stamped with where it comes from and what its labels mean."""
+
+from __future__ import annotations
+
+import bisect
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import LoadAnnotations
+from mmengine.dataset import BaseDataset
+from torch.utils.data import Dataset
+
+from ..errors import DataError, LabelSpaceError
+from ..label_space import LabelSpace, default_space_name
+from ..registry import DATASETS
+from .checks import CheckLabels
+
+
+@DATASETS.register_module()
+class MultiDataset(Dataset):
+    """Joins datasets of different label spaces; each keeps its own pipeline and metainfo.
+
+    A sample's ``data_samples`` carries ``dataset`` and ``label_space`` (names) in its metainfo. Labels are checked as
+    soon as they are loaded, and whatever goes wrong with a sample is raised as a :class:`DataError` that names it.
+
+    Args:
+        datasets: Configs of registered datasets (mmseg, mmdet, this package).
+        names: A name per dataset, by default that of its label space: ``metainfo['label_space']``, else made from the
+            type. Two datasets may share a label space under two names.
+        lazy_init: Whether to read the lists of samples later, with :meth:`full_init`.
+
+    Raises:
+        DataError: Where there is no dataset, or two of one name.
+        LabelSpaceError: Where one label-space name stands for different classes, or classes are unusable.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Mapping[str, Any]],
+        names: Sequence[str] | None = None,
+        lazy_init: bool = False,
+    ) -> None:
+        if not datasets:
+            raise DataError('MultiDataset: `datasets` is empty; list at least one dataset config')
+        self.datasets = [DATASETS.build({'lazy_init': True, **copy.deepcopy(dict(config))}) for config in datasets]
+        self.spaces = [_label_space(dataset, config) for dataset, config in zip(self.datasets, datasets)]
+        self.names = list(names) if names is not None else [space.name for space in self.spaces]
+        self._check_names()
+        for dataset, space in zip(self.datasets, self.spaces):
+            _insert_check(dataset, space)
+        self._fully_initialized = False
+        self.sizes: list[int] = []
+        self._ends: list[int] = []
+        if not lazy_init:
+            self.full_init()
+
+    def _check_names(self) -> None:
+        if len(self.names) != len(self.datasets):
+            raise DataError(f'MultiDataset: {len(self.names)} names for {len(self.datasets)} datasets; give one each')
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise DataError(f'MultiDataset: two datasets are named {", ".join(twice)}; tell them apart with `names`')
+        known: dict[str, LabelSpace] = {}
+        for name, space in zip(self.names, self.spaces):
+            first = known.setdefault(space.name, space)
+            if first.classes != space.classes:
+                differing = sorted(set(first.classes) ^ set(space.classes)) or ['their order']
+                raise LabelSpaceError(
+                    f'dataset {name!r}: the label space {space.name!r} has other classes than in the dataset before it '
+                    f'({", ".join(differing[:5])}); give one of them another name (key "name" of classes.json, or '
+                    "metainfo=dict(label_space='...'))"
+                )
+
+    def full_init(self) -> None:
+        """Reads the lists of samples. The datasets keep them serialised, so that workers share them."""
+        if self._fully_initialized:
+            return
+        for dataset in self.datasets:
+            dataset.full_init()
+        self.sizes = [len(dataset) for dataset in self.datasets]
+        for name, size in zip(self.names, self.sizes):
+            if not size:
+                raise DataError(f'dataset {name!r} has no sample; check its paths and split')
+        self._ends = np.cumsum(self.sizes).tolist()
+        self._fully_initialized = True
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """``datasets``: what is known of each dataset by name, as plain Python (``size`` once it is known)."""
+        described = {}
+        for i, (name, space) in enumerate(zip(self.names, self.spaces)):
+            described[name] = dict(
+                label_space=space.name,
+                classes=list(space.classes),
+                palette=[list(colour) for colour in space.palette],
+                is_thing=list(space.is_thing),
+            )
+            if self._fully_initialized:
+                described[name]['size'] = self.sizes[i]
+        return dict(datasets=described)
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Finds the dataset of a sample.
+
+        Args:
+            index: Of the sample; negative ones count from the end.
+
+        Returns:
+            Which dataset, and which of its samples.
+
+        Raises:
+            IndexError: Where there is no such sample.
+        """
+        self.full_init()
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f'sample {index} of {len(self)}')
+        which = bisect.bisect_right(self._ends, position)
+        return which, position - self._ends[which] + self.sizes[which]
+
+    def get_data_info(self, index: int) -> dict[str, Any]:
+        """The description of a sample before its pipeline, with ``dataset`` and ``label_space``."""
+        which, inner = self.locate(index)
+        info = dict(self.datasets[which].get_data_info(inner))
+        info.update(sample_idx=index % len(self), **self._stamp(which))
+        return info
+
+    def __len__(self) -> int:
+        self.full_init()
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        which, inner = self.locate(index)
+        try:
+            sample = self.datasets[which][inner]
+        except Exception as error:
+            raise DataError(self._describe(which, inner, error)) from error
+        if 'data_samples' in sample:
+            sample['data_samples'].set_metainfo(self._stamp(which))
+        else:  # a pipeline without a pack transform, e.g. to browse a dataset
+            sample.update(self._stamp(which))
+        return sample
+
+    def _stamp(self, which: int) -> dict[str, str]:
+        return dict(dataset=self.names[which], label_space=self.spaces[which].name)
+
+    def _describe(self, which: int, inner: int, error: Exception) -> str:
+        info = self.datasets[which].get_data_info(inner)
+        image, label = info.get('img_path'), info.get('seg_map_path')
+        cause = str(error) if isinstance(error, DataError) else f'{type(error).__name__}: {error}'
+        if isinstance(error, FileNotFoundError):
+            cause = f'missing file: {error.filename or error}; restore it or take the sample off the list'
+        elif not isinstance(error, DataError) and (unreadable := _first_unreadable(image, label)):
+            cause = f'cannot be read as an image: {unreadable} ({cause}); replace the file'
+        return f'dataset {self.names[which]!r}, sample {inner}: image {image}, label {label}: {cause}'
+
+
+def _label_space(dataset: Any, config: Mapping[str, Any]) -> LabelSpace:
+    """The label space of a built dataset."""
+    if isinstance(space := getattr(dataset, 'space', None), LabelSpace):
+        return space
+    metainfo = dataset.metainfo
+    if not metainfo.get('classes'):
+        raise LabelSpaceError(f"dataset {config['type']!r} declares no classes; set metainfo=dict(classes=[...])")
+    return LabelSpace.from_metainfo(metainfo.get('label_space') or default_space_name(str(config['type'])), metainfo)
+
+
+def _leaves(dataset: Any) -> Iterator[BaseDataset]:
+    """The datasets with a pipeline of their own, below wrappers such as mmengine's RepeatDataset."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    if isinstance(dataset, BaseDataset) and hasattr(dataset, 'pipeline') and inner == [None]:
+        yield dataset
+    for child in inner:
+        if child is not None:
+            yield from _leaves(child)
+
+
+def _insert_check(dataset: Any, space: LabelSpace) -> None:
+    for leaf in _leaves(dataset):
+        transforms = leaf.pipeline.transforms
+        places = [i for i, transform in enumerate(transforms) if isinstance(transform, LoadAnnotations)]
+        for place in reversed(places):
+            transforms.insert(place + 1, CheckLabels(space.num_classes, getattr(leaf, 'ignore_index', 255)))
+
+
+def _first_unreadable(*paths: str | None) -> str | None:
+    """The first of some files that does not open as an image."""
+    from PIL import Image
+
+    for path in paths:
+        if path:
+            try:
+                with Image.open(path) as image:
+                    image.load()
+            except Exception:  # whatever the decoder says, the file is the culprit
+                return path
+    return None

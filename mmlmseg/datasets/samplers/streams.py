@@ -1,0 +1,85 @@
+"""Endless random sequences that can be asked for any place: the n-th item depends on the seed and n alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# What the random numbers are for; part of their seed, so that sequences do not repeat one another.
+_DRAW, _SHUFFLE = 0, 1
+
+
+class DatasetDraws:
+    """An endless sequence of datasets drawn at random, with the count of earlier draws of the same dataset.
+
+    It is made in blocks; going forward costs one small histogram per block, so that skipping millions of draws takes
+    less than a second, and nothing before the current block is kept.
+
+    Args:
+        probabilities: Of each dataset.
+        seed: Equal seeds give equal sequences.
+
+    Example:
+        >>> draws = DatasetDraws([0.5, 0.5], seed=0)
+        >>> [draws[n][0] for n in range(8)]
+        [1, 0, 0, 0, 1, 1, 1, 1]
+    """
+
+    block_size = 4096
+
+    def __init__(self, probabilities: Sequence[float], seed: int) -> None:
+        self.seed = seed
+        self._edges = np.cumsum(probabilities)
+        self._edges[np.asarray(probabilities).nonzero()[0][-1] :] = np.inf  # rounding must not reach past the last one
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._block = -1
+        self._datasets = np.zeros(0, dtype=np.int64)
+        self._before = np.zeros(len(self._edges), dtype=np.int64)  # draws of each dataset before the block
+        self._order = np.zeros(0, dtype=np.int64)
+
+    def _advance(self) -> None:
+        self._before = self._before + np.bincount(self._datasets, minlength=len(self._edges))
+        self._block += 1
+        numbers = np.random.default_rng([self.seed, _DRAW, self._block]).random(self.block_size)
+        self._datasets = np.searchsorted(self._edges, numbers, side='right')
+
+    def __getitem__(self, n: int) -> tuple[int, int]:
+        """The dataset of draw n, and how often it was drawn before."""
+        block, place = divmod(n, self.block_size)
+        if block < self._block:
+            self._rewind()
+        if block > self._block:
+            while block > self._block:
+                self._advance()
+            self._order = np.zeros(self.block_size, dtype=np.int64)
+            for dataset, before in enumerate(self._before):
+                drawn = self._datasets == dataset
+                self._order[drawn] = before + np.arange(drawn.sum())
+        return int(self._datasets[place]), int(self._order[place])
+
+
+class ShuffledPasses:
+    """The samples of one dataset in endless passes, each in a new order, none drawn twice within a pass.
+
+    Args:
+        size: Samples in the dataset.
+        seed: Equal seeds give equal sequences.
+        stream: Tells the sequences of several datasets apart.
+    """
+
+    def __init__(self, size: int, seed: int, stream: int) -> None:
+        self.size = size
+        self._key = [seed, _SHUFFLE, stream]
+        self._pass = -1
+        self._order = np.zeros(0, dtype=np.int64)
+
+    def __getitem__(self, n: int) -> int:
+        """Sample n of the sequence."""
+        pass_, place = divmod(n, self.size)
+        if pass_ != self._pass:
+            self._order = np.random.default_rng([*self._key, pass_]).permutation(self.size)
+            self._pass = pass_
+        return int(self._order[place])

@@ -1,0 +1,161 @@
+"""From a batch of unlike images to groups of equal size, with little padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import DataError
+from ..registry import MODELS
+
+Size = tuple[int, int]
+
+
+def group_sizes(sizes: Sequence[Size], divisor: int, max_padding: float) -> list[tuple[Size, list[int]]]:
+    """Groups images that can share a canvas.
+
+    Each image is padded to multiples of the divisor; equal results form a group. Then the two groups that fit each
+    other best are joined, as long as the padding that joining adds stays under a share of the joint group's pixels.
+
+    Args:
+        sizes: (H, W) of each image.
+        divisor: What height and width of a canvas are multiples of.
+        max_padding: The share of pixels that joining may add; 0 never joins.
+
+    Returns:
+        For each group the (H, W) of its canvas and its images, both in the order of the batch.
+
+    Example:
+        >>> group_sizes([(60, 60), (500, 500), (64, 64)], 32, 0.15)
+        [((64, 64), [0, 2]), ((512, 512), [1])]
+    """
+    padded = [(-(-h // divisor) * divisor, -(-w // divisor) * divisor) for h, w in sizes]
+    groups: dict[Size, list[int]] = {}
+    for i, size in enumerate(padded):
+        groups.setdefault(size, []).append(i)
+
+    def added(canvas: Size, members: list[int]) -> float:
+        pixels = canvas[0] * canvas[1] * len(members)
+        return 1 - sum(padded[i][0] * padded[i][1] for i in members) / pixels
+
+    while len(groups) > 1:
+        joint = []
+        for a, b in combinations(sorted(groups), 2):
+            canvas = (max(a[0], b[0]), max(a[1], b[1]))
+            members = groups[a] + groups[b]
+            joint.append((added(canvas, members), a, b, canvas))
+        share, a, b, canvas = min(joint)
+        if share >= max_padding:
+            break
+        members = groups.pop(a) + groups.pop(b)
+        groups[canvas] = sorted(groups.get(canvas, []) + members)
+    return sorted(groups.items(), key=lambda group: group[1][0])
+
+
+@MODELS.register_module()
+class GroupingDataPreProcessor(BaseDataPreprocessor):
+    """Normalises images and stacks those of like size; a batch becomes one tensor per group.
+
+    The samples come back in the order of the groups; ``batch_index`` in their metainfo is their place in the incoming
+    batch. In training, groups are joined while little padding is added and label maps are padded with 255. At test
+    only equal sizes share a tensor, so that a prediction does not depend on its neighbours, and label maps stay as
+    they are.
+
+    Args:
+        mean: Of each channel, in the order of the output (RGB where ``bgr_to_rgb``).
+        std: Likewise.
+        bgr_to_rgb: Whether to swap the channels; OpenCV loads BGR.
+        size_divisor: What height and width are padded to multiples of.
+        max_padding: The share of pixels that joining groups may add.
+        non_blocking: Whether copies to an accelerator may overlap with work on the host.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        bgr_to_rgb: bool = True,
+        size_divisor: int = 32,
+        max_padding: float = 0.15,
+        non_blocking: bool = True,
+    ) -> None:
+        super().__init__(non_blocking)
+        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self.bgr_to_rgb = bgr_to_rgb
+        self.size_divisor = size_divisor
+        self.max_padding = max_padding
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Prepares a batch.
+
+        Args:
+            data: ``inputs``: images [3, H_i, W_i], uint8 or float; ``data_samples``: one per image, or None.
+            training: Whether groups may be joined and label maps are padded.
+
+        Returns:
+            ``inputs``: a list of [b_g, 3, H_g, W_g], one per group; ``data_samples``: a flat list in the same order.
+
+        Raises:
+            DataError: Where an image has another number of channels, or another size than its label map.
+        """
+        data = self.cast_data(data)  # type: ignore[assignment]
+        images: Sequence[Tensor] = data['inputs']
+        samples = data.get('data_samples') or [SegDataSample() for _ in images]
+        for image, sample in zip(images, samples):
+            self._check(image, sample, training)
+        groups = group_sizes(
+            [(image.shape[-2], image.shape[-1]) for image in images],
+            self.size_divisor,
+            self.max_padding if training else 0.0,
+        )
+        for canvas, members in groups:
+            for i in members:
+                size = tuple(images[i].shape[-2:])
+                samples[i].set_metainfo(
+                    dict(img_shape=size, pad_shape=canvas, batch_input_shape=canvas, batch_index=i)
+                )
+                if training:
+                    _pad_labels(samples[i], canvas)
+        return dict(
+            inputs=[self._stack([images[i] for i in members], canvas) for canvas, members in groups],
+            data_samples=[samples[i] for _, members in groups for i in members],
+        )
+
+    def _check(self, image: Tensor, sample: SegDataSample, training: bool) -> None:
+        if image.ndim != 3 or image.shape[0] != len(self.mean):
+            raise DataError(
+                f'{sample.metainfo.get("img_path", "an image")}: shape {tuple(image.shape)}, '
+                f'not ({len(self.mean)}, height, width); load it in colour'
+            )
+        if training and 'gt_sem_seg' in sample and sample.gt_sem_seg.shape != image.shape[-2:]:
+            raise DataError(
+                f'{sample.metainfo.get("img_path", "an image")}: image {tuple(image.shape[-2:])} and label map '
+                f'{tuple(sample.gt_sem_seg.shape)} differ in size; in training, load labels before resizing'
+            )
+
+    def _stack(self, images: Sequence[Tensor], canvas: Size) -> Tensor:
+        """Normalises the images of a group at once; the padding holds the mean, and so ends up 0."""
+        batch = self.mean.expand(-1, *canvas).repeat(len(images), 1, 1, 1)  # [b, 3, H, W]
+        for place, image in zip(batch, images):
+            place[:, : image.shape[-2], : image.shape[-1]] = image.flip(0) if self.bgr_to_rgb else image
+        return batch.sub_(self.mean).div_(self.std)
+
+
+def _pad_labels(sample: SegDataSample, canvas: Size, ignore_index: int = 255) -> None:
+    """Pads a label map [1, h, w] at its right and bottom with the ignored id."""
+    if 'gt_sem_seg' in sample:
+        labels = sample.gt_sem_seg.data
+        padding = (0, canvas[1] - labels.shape[-1], 0, canvas[0] - labels.shape[-2])
+        sample.gt_sem_seg = PixelData(data=F.pad(labels, padding, value=ignore_index))
