@@ -2,7 +2,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0, norm_type=2),
-    paramwise_cfg=dict(norm_decay_mult=0.0, custom_keys={'queries': dict(decay_mult=0.0)}),
+    paramwise_cfg=dict(norm_decay_mult=0.0, custom_keys={'decode_head.queries': dict(decay_mult=0.0)}),
 )
 max_iters = 4500
 param_scheduler = dict(type='PolyLR', power=0.9, eta_min=0.0, end=max_iters, by_epoch=False)

@@ -1,0 +1,29 @@
+# Loaders, evaluation and the steps most pipelines share; the configs that inherit this file list the datasets.
+crop_size = (192, 256)  # one for all, so that a batch is one group and batch norm may be trained
+loading = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+augmenting = [
+    dict(type='RandomCrop', crop_size=crop_size),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='Pad', size=crop_size[::-1], pad_val=dict(img=128, seg=255)),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [*loading, dict(type='PackSegInputs')]
+
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='mmlmseg.MixedSampler'),
+    dataset=dict(type='mmlmseg.MultiDataset'),
+)
+val_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(type='mmlmseg.MultiDataset'),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'))
+test_evaluator = val_evaluator
