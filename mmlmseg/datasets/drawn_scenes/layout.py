@@ -79,7 +79,7 @@ def _draw_street(canvas: Canvas, rng: np.random.Generator, horizon: float, stone
     canvas.paint(band(kerb, lane), 'road', asphalt)
     canvas.paint(band(lane, near), 'pavement', things.scaled(stone, 0.95))
     middle, half = (kerb + lane) / 2, 0.008 * height
-    for left in np.arange(rng.uniform(-0.1, 0.1), 1.0, 0.25):
+    for left in np.arange(rng.uniform(-0.1, 0.1), 1.0, 0.25).tolist():
         canvas.paint(band(middle - half, middle + half, left, left + 0.12), 'road', (225, 225, 215), pattern='plain')
     return Site(horizon, (horizon + 0.02 * deep, lawn), (kerb + 0.25 * (lane - kerb), lane - 0.05 * deep))
 
