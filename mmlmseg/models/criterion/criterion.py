@@ -9,7 +9,7 @@ from mmengine import dist
 from torch import Tensor, nn
 
 from ..classifiers import mask_classes
-from .losses import class_losses, mask_losses
+from .losses import class_losses, mask_losses, signed_targets
 from .matching import match
 from ..precision import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
@@ -122,9 +122,8 @@ def group_losses(output: HeadOutputs, target: Targets, queries: Tensor, no_objec
 
         # Only matched masks are ever resized. With no match at all these are sums over nothing that still depend on
         # the mask logits, so that every parameter gets its (zero) gradient.
-        focal, dice = mask_losses(
-            output.mask_logits[layer, sample, query], target.masks[sample, slot], target.pixels[sample]
-        )
+        mask_logits = at_least_float32(output.mask_logits[layer, sample, query])  # [M, h, w]
+        focal, dice = mask_losses(mask_logits, signed_targets(target.masks, target.pixels), sample, slot)
         zeros = by_class.new_zeros(2, len(by_class))
         by_mask = zeros.index_add(1, layer, torch.stack([focal, dice]).to(zeros.dtype))  # [2, L]
     return torch.cat([by_class[None], by_mask])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import LabelSpaceError
 from ..classifiers import mask_classes
-from .losses import DICE_SMOOTHING, focal_terms
+from .losses import CHUNK_CPU, CHUNK_DEVICE, DICE_SMOOTHING, FOCAL_ALPHA
 from ..precision import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
 
@@ -34,36 +34,64 @@ def class_cost(logits: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
     return -probability.gather(-1, index)
 
 
+@torch.no_grad()
 def mask_cost(
     logits: Tensor, masks: Tensor, pixels: Tensor, focal_weight: float = 20.0, dice_weight: float = 1.0
 ) -> Tensor:
     """Weighted sum of the focal and the dice loss between every query and every target of a sample.
 
-    Both losses are linear in the target, so they are matrix products over the pixels; no [N, T, pixels] tensor exists.
+    Both losses are linear in the target, so they are matrix products over the pixels: no [N, T, P] tensor exists. The
+    pixel maps of all layers together would be the largest tensors of the step, so they are made chunk by chunk.
 
     Args:
-        logits: Mask logits of one layer [B, N, h, w].
+        logits: Mask logits [L, B, N, h, w].
         masks: Target masks at the same resolution, bool [B, T, h, w].
         pixels: Pixels that count, bool [B, h, w].
         focal_weight: Factor of the focal cost, a mean over the counted pixels.
         dice_weight: Factor of the dice cost.
 
     Returns:
-        Costs [B, N, T].
+        Costs [L, B, N, T].
     """
-    logits = at_least_float32(logits).flatten(2)  # [B, N, P]
-    counted = pixels.flatten(1).to(logits.dtype)  # [B, P]
-    target = (masks & pixels[:, None]).flatten(2).to(logits.dtype)  # [B, T, P]
-    inside, outside, probability = focal_terms(logits)
+    layers, samples, queries, *_ = logits.shape
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    logits = logits.flatten(3)  # [L, B, N, P]
+    counted = pixels.flatten(1).to(dtype)[:, :, None]  # [B, P, 1]
+    target = (masks & pixels[:, None]).flatten(2).transpose(1, 2).to(dtype)  # [B, P, T]
+    area = target.sum(1)[:, None]  # [B, 1, T]
+    share = focal_weight / counted.sum(1, keepdim=True).clamp(min=1)  # [B, 1, 1]
 
-    rest = torch.einsum('bnp,bp->bn', outside, counted)
-    focal = torch.einsum('bnp,btp->bnt', inside - outside, target) + rest[..., None]
-    focal = focal / counted.sum(1).clamp(min=1)[:, None, None]
+    cost = logits.new_empty(layers, samples, queries, target.shape[-1], dtype=dtype)
+    for layer, part, (logit, probability, inside, outside) in pixel_chunks(logits, dtype):
+        # The focal loss of every pixel, once as if it were in the mask and once as if it were not.
+        logit.copy_(logits[layer, part])
+        torch.sigmoid(logit, out=probability)
+        torch.abs(logit, out=outside).neg_().exp_().log1p_()
+        outside.add_(torch.clamp(logit, min=0, out=inside))  # softplus(logit) = -log(1 - p)
+        torch.sub(outside, logit, out=inside)  # -log(p)
+        logit.fill_(1).sub_(probability)
+        inside.mul_(logit).mul_(logit).mul_(FOCAL_ALPHA)
+        outside.mul_(probability).mul_(probability).mul_(1 - FOCAL_ALPHA)
 
-    overlap = torch.einsum('bnp,btp->bnt', probability, target)
-    total = torch.einsum('bnp,bp->bn', probability, counted)[..., None] + target.sum(2)[:, None]
-    dice = 1 - (2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)
-    return focal_weight * focal + dice_weight * dice
+        rest = outside @ counted[part]  # [m, N, 1]
+        focal = inside.sub_(outside) @ target[part] + rest  # [m, N, T]
+        overlap = probability @ target[part]
+        total = probability @ counted[part] + area[part]
+        dice = 1 - (2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)
+        cost[layer, part] = share[part] * focal + dice_weight * dice
+    return cost
+
+
+def pixel_chunks(logits: Tensor, dtype: torch.dtype) -> Iterator[tuple[int, slice, Tensor]]:
+    """Walks over layers and samples with four buffers [4, m, N, P] that are used again for every chunk."""
+    layers, samples, queries, size = logits.shape
+    budget = CHUNK_CPU if logits.device.type == 'cpu' else CHUNK_DEVICE
+    chunk = max(1, min(samples, budget // (queries * size)))
+    buffers = logits.new_empty(4, chunk, queries, size, dtype=dtype)
+    for layer in range(layers):
+        for start in range(0, samples, chunk):
+            stop = min(start + chunk, samples)
+            yield layer, slice(start, stop), buffers[:, : stop - start]
 
 
 def nearest(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -93,8 +121,7 @@ def matching_cost(
     size = outputs.mask_logits.shape[-2:]
     masks = nearest(targets.masks, size)  # [B, T, h, w]
     pixels = nearest(targets.pixels, size)  # [B, h, w]
-    # Layer by layer: the intermediate pixel maps of all layers together would be the largest tensors of the step.
-    by_mask = torch.stack([mask_cost(layer, masks, pixels, focal_weight, dice_weight) for layer in outputs.mask_logits])
+    by_mask = mask_cost(outputs.mask_logits, masks, pixels, focal_weight, dice_weight)
     labels = targets.labels.clamp(max=outputs.class_logits.shape[-1] - 1)
     return class_weight * class_cost(outputs.class_logits, outputs.valid, labels) + by_mask
 
