@@ -1,16 +1,24 @@
-# One model for your own datasets. Their classes need not agree: each keeps its own, and is trained, evaluated and asked in them.
+# One model for your own datasets. Their classes need not agree: each is trained, evaluated and asked in its own.
 _base_ = [
     '../_base_/models/lmseg_r18.py',
     '../_base_/datasets/folders.py',
     '../_base_/schedules/adamw_poly_4500.py',
     '../_base_/default_runtime.py',
 ]
-# A folder with images/, labels/, train.txt, val.txt and classes.json (the names of its classes) ...
+# A folder holds images/, labels/, train.txt, val.txt and classes.json, which names its classes. Instead of a folder any
+# dataset of mmsegmentation will do, for example dict(type='CityscapesDataset', data_root=..., data_prefix=...) with the
+# label space dict(dataset='CityscapesDataset').
+streets = dict(type='mmlmseg.FolderDataset', data_root='data/streets')
 shop = dict(type='mmlmseg.FolderDataset', data_root='data/shop')
-# ... and a dataset that mmsegmentation knows.
-streets = dict(type='CityscapesDataset', data_root='data/cityscapes')
-streets_train = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
-streets_val = dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val')
+scale_streets = dict(type='RandomResize', scale=(1024, 512), ratio_range=(0.5, 2.0), keep_ratio=True)
+scale_shop = dict(type='RandomResize', scale=(384, 384), ratio_range=(0.8, 1.25), keep_ratio=True)
 
-resize_shop = dict(type='RandomResize', scale=(512, 512), ratio_range=(0.5, 2.0), keep_ratio=True)
-resize_streets = dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.25, 1.0), keep_ratio=True)
+model = dict(decode_head=dict(label_spaces=['data/streets', 'data/shop']))
+train = [
+    dict(streets, split='train', pipeline=[*_base_.loading, scale_streets, *_base_.augmenting]),
+    dict(shop, split='train', pipeline=[*_base_.loading, scale_shop, *_base_.augmenting]),
+]
+val = [dict(dataset, split='val', pipeline=_base_.test_pipeline) for dataset in (streets, shop)]
+train_dataloader = dict(dataset=dict(datasets=train))
+val_dataloader = dict(dataset=dict(datasets=val))
+test_dataloader = val_dataloader

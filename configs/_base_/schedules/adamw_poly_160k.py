@@ -8,7 +8,7 @@ optim_wrapper = dict(
     ),
 )
 param_scheduler = dict(type='PolyLR', power=0.9, eta_min=0.0, end=max_iters, by_epoch=False)
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=10_000)
+train_cfg = dict(type='mmlmseg.ResumableTrainLoop', max_iters=max_iters, val_interval=10_000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 8 GPUs with 2 images each

@@ -6,7 +6,7 @@ optim_wrapper = dict(
 )
 max_iters = 4500
 param_scheduler = dict(type='PolyLR', power=0.9, eta_min=0.0, end=max_iters, by_epoch=False)
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=1500)
+train_cfg = dict(type='mmlmseg.ResumableTrainLoop', max_iters=max_iters, val_interval=1500)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 randomness = dict(seed=0)

@@ -1,0 +1,156 @@
+"""Every config parses, builds its model, and says what the paper says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from mmlmseg.label_space import LabelSpace, LabelSpaces
+from mmlmseg.registry import DATASETS, MODELS
+
+ROOT = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
+FULL_SIZE = sorted(ROOT.glob('lmseg/lmseg_clip-r50_*.py'))
+SMALL = [ROOT / 'lmseg' / f'lmseg_r18_{name}.py' for name in ('clash3', 'clash5', 'own-data')]
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.stem for path in paths]
+
+
+def write_folder(folder: Path, num_classes: int = 3, size: tuple[int, int] = (30, 40)) -> None:
+    """A folder dataset with one noisy image in each split."""
+    random = np.random.default_rng(0)
+    (folder / 'images').mkdir(parents=True)
+    (folder / 'labels').mkdir()
+    Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / 'images' / 'noise.png')
+    Image.fromarray(random.integers(0, num_classes, size, dtype=np.uint8)).save(folder / 'labels' / 'noise.png')
+    classes = ['tree', 'road', 'sky', 'car', 'wall'][:num_classes]
+    (folder / 'classes.json').write_text(json.dumps(dict(classes=classes)))
+    for split in ('train', 'val'):
+        (folder / f'{split}.txt').write_text('noise\n')
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders that the small configs name, in a working directory of their own."""
+    for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop'):
+        write_folder(tmp_path / 'data' / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv('MMLMSEG_DATA', raising=False)
+
+
+def load(path: Path) -> Config:
+    """Reads a config, with pretrained weights left out: nothing is downloaded here."""
+    config = Config.fromfile(path)
+    init_default_scope(config.default_scope)
+    for part in (config.model.backbone, config.model.decode_head.text.encoder):
+        if 'pretrained' in part:
+            part.pretrained = None
+    return config
+
+
+def test_basenames_are_unique() -> None:
+    twice = [name for name, count in Counter(names(CONFIGS)).items() if count > 1]
+    assert not twice  # mim finds a config by its basename
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
+@pytest.mark.usefixtures('folders')
+def test_parses_and_can_be_written_down(path: Path, tmp_path: Path) -> None:
+    config = Config.fromfile(path)
+    config.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').model == config.model
+
+
+@pytest.mark.parametrize('path', [*SMALL, FULL_SIZE[0]], ids=names([*SMALL, FULL_SIZE[0]]))
+@pytest.mark.usefixtures('folders')
+def test_model_and_optimiser_build(path: Path) -> None:
+    config = load(path)
+    model = MODELS.build(config.model)
+    lr, decay = config.optim_wrapper.optimizer.lr, config.optim_wrapper.optimizer.weight_decay
+    groups = {
+        id(p): g for g in build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups for p in g['params']
+    }
+
+    def settings(parameter: Any) -> tuple[float, float]:
+        return groups[id(parameter)]['lr'], groups[id(parameter)]['weight_decay']
+
+    head = model.decode_head
+    assert settings(head.queries.position.weight) == (lr, 0.0)
+    assert settings(head.decoder.norm.weight) == (lr, 0.0)
+    assert settings(head.decoder.layers[0].among_queries.attention.in_proj_weight) == (lr, decay)
+    trained = [p for p in model.backbone.parameters() if p.requires_grad and p.dim() > 1]
+    assert {settings(p) for p in trained} == {(lr * (0.1 if path in FULL_SIZE else 1.0), decay)}
+
+
+@pytest.mark.parametrize('path', SMALL, ids=names(SMALL))
+@pytest.mark.usefixtures('folders')
+def test_all_crops_of_small_configs_have_one_size(path: Path) -> None:
+    config = load(path)
+    train = DATASETS.build(config.train_dataloader.dataset)
+    assert {train[i]['inputs'].shape for i in range(len(train))} == {(3, *config.crop_size)}
+    spaces = LabelSpaces.from_config(config.model.decode_head.label_spaces)
+    assert [train[i]['data_samples'].label_space for i in range(len(train))] == list(spaces.names)
+    assert list(DATASETS.build(config.val_dataloader.dataset).names) == train.names
+
+
+def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('MMLMSEG_DATA', 'elsewhere')
+    three, five = (Config.fromfile(path) for path in SMALL[:2])
+    assert three.model.decode_head.label_spaces == five.model.decode_head.label_spaces[:3]
+    assert three.model.decode_head.label_spaces == [
+        'elsewhere/camvid11',
+        'elsewhere/labelmefacade',
+        'elsewhere/msrc_v2',
+    ]
+    assert three.test_dataloader == three.val_dataloader
+
+
+@pytest.mark.parametrize('path', FULL_SIZE, ids=names(FULL_SIZE))
+def test_full_size_schedule(path: Path) -> None:
+    config = Config.fromfile(path)
+    thousands = int(path.stem.rsplit('_', 1)[1].removesuffix('k'))
+    assert config.train_cfg.max_iters == config.param_scheduler.end == thousands * 1000
+    assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 16
+
+
+def test_full_size_sizes_are_the_papers() -> None:
+    config = Config.fromfile(FULL_SIZE[0])
+    train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
+    steps = [{step.type: step for step in dataset.pipeline} for dataset in train.datasets]
+    assert [s['RandomCrop'].crop_size for s in steps] == [(512, 512), (512, 1024), (640, 640), (1280, 1280)]
+    assert [s['Pad'].size[::-1] for s in steps] == [s['RandomCrop'].crop_size for s in steps]
+    assert [(min(s['RandomChoiceResize'].scales), max(s['RandomChoiceResize'].scales)) for s in steps] == [
+        (256, 1024), (512, 2048), (320, 960), (1024, 4096),
+    ]  # fmt: skip
+    assert [s['RandomChoiceResize'].max_size for s in steps] == [2048, 4096, 2560, 8192]
+    steps = [{step.type: step for step in dataset.pipeline} for dataset in test.datasets]
+    assert [(s['ResizeShortestEdge'].scale, s['ResizeShortestEdge'].max_size) for s in steps] == [
+        (512, 2048), (1024, 2048), (640, 2560), (2048, 2048),
+    ]  # fmt: skip
+    assert list(config.tta_pipelines) == train.names == test.names
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'num_classes'),
+    [
+        ('ADE20KDataset', 150),
+        ('CityscapesDataset', 19),
+        ('COCOStuffDataset', 171),
+        ('mmlmseg.MapillaryVistas65Dataset', 65),
+        ('PascalVOCDataset', 21),
+    ],
+)
+def test_known_datasets_have_distinct_classes(dataset: str, num_classes: int) -> None:
+    space = LabelSpace.from_dataset(dataset)
+    assert space.num_classes == len(set(space.names)) == num_classes
