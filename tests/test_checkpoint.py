@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmlmseg.checkpoint import check_checkpoint_file, is_remote, read_checkpoint
+from mmlmseg.errors import CheckpointError
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / 'iter_20.pth'
+    weights = {'w': torch.arange(1000.0)}
+    torch.save(dict(state_dict=weights, meta={}, message_hub={}, optimizer={}, param_schedulers=[]), path)
+    return path
+
+
+def test_reads_what_training_wrote(good: Path) -> None:
+    check_checkpoint_file(good)
+    check_checkpoint_file(good, resume=True)
+    assert read_checkpoint(good)['state_dict']['w'][-1] == 999
+
+
+@pytest.mark.parametrize('new_format', [True, False])
+def test_reads_bare_state_dicts_in_both_formats(tmp_path: Path, new_format: bool) -> None:
+    path = tmp_path / 'bare.pth'
+    torch.save({'w': torch.ones(2)}, path, _use_new_zipfile_serialization=new_format)
+    assert list(read_checkpoint(path)) == ['state_dict']
+
+
+@pytest.mark.parametrize('keep', [0.2, 0.9, 0.999])
+def test_truncated_file_is_named_with_its_neighbours(good: Path, keep: float) -> None:
+    cut = good.with_name('iter_40.pth')
+    data = good.read_bytes()
+    cut.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(CheckpointError, match=r'iter_40\.pth: is truncated, \d+ bytes.*its folder holds iter_20\.pth'):
+        check_checkpoint_file(cut)
+
+
+def test_truncated_file_of_the_old_format(tmp_path: Path) -> None:
+    path = tmp_path / 'old.pth'
+    torch.save({'w': torch.ones(1000)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(CheckpointError, match=r'old\.pth: (cannot be read|is not a checkpoint)'):
+        check_checkpoint_file(path)
+
+
+def test_empty_file(good: Path) -> None:
+    empty = good.with_name('iter_60.pth')
+    empty.touch()
+    with pytest.raises(CheckpointError, match=r'iter_60\.pth: is empty'):
+        check_checkpoint_file(empty)
+
+
+def test_missing_file_lists_the_nearest(good: Path) -> None:
+    with pytest.raises(CheckpointError, match=r'iter_2\.pth: does not exist\. Did you mean: iter_20\.pth\?'):
+        check_checkpoint_file(good.with_name('iter_2.pth'))
+    with pytest.raises(CheckpointError, match='nor does its folder'):
+        check_checkpoint_file(good.parent / 'nowhere' / 'x.pth')
+    with pytest.raises(CheckpointError, match='is a folder; name a checkpoint file in it; its folder holds iter_20'):
+        check_checkpoint_file(good.parent)
+
+
+@pytest.mark.parametrize('content', [b'<html>not found</html>', b'\x80\x02garbage', b'PK but no zip'])
+def test_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / 'page.pth'
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r'page\.pth: (is not a checkpoint|is truncated|cannot be read)'):
+        check_checkpoint_file(path)
+
+
+@pytest.mark.parametrize('content', [torch.ones(2), {'epoch': 3}, {}])
+def test_something_else_that_torch_saved(tmp_path: Path, content: object) -> None:
+    path = tmp_path / 'other.pth'
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match="it holds a (Tensor|dict) without 'state_dict'"):
+        check_checkpoint_file(path)
+
+
+class RunsCode:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ('raise SystemExit',)
+
+
+def test_unsafe_objects_are_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / 'unsafe.pth'
+    torch.save(dict(state_dict={}, meta=RunsCode()), path)
+    with pytest.raises(CheckpointError, match=r'unsafe\.pth: holds an object of exec.*could run code'):
+        check_checkpoint_file(path)
+
+
+def test_published_weights_cannot_be_resumed_from(tmp_path: Path) -> None:
+    path = tmp_path / 'published.pth'
+    torch.save(dict(state_dict={'w': torch.ones(1)}, meta={}), path)
+    check_checkpoint_file(path)
+    with pytest.raises(CheckpointError, match='cannot be resumed from, it lacks message_hub, optimizer'):
+        check_checkpoint_file(path, resume=True)
+
+
+@pytest.mark.parametrize('address', ['https://host/x.pth', 'torchvision://resnet18', 'open-mmlab://resnet50_v1c'])
+def test_addresses_are_left_to_the_downloader(address: str) -> None:
+    assert is_remote(address)
+    check_checkpoint_file(address)
+
+
+def test_paths_are_not_addresses(tmp_path: Path) -> None:
+    for path in ('x.pth', '/a/b.pth', './c.pth', tmp_path / 'x.pth'):
+        assert not is_remote(path)
