@@ -1,0 +1,206 @@
+"""Text banks: saved embeddings of class names, with what made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import LabelSpaceError, TextBankError, did_you_mean
+from ...label_space import normalise_name
+
+FORMAT_VERSION = '1'
+SHIPPED_BANK = 'minilm'
+WAY_OUT = 'Make a bank that holds it with tools/build_text_bank.py'
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """What made text embeddings: two sources are interchangeable exactly where they are equal.
+
+    Attributes:
+        encoder: The encoder and its variant, e.g. ``open_clip:RN50-quickgelu``.
+        prompt: The template that a name was put into, with ``{name}`` as its place.
+        width: Channels of an embedding.
+        weights: SHA-256 over what fixes the encoder's numbers (its weights, or the file of a bank without provenance).
+    """
+
+    encoder: str
+    prompt: str
+    width: int
+    weights: str
+
+    def require(self, other: TextSource, where: str) -> None:
+        """Raises an error unless another source equals this one.
+
+        Args:
+            other: The source that shall be used in place of this one.
+            where: What the other one belongs to, for the message.
+
+        Raises:
+            TextBankError: Naming the first difference.
+        """
+        for field in ('encoder', 'width', 'prompt', 'weights'):
+            mine, theirs = getattr(self, field), getattr(other, field)
+            if mine != theirs:
+                raise TextBankError(
+                    f'{where}: its text {field} is {theirs!r}, but the checkpoint was trained with {mine!r}; use the '
+                    f'text encoder or bank that the checkpoint was trained with ({self.encoder}, width {self.width})'
+                )
+
+
+class TextBank:
+    """Embeddings of class names, looked up by normalised name (a hyphen counts as a space).
+
+    Args:
+        names: One name per embedding.
+        embeddings: ``[n, width]``, kept as they are stored (a bank may be fp16).
+        source: What made them.
+        where: File or description, for messages.
+
+    Raises:
+        TextBankError: Where names and embeddings do not fit each other, a name occurs twice or a number is not finite.
+
+    Example:
+        >>> bank = TextBank(['tree'], torch.ones(1, 2), TextSource('toy', '{name}', 2, ''))
+        >>> bank.rows(['Tree-other'])
+        tensor([[1., 1.]])
+    """
+
+    def __init__(self, names: Sequence[str], embeddings: Tensor, source: TextSource, where: str = 'text bank') -> None:
+        if embeddings.ndim != 2 or len(names) != embeddings.shape[0]:
+            raise TextBankError(
+                f'{where}: {len(names)} names for embeddings of shape {tuple(embeddings.shape)}; a bank needs one name per row'
+            )
+        if embeddings.shape[1] != source.width:
+            raise TextBankError(f'{where}: embeddings of width {embeddings.shape[1]}, declared as {source.width}')
+        if not torch.isfinite(embeddings).all():
+            raise TextBankError(f'{where}: holds numbers that are not finite; build the bank again')
+        self.names = tuple(names)
+        self.source = source
+        self.where = where
+        self._embeddings = embeddings
+        self._row: dict[str, int] = {}
+        for i, name in enumerate(self.names):
+            if self._row.setdefault(_key(name), i) != i:
+                raise TextBankError(f'{where}: holds the name {name!r} twice; remove one')
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: str) -> bool:
+        return _key(name) in self._row
+
+    def rows(self, names: Iterable[str]) -> Tensor:
+        """Looks names up.
+
+        Args:
+            names: Class names, normalised or not.
+
+        Returns:
+            float32 embeddings ``[len(names), width]``, as stored (not scaled to unit norm).
+
+        Raises:
+            TextBankError: Where a name is missing; its nearest names are named.
+        """
+        names = list(names)
+        for name in names:
+            if name not in self:
+                near = did_you_mean(_key(name), self.names)
+                raise TextBankError(f'{self.where}: no embedding of the class name {name!r}.{near} {WAY_OUT}.')
+        return self._embeddings[[self._row[_key(name)] for name in names]].float()
+
+    def save(self, path: str | Path) -> None:
+        """Writes the bank: ``.safetensors`` with its provenance, or ``.npy`` and a ``.txt`` of names beside it."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == '.npy':
+            np.save(path, self._embeddings.numpy())
+            path.with_suffix('.txt').write_text('\n'.join(self.names) + '\n', encoding='utf-8')
+            return
+        from safetensors.torch import save_file
+
+        metadata = {
+            'format': FORMAT_VERSION,
+            'encoder': self.source.encoder,
+            'prompt': self.source.prompt,
+            'weights': self.source.weights,
+            'names': json.dumps(self.names, ensure_ascii=False),
+        }
+        save_file({'embeddings': self._embeddings.contiguous()}, str(path), metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | Path, names: str | Path | None = None) -> TextBank:
+        """Reads a bank.
+
+        Args:
+            path: A ``.safetensors`` bank, or a ``.npy`` array ``[n, width]``; ``minilm`` is the shipped bank.
+            names: The names of a ``.npy`` bank, one per line (``#`` starts a comment line); by default the ``.txt``
+                file beside it.
+
+        Raises:
+            TextBankError: Where a file is missing or is no bank.
+        """
+        if str(path) == SHIPPED_BANK:
+            with resources.as_file(resources.files('mmlmseg') / 'assets' / 'text_bank_minilm.safetensors') as shipped:
+                return cls._load_safetensors(shipped)
+        path = Path(path)
+        if not path.is_file():
+            raise TextBankError(
+                f'{path}: no such text bank; make one with tools/build_text_bank.py, or use the shipped {SHIPPED_BANK!r}'
+            )
+        if path.suffix == '.npy':
+            return cls._load_npy(path, Path(names) if names is not None else path.with_suffix('.txt'))
+        return cls._load_safetensors(path)
+
+    @classmethod
+    def _load_safetensors(cls, path: Path) -> TextBank:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(str(path), framework='pt') as file:
+                metadata = file.metadata() or {}
+                embeddings = file.get_tensor('embeddings')
+        except (SafetensorError, OSError) as error:
+            raise TextBankError(f'{path}: not a text bank ({error}); build it with tools/build_text_bank.py') from None
+        missing = {'format', 'encoder', 'prompt', 'weights', 'names'} - set(metadata)
+        if missing or metadata['format'] != FORMAT_VERSION:
+            what = f'lacks {", ".join(sorted(missing))}' if missing else f'has format {metadata["format"]!r}'
+            raise TextBankError(f'{path}: {what}, expected a text bank of format {FORMAT_VERSION}; build it again')
+        source = TextSource(metadata['encoder'], metadata['prompt'], embeddings.shape[-1], metadata['weights'])
+        return cls(json.loads(metadata['names']), embeddings, source, str(path))
+
+    @classmethod
+    def _load_npy(cls, path: Path, names: Path) -> TextBank:
+        if not names.is_file():
+            raise TextBankError(f'{names}: no such file; a .npy bank needs a text file with one class name per line')
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (ValueError, OSError) as error:
+            raise TextBankError(f'{path}: not a NumPy array ({error})') from None
+        if array.dtype.kind != 'f' or array.ndim != 2:
+            raise TextBankError(f'{path}: needs floats of shape [names, width], got {array.dtype} {array.shape}')
+        # No provenance in the format: the file itself says what the numbers are.
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        source = TextSource(f'npy:{path.name}', '{name}', array.shape[1], digest)
+        return cls(read_names(names), torch.from_numpy(array), source, str(path))
+
+
+def read_names(path: str | Path) -> list[str]:
+    """Reads a list of class names: one per line, empty lines and lines that start with ``#`` left out."""
+    lines = [line.strip() for line in Path(path).read_text(encoding='utf-8').splitlines()]
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+def _key(name: str) -> str:
+    try:
+        return normalise_name(name)[0].replace('-', ' ')
+    except LabelSpaceError as error:
+        raise TextBankError(str(error)) from None

@@ -1,0 +1,52 @@
+"""What a checkpoint records about its text table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from ...errors import CheckpointError
+from .bank import TextSource
+
+
+@dataclass(frozen=True)
+class TableProvenance:
+    """What the rows of a saved text table are.
+
+    Attributes:
+        source: What made the embeddings behind them.
+        names: The vocabulary, in the order of the rows; the no-object row follows.
+    """
+
+    source: TextSource
+    names: tuple[str, ...]
+
+    def pack(self) -> Tensor:
+        """JSON as bytes: a tensor, so that safe loading, moving to the CPU, and averaging of weights all let it be."""
+        text = json.dumps({'source': asdict(self.source), 'names': self.names})
+        return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).clone()
+
+    @classmethod
+    def unpack(cls, packed: Tensor) -> TableProvenance:
+        """The inverse of :meth:`pack`.
+
+        Raises:
+            CheckpointError: Where the bytes are something else.
+        """
+        try:
+            data = json.loads(bytes(packed.cpu().tolist()).decode())
+            return cls(TextSource(**data['source']), tuple(data['names']))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(f'the provenance of the text table in the checkpoint cannot be read: {error}') from None
+
+
+def read_provenance(state_dict: Mapping[str, Tensor]) -> TableProvenance | None:
+    """Finds the text table's provenance in the state dict of a whole model; None where it has no text table."""
+    for key in state_dict:
+        if key.removesuffix('_extra_state').removesuffix('.') + '.table' in state_dict and key.endswith('_extra_state'):
+            return TableProvenance.unpack(state_dict[key])
+    return None

@@ -1,0 +1,126 @@
+#!/usr/bin/env python
+"""Makes a text bank: embeddings of class names by a text encoder, saved with what made them.
+
+The shipped bank is made with::
+
+    python tools/build_text_bank.py tools/text_bank_names.txt --encoder FOLDER/all-MiniLM-L6-v2 \\
+        --encoder-name all-MiniLM-L6-v2 --out mmlmseg/assets/text_bank_minilm.safetensors
+
+where the folder holds a sentence-transformers model (``pip install sentence-transformers`` beside mmlmseg).
+A CLIP bank::
+
+    python tools/build_text_bank.py my_names.txt --encoder open_clip:RN50-quickgelu:openai --out clip_rn50.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import mmlmseg  # noqa: F401  (lets a CUDA torchvision import beside a CPU torch)
+from mmlmseg.errors import TextBankError
+from mmlmseg.label_space import LabelSpace, normalise_name
+from mmlmseg.models.text.bank import TextBank, TextSource, read_names
+from mmlmseg.models.text.digest import weights_digest
+
+Embed = Callable[[list[str]], Tensor]
+
+
+def collect_names(sources: Sequence[str]) -> list[str]:
+    """Gathers the distinct normalised names of text files (one per line) and ``classes.json`` files or their folders."""
+    names: list[str] = []
+    for source in sources:
+        path = Path(source)
+        if not path.exists():
+            raise TextBankError(f'{path}: no such file; give text files with one name per line, or classes.json files')
+        if path.is_dir() or path.suffix == '.json':
+            space = LabelSpace.from_json(path)
+            names += [*space.names, *(synonym for group in space.synonyms for synonym in group)]
+        else:
+            names += [normalise_name(line)[0] for line in read_names(path)]
+    # A bank looks names up with a hyphen as a space, and a model needs the row of the no-object text.
+    distinct = {name.replace('-', ' '): name for name in reversed(['background', *names])}
+    return sorted(distinct.values())
+
+
+def open_clip_encoder(model: str, weights: str | None) -> tuple[Embed, str, str]:
+    """An open_clip text tower: how it embeds, its name, the hash of its weights."""
+    from mmlmseg.models.text.tower import TextTower
+
+    tower = TextTower(model, weights)
+    return tower.encode_texts, f'open_clip:{model}', tower.digest
+
+
+def sentence_encoder(folder: str, name: str | None) -> tuple[Embed, str, str]:
+    """A sentence-transformers folder: how it embeds (unit norm), its name, the hash of its weights."""
+    if not Path(folder).is_dir():
+        raise TextBankError(
+            f'{folder}: no such folder; --encoder takes open_clip:MODEL:WEIGHTS or a sentence-transformers folder'
+        )
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError:
+        raise TextBankError('a sentence-transformers folder needs: pip install sentence-transformers') from None
+    model = SentenceTransformer(folder, device='cpu')
+
+    def embed(texts: list[str]) -> Tensor:
+        return model.encode(texts, convert_to_tensor=True, normalize_embeddings=True).float().cpu()
+
+    return embed, f'sentence-transformers:{name or Path(folder).name}', weights_digest(model.state_dict())
+
+
+@torch.no_grad()
+def build_bank(names: Sequence[str], prompt: str, embed: Embed, encoder: str, weights: str, batch: int = 64) -> TextBank:
+    """Embeds names.
+
+    Args:
+        names: Normalised names.
+        prompt: A template that holds ``{name}``.
+        embed: From texts to embeddings ``[n, width]``.
+        encoder: The encoder's name.
+        weights: The hash of its weights.
+        batch: Texts per call of ``embed``.
+
+    Returns:
+        The bank, in fp16.
+
+    Raises:
+        TextBankError: Where the template has no place for the name.
+    """
+    if '{name}' not in prompt:
+        raise TextBankError(f'the prompt {prompt!r} has no place for the class name; write {{name}} into it')
+    texts = [prompt.replace('{name}', name) for name in names]
+    embeddings = torch.cat([embed(texts[i : i + batch]) for i in range(0, len(texts), batch)])
+    return TextBank(names, embeddings.half(), TextSource(encoder, prompt, embeddings.shape[1], weights))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('names', nargs='+', help='text files with one name per line, classes.json files or their folders')
+    parser.add_argument('--encoder', required=True, help='open_clip:MODEL:WEIGHTS (hub tag or file), or a folder')
+    parser.add_argument('--encoder-name', help='what to call the encoder of a folder (default: the name of the folder)')
+    parser.add_argument('--prompt', default='a photo of a {name}', help='template (default: %(default)r)')
+    parser.add_argument('--out', required=True, help='.safetensors (with provenance) or .npy (names in a .txt beside it)')
+    args = parser.parse_args(argv)
+    try:
+        names = collect_names(args.names)
+        if args.encoder.startswith('open_clip:'):
+            model, _, weights = args.encoder.removeprefix('open_clip:').partition(':')
+            embed, encoder, digest = open_clip_encoder(model, weights or None)
+        else:
+            embed, encoder, digest = sentence_encoder(args.encoder, args.encoder_name)
+        bank = build_bank(names, args.prompt, embed, encoder, digest)
+        bank.save(args.out)
+    except ValueError as error:
+        parser.exit(2, f'{parser.prog}: {error}\n')
+    size = Path(args.out).stat().st_size
+    print(f'{args.out}: {len(bank)} names, width {bank.source.width}, {encoder}, {size / 1e6:.2f} MB')
+
+
+if __name__ == '__main__':
+    main()
