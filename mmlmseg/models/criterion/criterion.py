@@ -8,12 +8,12 @@ import torch
 from mmengine import dist
 from torch import Tensor, nn
 
+from ...registry import MODELS
 from ..classifiers import mask_classes
-from .losses import class_losses, mask_losses, signed_targets
-from .matching import match
 from ..precision import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
-from ...registry import MODELS
+from .losses import class_losses, mask_losses, signed_targets
+from .matching import match
 
 NAMES = ('loss_cls', 'loss_focal', 'loss_dice')
 
@@ -57,18 +57,18 @@ class SetCriterion(nn.Module):
         """
         matched = match(outputs, targets, *self.weights)
         class_total, mask_total = normalisers(outputs, targets, self.no_object_weight)
-        sums = sum(  # [3, L]
-            group_losses(output, target, queries, self.no_object_weight)
-            for output, target, queries in zip(outputs, targets, matched, strict=True)
-        )
-        totals = torch.stack([class_total, mask_total, mask_total])
-        losses = sums * (totals.new_tensor(self.weights) / totals)[:, None]
-        last = losses.shape[1] - 1
-        return {
-            name if layer == last else f'd{layer}.{name}': losses[row, layer]
-            for layer in range(last + 1)
-            for row, name in enumerate(NAMES)
-        }
+        sums = torch.stack(
+            [
+                group_losses(output, target, queries, self.no_object_weight)
+                for output, target, queries in zip(outputs, targets, matched, strict=True)
+            ]
+        ).sum(0)  # [3, L]
+        final, auxiliary = {}, {}
+        totals = (class_total, mask_total, mask_total)
+        for name, weight, total, by_layer in zip(NAMES, self.weights, totals, sums, strict=True):
+            *others, final[name] = (weight / total * by_layer).unbind()
+            auxiliary.update({f'd{layer}.{name}': loss for layer, loss in enumerate(others)})
+        return final | auxiliary
 
 
 def normalisers(

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ...errors import LabelSpaceError
 from ..classifiers import mask_classes
-from .losses import CHUNK_CPU, CHUNK_DEVICE, DICE_SMOOTHING, FOCAL_ALPHA
 from ..precision import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
+from .losses import CHUNK_CPU, CHUNK_DEVICE, DICE_SMOOTHING, FOCAL_ALPHA
 
 _PADDING, _TARGET, _FOREIGN = 0, 1, 2  # what a target slot holds, as told to the host
 
@@ -69,8 +69,9 @@ def mask_cost(
         torch.abs(logit, out=outside).neg_().exp_().log1p_()
         outside.add_(torch.clamp(logit, min=0, out=inside))  # softplus(logit) = -log(1 - p)
         torch.sub(outside, logit, out=inside)  # -log(p)
-        logit.fill_(1).sub_(probability)
-        inside.mul_(logit).mul_(logit).mul_(FOCAL_ALPHA)
+        for _ in range(2):  # times (1 - p)^2
+            inside.addcmul_(inside, probability, value=-1)
+        inside.mul_(FOCAL_ALPHA)
         outside.mul_(probability).mul_(probability).mul_(1 - FOCAL_ALPHA)
 
         rest = outside @ counted[part]  # [m, N, 1]
@@ -94,7 +95,7 @@ def pixel_chunks(logits: Tensor, dtype: torch.dtype) -> Iterator[tuple[int, slic
             yield layer, slice(start, stop), buffers[:, : stop - start]
 
 
-def nearest(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def nearest(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Resize [..., H, W] to ``size`` by picking pixels, which keeps bool maps bool (as MaskFormer's 'nearest')."""
     rows, columns = (
         torch.arange(new, device=maps.device) * old // new for new, old in zip(size, maps.shape[-2:], strict=True)
@@ -122,7 +123,7 @@ def matching_cost(
     masks = nearest(targets.masks, size)  # [B, T, h, w]
     pixels = nearest(targets.pixels, size)  # [B, h, w]
     by_mask = mask_cost(outputs.mask_logits, masks, pixels, focal_weight, dice_weight)
-    labels = targets.labels.clamp(max=outputs.class_logits.shape[-1] - 1)
+    labels = targets.labels.clamp(0, outputs.class_logits.shape[-1] - 1)  # foreign labels are reported by match()
     return class_weight * class_cost(outputs.class_logits, outputs.valid, labels) + by_mask
 
 
@@ -169,8 +170,8 @@ def match(
 def _slot_states(output: HeadOutputs, target: Targets) -> Tensor:
     """What each target slot holds: padding, a target, or a target whose label is foreign to the sample's space."""
     no_object = output.valid.shape[1] - 1
-    inside = target.labels < no_object
-    inside &= output.valid.gather(1, target.labels.clamp(max=no_object))
+    inside = (target.labels >= 0) & (target.labels < no_object)
+    inside &= output.valid.gather(1, target.labels.clamp(0, no_object))
     return torch.where(target.valid, torch.where(inside, _TARGET, _FOREIGN), _PADDING)  # [B, T]
 
 
@@ -192,9 +193,9 @@ def _solve(costs: np.ndarray, states: np.ndarray, targets: Targets) -> Tensor:
         if not np.isfinite(table).all():
             layer = int(np.argwhere(~np.isfinite(table))[0, 0])
             raise FloatingPointError(
-                f'the matching cost of sample {sample} of a size group is not finite in decoder layer {layer}: the '
-                'model has produced NaN or infinity. Lower the learning rate, clip gradients (optim_wrapper.clip_grad), '
-                'use bf16 instead of fp16, or check the input images for invalid values.'
+                f'the matching cost of sample {sample} of a size group is not finite in decoder layer {layer}: '
+                'the model has produced NaN or infinity. Lower the learning rate, clip gradients '
+                '(optim_wrapper.clip_grad), use bf16 instead of fp16, or check the input images for invalid values.'
             )
         for layer in range(layers):
             query, target = linear_sum_assignment(table[layer])

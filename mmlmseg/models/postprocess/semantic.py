@@ -15,12 +15,11 @@ from ..precision import at_least_float32, no_autocast
 _FLIPPED_AXES = {'horizontal': (-1,), 'vertical': (-2,), 'diagonal': (-2, -1)}
 
 
-def semantic_probabilities(
-    class_logits: Tensor, valid: Tensor, mask_logits: Tensor, size: tuple[int, int]
-) -> Tensor:
+@torch.no_grad()
+def semantic_probabilities(class_logits: Tensor, valid: Tensor, mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Marginalise over the queries: each pixel's score of a class is the sum of mask times class probability.
 
-    The resized masks of one sample at a time exist, [N, H, W]; the result itself is the other large tensor.
+    Works sample by sample: beside the result, only the resized masks of one sample exist, [N, H, W].
 
     Args:
         class_logits: Class logits of the final layer [B, N, K + 1], no-object last.
@@ -34,12 +33,12 @@ def semantic_probabilities(
     height, width = size
     with no_autocast(class_logits):
         probability = mask_classes(at_least_float32(class_logits), valid).softmax(-1)[..., :-1]  # [B, N, K]
-        scores = []
-        for classes, logits in zip(probability, mask_logits, strict=True):
-            logits = at_least_float32(logits)[None]  # [1, N, h, w]
-            masks = F.interpolate(logits, size=(height, width), mode='bilinear', align_corners=False)[0].sigmoid()
-            scores.append(torch.einsum('nk,nhw->khw', classes, masks))
-        return torch.stack(scores)
+        scores = probability.new_empty(len(probability), probability.shape[-1], height, width)
+        for classes, logits, score in zip(probability, mask_logits, scores, strict=True):
+            logits = at_least_float32(logits).to(probability.dtype)[None]  # [1, N, h, w]
+            masks = F.interpolate(logits, size=(height, width), mode='bilinear', align_corners=False)[0].sigmoid_()
+            torch.mm(classes.T, masks.flatten(1), out=score.flatten(1))
+        return scores
 
 
 def restore(prob: Tensor, meta: Mapping[str, Any]) -> Tensor:
