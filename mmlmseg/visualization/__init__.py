@@ -1,5 +1,15 @@
 """Pictures of images, truths and predictions."""
 
-from .drawing import Panel, class_shares, legend, overlay, panel_grid
+from .drawing import Panel, class_shares, legend, legend_entries, overlay, panel_grid, percentage
+from .visualizer import MultiSpaceVisualizer
 
-__all__ = ['Panel', 'class_shares', 'legend', 'overlay', 'panel_grid']
+__all__ = [
+    'MultiSpaceVisualizer',
+    'Panel',
+    'class_shares',
+    'legend',
+    'legend_entries',
+    'overlay',
+    'panel_grid',
+    'percentage',
+]

@@ -78,6 +78,37 @@ def class_shares(seg: NDArray[np.integer], num_classes: int) -> list[tuple[int, 
     return [(int(index), float(counts[index] / total)) for index in order if counts[index] > 0]
 
 
+def legend_entries(
+    seg: NDArray[np.integer], classes: Sequence[str], palette: Sequence[Colour]
+) -> list[tuple[str, Colour]]:
+    """What a legend has to explain: the classes of a label map with their share, largest first.
+
+    Args:
+        seg: Class ids [H, W].
+        classes: Name of each class.
+        palette: RGB colour of each class.
+
+    Returns:
+        Entries for :func:`legend` or a :class:`Panel`.
+
+    Examples:
+        >>> legend_entries(np.array([[1, 1, 1, 0]]), ['sky', 'sea'], [(0, 0, 255), (0, 255, 0)])
+        [('sea 75%', (0, 255, 0)), ('sky 25%', (0, 0, 255))]
+    """
+    shares = class_shares(seg, len(classes))
+    return [(f'{classes[index]} {percentage(share)}', palette[index]) for index, share in shares]
+
+
+def percentage(share: float) -> str:
+    """Write a share for people: ``43%``, and never 0 for what is there.
+
+    Examples:
+        >>> percentage(0.432), percentage(0.001)
+        ('43%', '<1%')
+    """
+    return f'{share:.0%}' if share >= 0.005 else '<1%'
+
+
 def legend(entries: Sequence[tuple[str, Colour]], width: int, text_size: int = 14) -> Picture:
     """Draw colour swatches with names, in as many columns as fit; names too long for the width end in an ellipsis.
 

@@ -1,0 +1,126 @@
+"""A visualiser that draws each sample in its own label space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mmcv
+import numpy as np
+from mmengine.dist import master_only
+from mmengine.structures import PixelData
+from mmengine.visualization import Visualizer
+from mmseg.structures import SegDataSample
+
+from ..errors import LabelSpaceError
+from ..label_space import LabelSpace
+from ..registry import VISUALIZERS
+from .drawing import Colour, Panel, Picture, legend_entries, overlay, panel_grid
+
+_PANEL_WIDTHS = (256, 640)  # narrower panels have no room for a legend, wider ones make pictures of many megabytes
+
+
+@VISUALIZERS.register_module()
+class MultiSpaceVisualizer(Visualizer):
+    """Image, truth and prediction side by side, each with a legend of the classes that it holds.
+
+    Works under mmseg's ``SegVisualizationHook``. Names and colours come from the sample: from its free class list, its
+    dataset (stamped by ``mmlmseg.MultiDataset``), or its label space; else from a plain ``dataset_meta``.
+
+    Args:
+        name: Name of the instance.
+        alpha: Strength of the colours over the image, 0 to 1.
+        **kwargs: Those of :class:`mmengine.visualization.Visualizer` (``vis_backends``, ``save_dir``, ...).
+    """
+
+    def __init__(self, name: str = 'visualizer', alpha: float = 0.6, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.alpha = alpha
+
+    @master_only
+    def add_datasample(
+        self,
+        name: str,
+        image: Picture,
+        data_sample: SegDataSample | None = None,
+        draw_gt: bool = True,
+        draw_pred: bool = True,
+        show: bool = False,
+        wait_time: float = 0,
+        out_file: str | None = None,
+        step: int = 0,
+    ) -> None:
+        """Draw a sample and hand it to the backends, to a window or to a file.
+
+        Args:
+            name: Name of the picture; the sample's dataset is put before it.
+            image: RGB, uint8 [H, W, 3].
+            data_sample: With ``gt_sem_seg`` and ``pred_sem_seg``, label maps [1, H, W], as far as there are any.
+            draw_gt: Whether to draw the truth.
+            draw_pred: Whether to draw the prediction.
+            show: Whether to open a window; nothing is stored then.
+            wait_time: Seconds to show it; 0 waits for a key.
+            out_file: Write to this file instead of the backends.
+            step: Step to file it under.
+
+        Raises:
+            LabelSpaceError: The label space of the sample is not known.
+        """
+        picture = image
+        if data_sample is not None:
+            panels = [Panel(image, _origin(data_sample.metainfo))]
+            classes, palette = self.classes_of(data_sample.metainfo)
+            for wanted, key, title in ((draw_gt, 'gt_sem_seg', 'truth'), (draw_pred, 'pred_sem_seg', 'prediction')):
+                if wanted and key in data_sample:
+                    seg = _label_map(data_sample.get(key), image)
+                    entries = legend_entries(seg, classes, palette)
+                    panels.append(Panel(overlay(image, seg, palette, self.alpha), title, entries))
+            picture = panel_grid([panels], panel_width=int(np.clip(image.shape[1], *_PANEL_WIDTHS)))
+            if dataset := data_sample.metainfo.get('dataset'):
+                name = f'{dataset}_{name}'  # datasets may hold files of one name
+        self.set_image(picture)
+        if show:
+            self.show(picture, win_name=name, wait_time=wait_time)
+        elif out_file is not None:
+            mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
+        else:
+            self.add_image(name, picture, step)
+
+    def classes_of(self, meta: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Colour]]:
+        """Find class names and colours of a sample.
+
+        Args:
+            meta: Its metainfo.
+
+        Returns:
+            Names and RGB colours, one per class.
+
+        Raises:
+            LabelSpaceError: Neither the metainfo nor ``dataset_meta`` tells.
+        """
+        space = meta.get('label_space')
+        if isinstance(space, LabelSpace):
+            return space.classes, space.palette
+        known: Mapping[str, Any] = self.dataset_meta or {}
+        datasets: Mapping[str, Any] = known.get('datasets', {})
+        by_space = {entry['label_space']: entry for entry in datasets.values()}
+        found = datasets.get(meta.get('dataset')) or by_space.get(space) or known
+        if 'classes' not in found:
+            raise LabelSpaceError(
+                f'cannot draw {meta.get("img_path", "a sample")}: nothing is known of its dataset '
+                f'{meta.get("dataset")!r} or label space {space!r} (known: {", ".join(datasets) or "none"}); set '
+                'visualizer.dataset_meta to the metainfo of the dataset'
+            )
+        return found['classes'], found['palette']
+
+
+def _label_map(data: PixelData, image: Picture) -> np.ndarray:
+    seg = data.data.squeeze(0).cpu().numpy()  # [H, W]
+    if seg.shape != image.shape[:2]:  # the truth of a pipeline that resizes labels
+        seg = mmcv.imresize(seg.astype(np.int32), image.shape[1::-1], interpolation='nearest')
+    return np.asarray(seg)
+
+
+def _origin(meta: Mapping[str, Any]) -> str:
+    space = meta.get('label_space')
+    return str(meta.get('dataset') or (space.name if isinstance(space, LabelSpace) else space) or 'image')

@@ -1,0 +1,54 @@
+"""Test-time augmentation averages probabilities and keeps the stamp."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmlmseg.models.tta import MultiSpaceTTA
+from mmlmseg.registry import MODELS
+
+
+class Echo(BaseModel):
+    """Takes its input for class probabilities and undoes the flip, as a segmentor does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.test_cfg: dict = {}
+
+    def forward(self, inputs: list, data_samples: list, mode: str = 'predict') -> list:
+        assert self.test_cfg['keep_probabilities']
+        for image, sample in zip(inputs, data_samples):
+            probabilities = image.flip(-1) if sample.metainfo['flip'] else image
+            sample.seg_logits = PixelData(data=probabilities)
+            sample.pred_sem_seg = PixelData(data=probabilities.argmax(0, keepdim=True))
+        return data_samples
+
+
+def _views(probabilities: list[torch.Tensor], name: str) -> dict:
+    samples = []
+    for index in range(len(probabilities)):
+        meta = dict(flip=bool(index), dataset=name, label_space=f'{name}-space', img_path=f'{name}.png')
+        sample = SegDataSample(metainfo=meta)
+        sample.gt_sem_seg = PixelData(data=torch.zeros(1, 4, 5))
+        samples.append(sample)
+    inputs = [p.flip(-1) if index else p for index, p in enumerate(probabilities)]
+    return dict(inputs=inputs, data_samples=samples)
+
+
+def test_mean_of_views_of_different_numbers_of_classes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first = [torch.rand(3, 4, 5, generator=generator) for _ in range(2)]
+    second = [torch.rand(6, 4, 5, generator=generator) for _ in range(2)]
+    model = MODELS.build(dict(type='mmlmseg.MultiSpaceTTA', module=Echo()))
+    assert isinstance(model, MultiSpaceTTA)
+    items = [_views(first, 'a'), _views(second, 'b')]
+    batch = {key: list(zip(*(item[key] for item in items))) for key in items[0]}  # as pseudo_collate does
+    merged = model.test_step(batch)
+    for sample, views, name in zip(merged, (first, second), 'ab'):
+        expected = torch.stack(views).mean(0).argmax(0, keepdim=True)
+        assert torch.equal(sample.pred_sem_seg.data, expected)
+        assert sample.metainfo['dataset'] == name and sample.metainfo['label_space'] == f'{name}-space'
+        assert 'gt_sem_seg' in sample and 'seg_logits' not in sample

@@ -1,0 +1,86 @@
+"""The visualiser finds the label space of each sample and works under mmseg's hook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.engine import SegVisualizationHook
+from mmseg.structures import SegDataSample
+
+from mmlmseg.errors import LabelSpaceError
+from mmlmseg.label_space import LabelSpace
+from mmlmseg.registry import VISUALIZERS
+from mmlmseg.visualization import MultiSpaceVisualizer
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+META = dict(
+    datasets=dict(
+        street=dict(label_space='town', classes=['road', 'car'], palette=[RED, GREEN]),
+        sea=dict(label_space='coast', classes=['water'], palette=[BLUE]),
+    )
+)
+
+
+def _sample(truth: bool = True, size: tuple[int, int] = (20, 30), **meta: object) -> SegDataSample:
+    sample = SegDataSample(metainfo=meta)
+    sample.pred_sem_seg = PixelData(data=torch.zeros(1, 20, 30).long())
+    if truth:
+        sample.gt_sem_seg = PixelData(data=torch.zeros(1, *size, dtype=torch.uint8))
+    return sample
+
+
+@pytest.fixture
+def visualizer(tmp_path: Path) -> MultiSpaceVisualizer:
+    backends = [dict(type='LocalVisBackend')]
+    name = tmp_path.name  # mmengine keeps one instance per name
+    config = dict(type='mmlmseg.MultiSpaceVisualizer', name=name, vis_backends=backends, save_dir=str(tmp_path))
+    built = VISUALIZERS.build(dict(config, alpha=1.0))
+    built.dataset_meta = META
+    return built
+
+
+def _has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((picture == colour).all(-1).any())
+
+
+def test_names_and_colours_follow_the_sample(visualizer: MultiSpaceVisualizer) -> None:
+    assert visualizer.classes_of(dict(dataset='sea', label_space='coast'))[0] == ['water']
+    assert visualizer.classes_of(dict(label_space='town'))[0] == ['road', 'car']
+    custom = LabelSpace.create('custom', ['sky', 'house'])
+    assert visualizer.classes_of(dict(dataset='sea', label_space=custom)) == (custom.classes, custom.palette)
+    with pytest.raises(LabelSpaceError, match=r"x.png.*'moon'.*street, sea"):
+        visualizer.classes_of(dict(label_space='moon', img_path='x.png'))
+    visualizer.dataset_meta = dict(classes=['a'], palette=[RED])
+    assert visualizer.classes_of({})[0] == ['a']
+
+
+@pytest.mark.parametrize('size', [(20, 30), (10, 15)])
+def test_truth_and_prediction_are_drawn(tmp_path: Path, visualizer: MultiSpaceVisualizer, size: tuple) -> None:
+    image = np.full((20, 30, 3), 9, np.uint8)
+    visualizer.add_datasample('n', image, _sample(dataset='sea', label_space='coast', size=size), step=3)
+    picture = cv2.imread(str(tmp_path / 'vis_data' / 'vis_image' / 'sea_n_3.png'))[..., ::-1]
+    assert picture.shape[1] == 3 * 256 + 4 * 10
+    assert _has(picture, BLUE) and _has(picture, (9, 9, 9)) and not _has(picture, RED)
+    out_file = tmp_path / 'one.png'
+    visualizer.add_datasample('n', image, _sample(dataset='street'), draw_gt=False, out_file=str(out_file))
+    picture = cv2.imread(str(out_file))[..., ::-1]
+    assert picture.shape[1] == 2 * 256 + 3 * 10 and _has(picture, RED)
+
+
+def test_under_the_hook_of_mmseg(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
+    paths = [tmp_path / name for name in ('a.png', 'b.png')]
+    for path in paths:
+        cv2.imwrite(str(path), np.full((20, 30, 3), 9, np.uint8))
+    hook = SegVisualizationHook(draw=True, interval=1)
+    hook._visualizer = visualizer
+    samples = [_sample(dataset=d, img_path=str(p)) for d, p in zip(('street', 'sea'), paths)]
+    hook.after_test_iter(SimpleNamespace(iter=0), 0, {}, samples)
+    hook.after_val_iter(SimpleNamespace(iter=7), 0, {}, samples)
+    drawn = sorted(path.name for path in (tmp_path / 'vis_data' / 'vis_image').iterdir())
+    assert drawn == ['sea_test_b.png_2.png', 'street_test_a.png_1.png', 'street_val_a.png_7.png']
