@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..label_space import LabelSpaces
 from ..registry import MODELS
+from .precision import at_least_float32, no_autocast
 from .structures import Categories
 
 __all__ = ['LinearClassifier', 'TextClassifier', 'mask_classes']
@@ -74,10 +75,9 @@ class TextClassifier(BaseModule):
         """
         if categories.rows is None:
             raise ValueError('TextClassifier needs text rows: give the head a text=dict(type="mmlmseg.TextTable", ...)')
-        with torch.autocast(queries.device.type, enabled=False):
-            exact = torch.promote_types(queries.dtype, torch.float32)
-            queries = F.normalize(queries.to(exact), dim=-1)
-            rows = F.normalize(categories.rows.to(exact), dim=-1)
+        with no_autocast(queries):
+            queries = F.normalize(at_least_float32(queries), dim=-1)
+            rows = F.normalize(at_least_float32(categories.rows), dim=-1).to(queries.dtype)
             scale = self.log_scale.clamp(max=self.max_log_scale).exp()
             return scale * queries @ rows.transpose(-1, -2)  # [L, B, N, K + 1]
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn.bricks.wrappers import Conv2d
 from mmdet.models.layers import PixelDecoder, TransformerEncoderPixelDecoder
+from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -61,11 +62,10 @@ class PixelFeatureExtractor(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         widths = dict(in_channels=list(in_channels), feat_channels=channels, out_channels=mask_channels)
-        self.pixel_decoder = MODELS.build({**widths, **pixel_decoder})
+        self.pixel_decoder = MODELS.build(ConfigDict({**widths, **pixel_decoder}))  # mmdet reads attributes
+        self.takes_metas = isinstance(self.pixel_decoder, PixelDecoder)  # the deformable one knows no padding
         # The plain pixel decoder hands the last backbone map through as it is (MaskFormer projects it as well).
-        hands_through = isinstance(self.pixel_decoder, PixelDecoder) and not isinstance(
-            self.pixel_decoder, TransformerEncoderPixelDecoder
-        )
+        hands_through = self.takes_metas and not isinstance(self.pixel_decoder, TransformerEncoderPixelDecoder)
         self.project = Conv2d(in_channels[-1], channels, kernel_size=1) if hands_through else nn.Identity()
 
     def init_weights(self) -> None:
@@ -85,7 +85,7 @@ class PixelFeatureExtractor(BaseModule):
         Returns:
             The features, memory coarse first.
         """
-        mask, memory = self.pixel_decoder(feats, metas)
+        mask, memory = self.pixel_decoder(feats, metas) if self.takes_metas else self.pixel_decoder(feats)
         levels = [self.project(level) for level in ([memory] if isinstance(memory, Tensor) else memory)]
         padding = [padding_mask(metas, (level.shape[-2], level.shape[-1]), level.device) for level in levels]
         return PixelFeatures(mask=mask, memory=levels, padding=padding)

@@ -1,0 +1,97 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+
+import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
+from mmlmseg.label_space import LabelSpace
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """The folder of real datasets; tests that need it are skipped where it is absent."""
+    default = Path(__file__).resolve().parents[2] / 'shared' / 'data'
+    folder = Path(os.environ.get('MMLMSEG_DATA', default))
+    if not (folder / 'camvid11' / 'classes.json').is_file():
+        pytest.skip(f'real data is absent: {folder} holds no camvid11 (set MMLMSEG_DATA)')
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test starts from the same random numbers."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture
+def spaces() -> list[LabelSpace]:
+    """Two small label spaces that clash: names in common with other extents, other orders and other sizes."""
+    return [
+        LabelSpace.create('street', ['sky', 'building', 'tree', 'road', 'car'], things=['car']),
+        LabelSpace.create('facade', ['wall', 'window', 'building']),
+    ]
+
+
+@pytest.fixture
+def model_config(spaces: list[LabelSpace]) -> Callable[..., dict[str, Any]]:
+    """A factory of tiny segmentor configs: the real parts, narrow, randomly initialised, with the shipped text bank."""
+
+    def make(label_spaces: Sequence[Any] = tuple(spaces), text: bool = True, **head: Any) -> dict[str, Any]:
+        decode_head = dict(
+            type='mmlmseg.QueryHead',
+            label_spaces=list(label_spaces),
+            in_channels=[64, 128, 256, 512],
+            channels=32,
+            pixel_decoder=dict(type='mmdet.PixelDecoder', norm_cfg=dict(type='GN', num_groups=8)),
+            queries=dict(type='mmlmseg.SharedQueries', num_queries=8),
+            decoder=dict(
+                type='mmlmseg.CategoryGuidedDecoder' if text else 'mmlmseg.PlainDecoder',
+                num_layers=2,
+                num_heads=4,
+                ffn_channels=64,
+                dropout=0.0,
+            ),
+            text=dict(type='mmlmseg.TextTable', encoder=dict(type='mmlmseg.TextBankEncoder')) if text else None,
+            classifier=dict(type='mmlmseg.TextClassifier' if text else 'mmlmseg.LinearClassifier'),
+            criterion=dict(type='mmlmseg.SetCriterion'),
+        )
+        return dict(
+            type='mmlmseg.MultiSpaceSegmentor',
+            data_preprocessor=dict(
+                type='mmlmseg.GroupingDataPreProcessor', mean=[127.5] * 3, std=[64.0] * 3, bgr_to_rgb=True, size_divisor=32
+            ),
+            backbone=dict(type='mmseg.ResNet', depth=18, norm_eval=True, norm_cfg=dict(type='BN', requires_grad=False)),
+            decode_head={**decode_head, **head},
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_sample(spaces: list[LabelSpace]) -> Callable[..., dict[str, Any]]:
+    """A factory of samples as a pipeline packs them: random uint8 image, blocky random labels, stamped."""
+    from mmseg.structures import SegDataSample
+
+    sizes = {space.name: space.num_classes for space in spaces}
+
+    def make(space: str, size: tuple[int, int] = (64, 64), seed: int = 0, **metainfo: Any) -> dict[str, Any]:
+        random = np.random.default_rng(seed)
+        cells = random.integers(0, sizes[space], (size[0] // 16, size[1] // 16))
+        labels = cells.repeat(16, axis=0).repeat(16, axis=1)
+        labels[:4, :4] = 255
+        sample = SegDataSample(gt_sem_seg=PixelData(data=torch.from_numpy(labels)[None]))
+        meta = dict(img_shape=size, ori_shape=size, label_space=space, dataset=space, img_path=f'{space}{seed}.jpg')
+        sample.set_metainfo({**meta, **metainfo})
+        return dict(inputs=torch.from_numpy(random.integers(0, 256, (3, *size), dtype=np.uint8)), data_samples=sample)
+
+    return make

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+
+from mmlmseg.errors import LabelSpaceError
+from mmlmseg.label_space import LabelSpace
+
+
+@pytest.mark.parametrize('text', [True, False])
+def test_stock_encoder_decoder_carries_the_head(model_config, make_sample, text: bool) -> None:
+    """mmseg's own segmentor and preprocessor, one crop size, semantic work."""
+    config = model_config(text=text)
+    model = MODELS.build(
+        dict(
+            type='mmseg.EncoderDecoder',
+            data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(64, 64), mean=[127.5] * 3, std=[64.0] * 3),
+            backbone=config['backbone'],
+            decode_head=config['decode_head'],
+            test_cfg=ConfigDict(mode='whole'),
+        )
+    )
+    samples = [make_sample('street'), make_sample('facade', seed=1)]
+    batch = dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'] for s in samples])
+    losses = model(**model.data_preprocessor(copy.deepcopy(batch), True), mode='loss')
+    total = sum(value for key, value in losses.items() if 'loss' in key)
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(p.grad is not None for p in model.decode_head.parameters() if p.requires_grad)
+
+    model.eval()
+    with torch.no_grad():
+        results = model(**model.data_preprocessor(batch, False), mode='predict')
+    assert results[1].pred_sem_seg.data.shape == (1, 64, 64)
+    assert int(results[1].pred_sem_seg.data.max()) < 3
+
+
+def test_a_sample_must_say_its_space(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head'])
+    with pytest.raises(LabelSpaceError, match=r'a\.jpg does not say its label space.*street, facade'):
+        head.asked_space(dict(img_path='a.jpg'))
+    alone = MODELS.build(model_config(label_spaces=[LabelSpace.create('only', ['sky', 'road'])])['decode_head'])
+    assert alone.asked_space({}) == 'only'
+
+
+@pytest.mark.parametrize('text', [True, False])
+def test_categories(model_config, text: bool) -> None:
+    head = MODELS.build(model_config(text=text)['decode_head']).eval()
+    asked = head.categories(['facade', 'street'])
+    expected = torch.tensor([[1, 1, 1, 0, 0, 1], [1, 1, 1, 1, 1, 1]], dtype=torch.bool)
+    assert asked.valid.equal(expected)
+    assert head.categories(['facade']).valid.shape == (1, 4)
+    assert head.categories(['facade'], width=5).valid.equal(expected[:1])
+    with pytest.raises(LabelSpaceError, match='this model knows street, facade'):
+        head.categories(['streets'])

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mmlmseg.errors import LabelSpaceError, did_you_mean
+from mmlmseg.label_space import LabelSpace, LabelSpaces, default_palette, default_space_name, normalise_name
+
+
+@pytest.mark.parametrize(
+    ('written', 'read'),
+    [
+        ('Wall-other-merged', ('wall',)),
+        ('road, route', ('road', 'route')),
+        ('door-stuff', ('door',)),
+        ('traffic_light', ('traffic light',)),
+        ('bed ', ('bed',)),
+        ('Lane Marking - General', ('lane marking general',)),
+        ('t-shirt', ('t-shirt',)),
+        ('road, Road', ('road',)),
+    ],
+)
+def test_names_are_normalised(written: str, read: tuple[str, ...]) -> None:
+    assert normalise_name(written) == read
+
+
+@pytest.mark.parametrize('empty', ['', '  ', ',', '-stuff', '---'])
+def test_a_name_without_a_word_is_refused(empty: str) -> None:
+    with pytest.raises(LabelSpaceError, match='holds no word'):
+        normalise_name(empty)
+
+
+def test_shown_names_stay_as_written() -> None:
+    space = LabelSpace.create('s', ['Road, Route', 'wall-stuff'], synonyms={'wall-stuff': ['brickwork']})
+    assert space.classes == ('Road, Route', 'wall-stuff')
+    assert space.names == ('road', 'wall')
+    assert space.synonyms == (('route',), ('brickwork',))
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(classes=[]), 'has no classes'),
+        (dict(classes='sky, road'), 'must be a list'),
+        (dict(classes=['wall', 'Wall-other']), "'wall' and 'Wall-other' both mean 'wall'"),
+        (dict(classes=['wall'], things=['wal']), 'Did you mean: wall'),
+        (dict(classes=['wall'], synonyms={'door': ['gate']}), "unknown class 'door'"),
+        (dict(classes=['wall'], palette=[(0, 0, 0), (1, 1, 1)]), '2 colours for 1 classes'),
+    ],
+)
+def test_bad_spaces_are_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(LabelSpaceError, match=message):
+        LabelSpace.create('s', **arguments)
+
+
+def test_spaces_share_one_vocabulary(spaces: list[LabelSpace]) -> None:
+    both = LabelSpaces(spaces)
+    assert both.names == ('street', 'facade')
+    assert both.max_classes == 5
+    assert both.vocabulary == ('sky', 'building', 'tree', 'road', 'car', 'wall', 'window')
+    assert both.rows('facade') == (5, 6, 1)
+    assert both.get('street').is_thing == (False, False, False, False, True)
+
+
+def test_spaces_survive_a_checkpoint(spaces: list[LabelSpace]) -> None:
+    both = LabelSpaces(spaces)
+    data = json.loads(json.dumps(both.to_list()))
+    assert list(LabelSpaces.from_list(data)) == list(both)
+    assert list(LabelSpaces.from_config(data)) == list(both)
+
+
+def test_unknown_and_double_names(spaces: list[LabelSpace]) -> None:
+    with pytest.raises(LabelSpaceError, match=r'knows street, facade\. Did you mean: street'):
+        LabelSpaces(spaces).get('streets')
+    with pytest.raises(LabelSpaceError, match='two label spaces are named street'):
+        LabelSpaces([spaces[0], spaces[0]])
+    with pytest.raises(LabelSpaceError, match='at least one'):
+        LabelSpaces([])
+
+
+def test_reading_classes_json(tmp_path) -> None:
+    folder = tmp_path / 'camvid'
+    folder.mkdir()
+    with pytest.raises(LabelSpaceError, match='no such file'):
+        LabelSpace.from_json(folder)
+    file = folder / 'classes.json'
+    file.write_text('{"classes": ["sky",')
+    with pytest.raises(LabelSpaceError, match=r'classes\.json: not valid JSON'):
+        LabelSpace.from_json(folder)
+    file.write_text('["sky"]')
+    with pytest.raises(LabelSpaceError, match='needs the key "classes"'):
+        LabelSpace.from_json(folder)
+    file.write_text(json.dumps(dict(classes=['sky', 'car'], things=['car'], ignore=255)))
+    assert LabelSpace.from_json(folder) == LabelSpace.create('camvid', ['sky', 'car'], things=['car'])
+    file.write_text(json.dumps(dict(classes=['sky', 'Sky'])))
+    with pytest.raises(LabelSpaceError, match=r"classes\.json: .*both mean 'sky'"):
+        LabelSpace.from_json(folder)
+
+
+def test_reading_registered_datasets() -> None:
+    space = LabelSpace.from_config(dict(dataset='CityscapesDataset'))
+    assert (space.name, space.num_classes, space.palette[0]) == ('cityscapes', 19, (128, 64, 128))
+    with pytest.raises(LabelSpaceError, match='Did you mean: .*CityscapesDataset'):
+        LabelSpace.from_dataset('CityscapeDataset')
+    with pytest.raises(LabelSpaceError, match='a label space is the path'):
+        LabelSpace.from_config(dict(name='x'))
+
+
+def test_small_helpers() -> None:
+    assert default_space_name('mmseg.ADE20KDataset') == 'ade20k'
+    assert did_you_mean('xyz', ['camvid11']) == ''
+    palette = default_palette(60)
+    assert len(set(palette)) == 60
+    assert all(0 <= c <= 255 for colour in palette for c in colour)
