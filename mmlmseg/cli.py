@@ -1,0 +1,179 @@
+"""What the scripts in tools/ share: turning command-line options into a config that a runner can be built from."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
+from mmengine.runner import find_latest_checkpoint
+
+from .checkpoint import check_checkpoint_file
+from .label_space import default_space_name
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that training and testing have in common, under the names OpenMMLab gives them."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go; by default ./work_dirs/<name of the config>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override config entries: key=value, nested.key=value, key="[a,b]" (quotes needed, no blanks)',
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='how the processes were started'
+    )
+    # torch.distributed.launch passes this one, spelt either way.
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config and apply the common options.
+
+    Args:
+        args: With the attributes of `add_common_arguments`.
+
+    Returns:
+        The config, with `work_dir` and `launcher` set.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif not cfg.get('work_dir'):
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if args.launcher == 'pytorch' and not has_accelerator():
+        _use_cpu_processes(cfg)
+    return cfg
+
+
+def has_accelerator() -> bool:
+    """Whether this machine has a device for mixed precision: a GPU or one of the other accelerators mmengine knows."""
+    return is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
+
+
+def use_amp(cfg: Config) -> None:
+    """Switch the optimiser wrapper to automatic mixed precision.
+
+    Raises:
+        ValueError: If there is no accelerator, or the config uses another wrapper already.
+    """
+    if not has_accelerator():
+        raise ValueError(
+            '--amp: mixed precision needs an accelerator (a GPU) and none is available here; train without --amp'
+        )
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f'--amp: works with optim_wrapper type OptimWrapper, the config has {kind!r}')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def use_auto_scale_lr(cfg: Config) -> None:
+    """Let mmengine scale the learning rate from the batch size the config was tuned for to the actual one.
+
+    Raises:
+        ValueError: If the config does not say which batch size that was.
+    """
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise ValueError(
+            "--auto-scale-lr: the config does not say which batch size its learning rate is for; add auto_scale_lr = "
+            'dict(base_batch_size=16), or drop the option'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def use_resume(cfg: Config, checkpoint: str) -> None:
+    """Continue a run from a checkpoint, checking first that it holds a whole training state.
+
+    Args:
+        cfg: Changed in place.
+        checkpoint: The file, or `'auto'` for the last one in the work directory (a fresh start if there is none).
+
+    Raises:
+        CheckpointError: If the file cannot be resumed from.
+    """
+    found = find_latest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
+    cfg.resume = found is not None
+    cfg.load_from = found
+    if found is not None:
+        check_checkpoint_file(found, resume=True)
+
+
+def use_tta(cfg: Config) -> None:
+    """Test with augmentation: `tta_model` around the model, and a pipeline of views for every dataset.
+
+    The views come from `tta_pipelines`, a pipeline per dataset name, or else from `tta_pipeline`, one for all.
+
+    Raises:
+        ValueError: If the config lacks the model or the pipeline of a dataset.
+    """
+    if 'tta_model' not in cfg:
+        raise ValueError("--tta: the config has no tta_model; add tta_model = dict(type='mmlmseg.MultiSpaceTTA')")
+    pipelines = cfg.get('tta_pipelines', {})
+    dataset = cfg.test_dataloader.dataset
+    if 'datasets' not in dataset:
+        _innermost(dataset).pipeline = _pipeline_of(cfg, pipelines, None)
+    else:
+        names = dataset.get('names') or [None] * len(dataset.datasets)
+        for name, part in zip(names, dataset.datasets):
+            _innermost(part).pipeline = _pipeline_of(cfg, pipelines, name or _dataset_name(_innermost(part)))
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+
+
+def use_show_dir(cfg: Config, folder: str) -> None:
+    """Draw every tested image, with truth and prediction, into a folder."""
+    cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
+    cfg.visualizer = dict(
+        type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')], save_dir=folder
+    )
+
+
+def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str | None) -> Any:
+    if name in pipelines:
+        return pipelines[name]
+    if 'tta_pipeline' in cfg:
+        return cfg.tta_pipeline
+    raise ValueError(
+        f'--tta: the config has no augmented pipeline for {"the dataset" if name is None else f"dataset {name!r}"}; add '
+        f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
+    )
+
+
+def _innermost(dataset: Any) -> Any:
+    """The dataset config below wrappers such as RepeatDataset, where the pipeline stands."""
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    return dataset
+
+
+def _dataset_name(dataset: Mapping[str, Any]) -> str:
+    """The name MultiDataset gives a dataset that was not named, as far as the config alone tells it."""
+    metainfo = dataset.get('metainfo') or {}
+    if 'label_space' in metainfo:
+        return str(metainfo['label_space'])
+    if dataset['type'].endswith('FolderDataset'):
+        from .label_space import LabelSpace
+
+        return LabelSpace.from_json(Path(dataset['data_root']) / 'classes.json').name
+    return default_space_name(dataset['type'])
+
+
+def _use_cpu_processes(cfg: Config) -> None:
+    """Let several processes train on a machine without accelerator, where mmengine would ask each for its GPU."""
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None)
+    wrapper['find_unused_parameters'] = cfg.get('find_unused_parameters', False)
+    cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}

@@ -1,0 +1,51 @@
+"""Test a model and evaluate it, each dataset in its own label space."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.evaluator import DumpResults
+from mmengine.runner import Runner
+
+from mmlmseg import cli
+from mmlmseg.checkpoint import check_checkpoint_file
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description='Test a model and evaluate it.')
+    cli.add_common_arguments(parser)
+    parser.add_argument('checkpoint_file', nargs='?', metavar='checkpoint', help='checkpoint file')
+    # mim names it as an option, OpenMMLab's own scripts as the second argument.
+    parser.add_argument('--checkpoint', help='the same as an option')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation, by tta_model of the config')
+    parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions, with their metainfo, to this file')
+    parser.add_argument('--show-dir', metavar='DIR', help='draw image, truth and prediction of every image into DIR')
+    args = parser.parse_args()
+    args.checkpoint = args.checkpoint or args.checkpoint_file
+    if not args.checkpoint:
+        parser.error('give a checkpoint')
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        parser.error(f'--out: {args.out} must end in .pkl; for pictures use --show-dir')
+    return parser, args
+
+
+def main() -> None:
+    parser, args = parse_args()
+    cfg = cli.load_config(args)
+    try:
+        check_checkpoint_file(args.checkpoint)
+        cfg.load_from = args.checkpoint
+        if args.tta:
+            cli.use_tta(cfg)
+        if args.show_dir:
+            cli.use_show_dir(cfg, args.show_dir)
+    except (ValueError, RuntimeError) as error:  # before anything was built: the message says all
+        parser.exit(2, f'error: {error}\n')
+    runner = Runner.from_cfg(cfg)
+    if args.out:
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,47 @@
+"""Train a model from a config."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.runner import Runner
+
+from mmlmseg import cli
+from mmlmseg.checkpoint import check_checkpoint_file
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description='Train a model.')
+    cli.add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from this checkpoint; without a file, from the last one in the work directory',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs an accelerator)')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate by the actual over the base batch size'
+    )
+    return parser, parser.parse_args()
+
+
+def main() -> None:
+    parser, args = parse_args()
+    cfg = cli.load_config(args)
+    try:
+        if args.amp:
+            cli.use_amp(cfg)
+        if args.auto_scale_lr:
+            cli.use_auto_scale_lr(cfg)
+        if args.resume:
+            cli.use_resume(cfg, args.resume)
+        elif cfg.get('load_from'):
+            check_checkpoint_file(cfg.load_from, resume=cfg.get('resume', False))
+    except (ValueError, RuntimeError) as error:  # before anything was built: the message says all
+        parser.exit(2, f'error: {error}\n')
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
