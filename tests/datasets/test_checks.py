@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmlmseg.datasets.checks import CheckLabels, check_depth, check_ids, check_image_file, check_size
+from mmlmseg.errors import DataError
+
+
+def test_ids_within_the_space_pass() -> None:
+    check_ids(np.array([[0, 1], [2, 255]], np.uint8), num_classes=3)
+    check_ids(np.full((2, 2), 255, np.uint8), num_classes=3)
+    check_ids(np.arange(256, dtype=np.uint8)[None], num_classes=255)
+
+
+def test_an_id_outside_is_named() -> None:
+    with pytest.raises(DataError, match=r'label id 7 is outside .*allowed: 0\.\.2 and 255'):
+        check_ids(np.array([[0, 7]], np.uint8), num_classes=3)
+    with pytest.raises(DataError, match=r'label id -1 '):
+        check_ids(np.array([[0, -1]], np.int64), num_classes=3)
+
+
+def test_ids_from_1_hint_at_reduce_zero_label() -> None:
+    with pytest.raises(DataError, match='reduce_zero_label=True'):
+        check_ids(np.array([[1, 2, 3]], np.uint8), num_classes=3)
+
+
+def test_size() -> None:
+    check_size(np.zeros((4, 6)), (4, 6))
+    with pytest.raises(DataError, match=r'image 4x6, label 6x4'):
+        check_size(np.zeros((6, 4)), (4, 6))
+    with pytest.raises(DataError, match='not colours'):
+        check_size(np.zeros((4, 6, 3)), (4, 6))
+
+
+def test_16_bit_labels(tmp_path: Path) -> None:
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, np.full((4, 4), 200, np.uint16))
+    check_depth(path)
+    cv2.imwrite(path, np.full((4, 4), 300, np.uint16))
+    with pytest.raises(DataError, match='label id 300 in a 16-bit'):
+        check_depth(path)
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_cut_off_images(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f'a{suffix}'
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+    whole = path.read_bytes()
+    check_image_file(str(path))
+    path.write_bytes(whole + b'some trailer of a camera')
+    check_image_file(str(path))
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match='damaged or cut off'):
+        check_image_file(str(path))
+    path.write_bytes(b'')
+    with pytest.raises(DataError, match='damaged or cut off'):
+        check_image_file(str(path))
+
+
+def test_transform_compares_with_the_size_before_a_resize() -> None:
+    labels = np.zeros((8, 8), np.uint8)
+    results = dict(gt_seg_map=labels, ori_shape=(8, 8), img_shape=(4, 4))
+    assert CheckLabels(num_classes=1)(results) is results
+    assert CheckLabels(num_classes=1)({}) == {}

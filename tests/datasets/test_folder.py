@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmlmseg.datasets import FolderDataset
+from mmlmseg.errors import DataError, LabelSpaceError
+
+MakeFolder = Callable[..., Path]
+
+
+def test_reads_samples_and_label_space(make_folder: MakeFolder) -> None:
+    root = make_folder('street', things=['car'], palette=[[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+    dataset = FolderDataset(root, split='val')
+    assert len(dataset) == 2
+    info = dataset.get_data_info(1)
+    assert (info['img_path'], info['seg_map_path']) == (
+        str(root / 'images' / 'val_1.jpg'),
+        str(root / 'labels' / 'val_1.png'),
+    )
+    metainfo = dataset.metainfo
+    assert metainfo['label_space'] == 'street'
+    assert metainfo['classes'] == ['road', 'sky', 'car']
+    assert metainfo['is_thing'] == [False, False, True]
+    assert metainfo['palette'][2] == [7, 8, 9]
+
+
+def test_other_suffixes_and_subfolders(make_folder: MakeFolder) -> None:
+    root = make_folder(train=1)
+    for sub, suffix in (('images', '.PNG'), ('labels', '.png')):
+        (root / sub / 'town').mkdir()
+        cv2.imwrite(str(root / sub / 'town' / f'a.b{suffix}'), np.zeros((24, 32), np.uint8))
+    (root / 'train.txt').write_text('town/a.b\n\ntrain_0\n')
+    dataset = FolderDataset(root)
+    assert [Path(dataset.get_data_info(i)['img_path']).name for i in range(2)] == ['a.b.PNG', 'train_0.jpg']
+
+
+def test_a_folder_of_the_name_of_the_space_in_the_working_directory(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_folder('street')
+    monkeypatch.chdir(root.parent)  # mmengine tries to open strings in metainfo as files
+    assert FolderDataset('street').metainfo['label_space'] == 'street'
+
+
+def test_an_ignored_id_beside_255(make_folder: MakeFolder) -> None:
+    root = make_folder(train=1, ignore=9)
+    cv2.imwrite(str(root / 'labels' / 'train_0.png'), np.full((24, 32), 9, np.uint8))
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')]
+    assert (FolderDataset(root, pipeline=pipeline)[0]['gt_seg_map'] == 255).all()
+
+
+def test_lazy_init_reads_no_list(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    (root / 'train.txt').unlink()
+    dataset = FolderDataset(root, lazy_init=True)
+    with pytest.raises(DataError, match='no such split file'):
+        dataset.full_init()
+
+
+def _remove(path: str) -> Callable[[Path], None]:
+    return lambda root: (root / path).unlink()
+
+
+def _write(path: str, text: str) -> Callable[[Path], None]:
+    return lambda root: (root / path).write_text(text) and None
+
+
+@pytest.mark.parametrize(
+    ('damage', 'error', 'message'),
+    [
+        (_remove('classes.json'), LabelSpaceError, r'classes\.json: no such file'),
+        (_write('classes.json', '{"classes": ['), LabelSpaceError, r'classes\.json: not valid JSON'),
+        (_write('classes.json', '{"names": []}'), LabelSpaceError, r'needs the key "classes"'),
+        (_write('classes.json', '{"classes": []}'), LabelSpaceError, r'classes\.json.*no classes'),
+        (_write('classes.json', '{"classes": ["a", "A"]}'), LabelSpaceError, r"'a' and 'A'"),
+        (_write('classes.json', '{"classes": ["a", "b"], "ignore": 1}'), DataError, r'"ignore" is 1.*from 2'),
+        (_remove('train.txt'), DataError, r'train\.txt: no such split file; splits found there: val'),
+        (_write('train.txt', '\n'), DataError, r'train\.txt: names no sample'),
+        (_write('train.txt', 'train_0\ntrain_1\ntrain_0\n'), DataError, r"lists 'train_0' more than once"),
+        (_write('train.txt', 'train_0.jpg\n'), DataError, r"no image for 'train_0\.jpg'.*without suffix: 'train_0'"),
+        (_write('train.txt', 'trian_0\n'), DataError, r"no image for 'trian_0'.*Did you mean: train_0"),
+        (_remove('images/train_1.jpg'), DataError, r"no image for 'train_1' in .*images \(1 of 4 missing\)"),
+        (_remove('labels/train_1.png'), DataError, r"no label for 'train_1' in .*labels"),
+        (_write('images/train_1.png', ''), DataError, r"both the sample 'train_1'"),
+    ],
+)
+def test_bad_folders(
+    make_folder: MakeFolder, damage: Callable[[Path], None], error: type[Exception], message: str
+) -> None:
+    root = make_folder()
+    damage(root)
+    with pytest.raises(error, match=message):
+        FolderDataset(root)
+
+
+def test_missing_folders(make_folder: MakeFolder, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match='nowhere: no such folder'):
+        FolderDataset(tmp_path / 'nowhere')
+    root = make_folder()
+    (root / 'labels').rename(root / 'annotations')
+    with pytest.raises(DataError, match='labels: no such folder'):
+        FolderDataset(root)
+
+
+def test_more_classes_than_an_8_bit_label_can_hold(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    (root / 'classes.json').write_text(json.dumps({'classes': [f'c{i}' for i in range(256)]}))
+    with pytest.raises(LabelSpaceError, match='256 classes'):
+        FolderDataset(root)

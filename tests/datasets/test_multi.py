@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from mmlmseg.datasets import MultiDataset
+from mmlmseg.errors import DataError, LabelSpaceError
+
+MakeFolder = Callable[..., Path]
+Pipeline = list[dict[str, Any]]
+
+
+@pytest.fixture
+def configs(make_folder: MakeFolder, pipeline: Pipeline) -> list[dict[str, Any]]:
+    folders = [make_folder('street'), make_folder('facade', classes=('wall', 'door'), train=3, size=(16, 20))]
+    return [dict(type='mmlmseg.FolderDataset', data_root=str(folder), pipeline=pipeline) for folder in folders]
+
+
+def test_stamps_samples_and_keeps_metainfo(configs: list[dict[str, Any]]) -> None:
+    dataset = MultiDataset(configs)
+    assert len(dataset) == 7 and dataset.sizes == [4, 3]
+    stamps = [(s.dataset, s.label_space) for s in (dataset[i]['data_samples'] for i in range(7))]
+    assert stamps == [('street', 'street')] * 4 + [('facade', 'facade')] * 3
+    described = dataset.metainfo['datasets']
+    assert list(described) == ['street', 'facade']
+    assert described['facade']['classes'] == ['wall', 'door'] and described['facade']['size'] == 3
+    assert pickle.loads(pickle.dumps(dataset.metainfo)) == dataset.metainfo
+
+
+def test_locates_samples(configs: list[dict[str, Any]]) -> None:
+    dataset = MultiDataset(configs)
+    assert [dataset.locate(i) for i in (0, 3, 4, 6, -1)] == [(0, 0), (0, 3), (1, 0), (1, 2), (1, 2)]
+    with pytest.raises(IndexError):
+        dataset.locate(7)
+    info = dataset.get_data_info(5)
+    assert info['dataset'] == 'facade' and info['sample_idx'] == 5 and info['img_path'].endswith('train_1.jpg')
+
+
+def test_each_dataset_keeps_its_pipeline(configs: list[dict[str, Any]]) -> None:
+    configs[0]['pipeline'] = [*configs[0]['pipeline']]
+    configs[0]['pipeline'].insert(2, dict(type='mmseg.RandomCrop', crop_size=(8, 12)))
+    dataset = MultiDataset(configs)
+    assert dataset[0]['inputs'].shape == (3, 8, 12) and dataset[4]['inputs'].shape == (3, 16, 20)
+
+
+def test_lazy_init(configs: list[dict[str, Any]]) -> None:
+    dataset = MultiDataset(configs, lazy_init=True)
+    assert 'size' not in dataset.metainfo['datasets']['street']
+    assert not any(inner._fully_initialized for inner in dataset.datasets)
+    assert len(dataset) == 7 and dataset.metainfo['datasets']['street']['size'] == 4
+
+
+def test_two_datasets_of_one_space(configs: list[dict[str, Any]]) -> None:
+    val = {**configs[0], 'split': 'val'}
+    with pytest.raises(DataError, match='two datasets are named street'):
+        MultiDataset([configs[0], val])
+    dataset = MultiDataset([configs[0], val], names=['first', 'second'])
+    assert [(s['dataset'], s['label_space']) for s in map(dataset.get_data_info, (0, 5))] == [
+        ('first', 'street'),
+        ('second', 'street'),
+    ]
+    with pytest.raises(DataError, match='1 names for 2 datasets'):
+        MultiDataset([configs[0], val], names=['first'])
+
+
+def test_one_space_name_with_two_meanings(
+    configs: list[dict[str, Any]], make_folder: MakeFolder, pipeline: Pipeline
+) -> None:
+    other = make_folder('other', classes=('road', 'car', 'sky'))
+    (other / 'classes.json').write_text('{"name": "street", "classes": ["road", "tram", "sky"]}')
+    config = dict(type='mmlmseg.FolderDataset', data_root=str(other), pipeline=pipeline)
+    with pytest.raises(LabelSpaceError, match=r"'b'.*'street' has other classes.*car, tram.*another name"):
+        MultiDataset([configs[0], config], names=['a', 'b'])
+
+
+def test_registered_datasets(make_folder: MakeFolder, pipeline: Pipeline) -> None:
+    root = make_folder('road', classes=[f'c{i}' for i in range(19)])
+    config = dict(
+        type='mmseg.CityscapesDataset',
+        data_root=str(root),
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        img_suffix='.jpg',
+        seg_map_suffix='.png',
+        pipeline=pipeline,
+    )
+    dataset = MultiDataset([config])
+    assert dataset[0]['data_samples'].label_space == 'cityscapes'
+    assert dataset.metainfo['datasets']['cityscapes']['classes'][0] == 'road'
+    own = {**config, 'type': 'mmseg.BaseSegDataset', 'metainfo': dict(classes=('a', 'b'), label_space='mine')}
+    assert MultiDataset([own]).names == ['mine']
+    with pytest.raises(LabelSpaceError, match='declares no classes'):
+        MultiDataset([{**own, 'metainfo': {}}])
+    wrapped = dict(type='RepeatDataset', dataset=config, times=3)
+    repeated = MultiDataset([wrapped], names=['repeated'])
+    assert len(repeated) == 3 * len(dataset) and repeated[-1]['data_samples'].dataset == 'repeated'
+
+
+def test_no_dataset() -> None:
+    with pytest.raises(DataError, match='list at least one'):
+        MultiDataset([])
+
+
+def _image(path: str, *shape: int) -> Callable[[Path], None]:
+    return lambda root: cv2.imwrite(str(root / path), np.full(shape, 1, np.uint8)) and None
+
+
+def _bytes(path: str, content: bytes) -> Callable[[Path], None]:
+    return lambda root: (root / path).write_bytes(content) and None
+
+
+def _cut(path: str) -> Callable[[Path], None]:
+    return lambda root: (root / path).write_bytes((root / path).read_bytes()[:-60]) and None
+
+
+def _high_id(root: Path) -> None:
+    labels = np.zeros((24, 32), np.uint8)
+    labels[20:, 28:] = 77  # in a corner that crops seldom see
+    cv2.imwrite(str(root / 'labels' / 'train_1.png'), labels)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'cause'),
+    [
+        (lambda root: (root / 'images/train_1.jpg').unlink(), r'missing file: .*images/train_1\.jpg'),
+        (lambda root: (root / 'labels/train_1.png').unlink(), r'missing file: .*labels/train_1\.png'),
+        (_bytes('images/train_1.jpg', b'no image'), r'cannot be read as an image: .*images/train_1\.jpg'),
+        (_bytes('images/train_1.jpg', b''), r'cannot be read as an image: .*images/train_1\.jpg'),
+        (_bytes('labels/train_1.png', b'no image'), r'cannot be read as an image: .*labels/train_1\.png'),
+        (_cut('labels/train_1.png'), r'cannot be read as an image: .*labels/train_1\.png'),
+        (_cut('images/train_1.jpg'), r'image is damaged or cut off|cannot be read as an image'),
+        (_image('labels/train_1.png', 32, 24), r'image 24x32, label 32x24'),
+        (_image('labels/train_1.png', 24, 32, 3), r'not colours'),
+        (_high_id, r'label id 77 is outside the label space \(allowed: 0\.\.2 and 255'),
+    ],
+)
+@pytest.mark.parametrize('crop', [False, True])
+def test_bad_samples(
+    configs: list[dict[str, Any]], tmp_path: Path, damage: Callable[[Path], None], cause: str, crop: bool
+) -> None:
+    if crop:
+        configs[0]['pipeline'] = [*configs[0]['pipeline']]
+        configs[0]['pipeline'].insert(2, dict(type='mmseg.RandomCrop', crop_size=(4, 4)))
+    dataset = MultiDataset(configs)
+    damage(tmp_path / 'street')
+    with pytest.raises(DataError, match=cause) as caught:
+        dataset[1]
+    for part in ("dataset 'street'", 'images/train_1.jpg', 'labels/train_1.png'):
+        assert part in str(caught.value)
+    dataset[0], dataset[5]
+
+
+def test_labels_loaded_after_a_resize(configs: list[dict[str, Any]], tmp_path: Path) -> None:
+    load_image, load_labels, pack = configs[0]['pipeline']
+    configs[0]['pipeline'] = [load_image, dict(type='mmseg.Resize', scale=(64, 48)), load_labels, pack]
+    dataset = MultiDataset(configs)
+    sample = dataset[1]
+    assert sample['inputs'].shape == (3, 48, 64) and sample['data_samples'].gt_sem_seg.shape == (24, 32)
+    _image('labels/train_1.png', 48, 64)(tmp_path / 'street')
+    with pytest.raises(DataError, match='image 24x32, label 48x64'):
+        dataset[1]
+
+
+def test_errors_reach_the_main_process_from_a_worker(configs: list[dict[str, Any]], tmp_path: Path) -> None:
+    dataset = MultiDataset(configs)
+    (tmp_path / 'street' / 'images' / 'train_0.jpg').unlink()
+    with pytest.raises(DataError, match=r"dataset 'street', sample 0: .*missing file"):
+        next(iter(DataLoader(dataset, batch_size=1, num_workers=1, collate_fn=list)))
