@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# usage: tools/dist_train.sh CONFIG GPUS [OPTIONS of tools/train.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each. Without a GPU the processes share the CPU.
+set -euo pipefail
+if (($# < 2)); then
+    echo "usage: $0 CONFIG GPUS [OPTIONS of tools/train.py]" >&2
+    exit 2
+fi
+CONFIG=$1
+GPUS=$2
+shift 2
+
+"${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node_rank="${NODE_RANK:-0}" \
+    --nproc_per_node="$GPUS" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master_port="${PORT:-29500}" \
+    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -1,0 +1,75 @@
+"""Make a training checkpoint small and give it a name that tells its content."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.errors import CheckpointError
+from mmlmseg.version import __version__
+
+# `state_dict` holds the averaged weights already where training averaged them, so `ema_state_dict` is not needed either.
+_META = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
+
+
+def published(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Keep what inference and a later reader need: weights (with label spaces, text table and its provenance) and origin.
+
+    Args:
+        checkpoint: As written by training.
+
+    Returns:
+        A checkpoint without optimiser, schedules and logs.
+    """
+    meta = checkpoint.get('meta', {})
+    kept = {key: meta[key] for key in _META if key in meta}
+    return {'state_dict': checkpoint['state_dict'], 'meta': {**kept, 'mmlmseg_version': __version__}}
+
+
+def publish(source: Path, prefix: Path) -> Path:
+    """Write the published form of a checkpoint to `<prefix>-<first 8 digits of its SHA-256>.pth`.
+
+    Args:
+        source: Checkpoint written by training.
+        prefix: Path of the new file without hash and suffix.
+
+    Returns:
+        The file written.
+
+    Raises:
+        CheckpointError: If the source cannot be read, or the file exists already.
+    """
+    buffer = io.BytesIO()
+    torch.save(published(read_checkpoint(source)), buffer)
+    content = buffer.getvalue()
+    # The digits are those PyTorch compares with when it downloads a file of such a name.
+    target = prefix.with_name(f'{prefix.name}-{hashlib.sha256(content).hexdigest()[:8]}.pth')
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with target.open('xb') as file:
+            file.write(content)
+    except FileExistsError:
+        raise CheckpointError(f'{target}: exists already and is not overwritten; it holds the same weights') from None
+    return target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', type=Path, help='checkpoint written by training')
+    parser.add_argument('prefix', type=Path, nargs='?', help='path of the new file without hash; by default beside it')
+    args = parser.parse_args()
+    try:
+        target = publish(args.checkpoint, args.prefix or args.checkpoint.with_suffix(''))
+    except CheckpointError as error:
+        parser.exit(2, f'error: {error}\n')
+    print(f'{target} ({target.stat().st_size / 2**20:.1f} MB, was {args.checkpoint.stat().st_size / 2**20:.1f} MB)')
+
+
+if __name__ == '__main__':
+    main()
