@@ -2,6 +2,7 @@
 
 from .bank import TextBank, TextSource
 from .encoder import TextBankEncoder, TextEncoder
+from .prompted import OpenClipText
 from .table import TextTable
 
-__all__ = ['TextBank', 'TextBankEncoder', 'TextEncoder', 'TextSource', 'TextTable']
+__all__ = ['OpenClipText', 'TextBank', 'TextBankEncoder', 'TextEncoder', 'TextSource', 'TextTable']

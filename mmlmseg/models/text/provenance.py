@@ -41,7 +41,9 @@ class TableProvenance:
             data = json.loads(bytes(packed.cpu().tolist()).decode())
             return cls(TextSource(**data['source']), tuple(data['names']))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CheckpointError(f'the provenance of the text table in the checkpoint cannot be read: {error}') from None
+            raise CheckpointError(
+                f'the provenance of the text table in the checkpoint cannot be read: {error}'
+            ) from None
 
 
 def read_provenance(state_dict: Mapping[str, Tensor]) -> TableProvenance | None:

@@ -1,0 +1,90 @@
+"""CLIP's ResNet image tower as a multi-scale backbone."""
+
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...errors import CheckpointError
+from ...registry import MODELS
+from ..open_clip_loader import load_open_clip, model_config
+
+RANDOM_BRANCH_SCALE = 0.2
+
+
+@MODELS.register_module()
+class CLIPResNet(BaseModule):
+    """open_clip's ``ModifiedResNet`` without its attention pool, with frozen batch norm (paper, section 3.2).
+
+    Four maps at strides 4, 8, 16 and 32. Statistics, scale and shift of every norm layer are fixed, so results do not depend
+    on how a batch is composed. The weights are read in :meth:`init_weights`, that is when training starts: a checkpoint is
+    used without the weight file. Images are expected as CLIP sees them, RGB with CLIP's own mean and deviation.
+
+    Args:
+        model: An open_clip model with a ResNet image tower, e.g. ``RN50-quickgelu``.
+        pretrained: A local weight file, a hub tag of open_clip, or None for random weights.
+
+    Raises:
+        CheckpointError: Where the model is unknown or its image tower is no ResNet.
+
+    Example:
+        >>> import torch
+        >>> [tuple(map.shape) for map in CLIPResNet()(torch.zeros(1, 3, 64, 64))]
+        [(1, 256, 16, 16), (1, 512, 8, 8), (1, 1024, 4, 4), (1, 2048, 2, 2)]
+    """
+
+    def __init__(self, model: str = 'RN50-quickgelu', pretrained: str | None = None) -> None:
+        super().__init__()
+        from open_clip.modified_resnet import ModifiedResNet
+        from open_clip.utils import freeze_batch_norm_2d
+
+        config = model_config(model)
+        vision = config['vision_cfg']
+        if not isinstance(vision.get('layers'), list):
+            raise CheckpointError(
+                f'the image tower of open_clip model {model!r} is no ResNet; use one such as RN50-quickgelu'
+            )
+        self.model, self.pretrained = model, pretrained
+        self.out_channels = tuple(vision['width'] * 4 * 2**i for i in range(4))
+        visual = ModifiedResNet(vision['layers'], config['embed_dim'], heads=1, width=vision['width'])
+        visual.attnpool = None
+        self.visual: nn.Module = freeze_batch_norm_2d(visual)
+        self._randomise()
+
+    def init_weights(self) -> None:
+        """Reads the pretrained weights.
+
+        Raises:
+            CheckpointError: Where they cannot be opened or do not fit.
+        """
+        super().init_weights()
+        if self.pretrained is None:
+            return
+        weights = load_open_clip(self.model, self.pretrained).visual.state_dict()
+        own = self.visual.state_dict()
+        self.visual.load_state_dict({name: tensor for name, tensor in weights.items() if name in own})
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps images to features.
+
+        Args:
+            images: ``[B, 3, H, W]``.
+
+        Returns:
+            Four maps ``[B, C_i, H / s_i, W / s_i]``, s = 4, 8, 16, 32.
+        """
+        x = self.visual.stem(images)
+        maps = []
+        for stage in (self.visual.layer1, self.visual.layer2, self.visual.layer3, self.visual.layer4):
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
+
+    def _randomise(self) -> None:
+        # Norm layers that never normalise cannot tame default weights: without this, random features die out or, as
+        # the last scale of each residual branch starts at a zero that is frozen, the branches stay off for good.
+        for name, module in self.visual.named_modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
+            elif name.endswith('bn3') and name.startswith('layer'):
+                nn.init.constant_(module.weight, RANDOM_BRANCH_SCALE)
