@@ -22,6 +22,8 @@ default_hooks = dict(
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='SegVisualizationHook'),
 )
+visualizer = dict(type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 load_from = None
 resume = False

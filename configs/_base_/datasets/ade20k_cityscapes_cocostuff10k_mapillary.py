@@ -1,4 +1,4 @@
-# ADE20K, Cityscapes, COCO-Stuff-10k and Mapillary Vistas 1.2 in the folders that mmsegmentation's documentation lays out.
+# ADE20K, Cityscapes, COCO-Stuff-10k and Mapillary Vistas 1.2 in the folders that mmsegmentation's documentation names.
 # Each keeps the augmentation it has when it is trained alone: the paper's dataset-aware augmentation.
 data_root = '{{$MMLMSEG_DATA:data}}'
 

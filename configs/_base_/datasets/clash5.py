@@ -14,8 +14,13 @@ def train_pipeline(side):
 train_dataloader = dict(
     dataset=dict(
         datasets=[
-            dict(type='mmlmseg.FolderDataset', data_root=folder, split='train', pipeline=train_pipeline(side))
-            for folder, side in zip(folders, long_side.values())
+            dict(
+                type='mmlmseg.FolderDataset',
+                data_root=f'{data_root}/{name}',
+                split='train',
+                pipeline=train_pipeline(side),
+            )
+            for name, side in long_side.items()
         ]
     )
 )
