@@ -172,7 +172,7 @@ class MultiDatasetEvaluator(Evaluator):
         counts = torch.tensor(list(self._seen.values()), dtype=torch.long)
         all_reduce(counts)
         self._seen = dict.fromkeys(self._seen, 0)
-        return dict(zip(self._seen, counts.tolist()))
+        return dict(zip(self._seen, counts.tolist(), strict=True))
 
 
 def _means(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:

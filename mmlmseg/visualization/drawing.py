@@ -130,7 +130,7 @@ def legend(entries: Sequence[tuple[str, Colour]], width: int, text_size: int = 1
     rows = -(-len(entries) // columns)
     canvas = Image.new('RGB', (width, rows * line + pad), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    for index, (name, (_, colour)) in enumerate(zip(names, entries)):
+    for index, (name, (_, colour)) in enumerate(zip(names, entries, strict=True)):
         x, y = (index // rows) * (width // columns) + pad, (index % rows) * line + pad  # columns are read downwards
         draw.rectangle((x, y, x + swatch - 1, y + swatch - 1), fill=tuple(colour), outline=_INK)
         draw.text((x + swatch + pad, y + swatch / 2), name, fill=_INK, font=font, anchor='lm')

@@ -61,7 +61,7 @@ class Recorder(BaseMetric):
     default_prefix = 'seen'
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        self.results += list(zip(data_batch['inputs'], [s['img_path'] for s in data_samples]))
+        self.results += list(zip(data_batch['inputs'], [s['img_path'] for s in data_samples], strict=True))
 
     def compute_metrics(self, results: list) -> dict:
         return dict(count=len(results), pairs=results)

@@ -20,7 +20,7 @@ class Echo(BaseModel):
 
     def forward(self, inputs: list, data_samples: list, mode: str = 'predict') -> list:
         assert self.test_cfg['keep_probabilities']
-        for image, sample in zip(inputs, data_samples):
+        for image, sample in zip(inputs, data_samples, strict=True):
             probabilities = image.flip(-1) if sample.metainfo['flip'] else image
             sample.seg_logits = PixelData(data=probabilities)
             sample.pred_sem_seg = PixelData(data=probabilities.argmax(0, keepdim=True))
@@ -45,9 +45,9 @@ def test_mean_of_views_of_different_numbers_of_classes() -> None:
     model = MODELS.build(dict(type='mmlmseg.MultiSpaceTTA', module=Echo()))
     assert isinstance(model, MultiSpaceTTA)
     items = [_views(first, 'a'), _views(second, 'b')]
-    batch = {key: list(zip(*(item[key] for item in items))) for key in items[0]}  # as pseudo_collate does
+    batch = {key: list(zip(*(item[key] for item in items), strict=True)) for key in items[0]}  # as pseudo_collate does
     merged = model.test_step(batch)
-    for sample, views, name in zip(merged, (first, second), 'ab'):
+    for sample, views, name in zip(merged, (first, second), 'ab', strict=True):
         expected = torch.stack(views).mean(0).argmax(0, keepdim=True)
         assert torch.equal(sample.pred_sem_seg.data, expected)
         assert sample.metainfo['dataset'] == name and sample.metainfo['label_space'] == f'{name}-space'

@@ -79,7 +79,7 @@ def test_under_the_hook_of_mmseg(tmp_path: Path, visualizer: MultiSpaceVisualize
         cv2.imwrite(str(path), np.full((20, 30, 3), 9, np.uint8))
     hook = SegVisualizationHook(draw=True, interval=1)
     hook._visualizer = visualizer
-    samples = [_sample(dataset=d, img_path=str(p)) for d, p in zip(('street', 'sea'), paths)]
+    samples = [_sample(dataset=d, img_path=str(p)) for d, p in zip(('street', 'sea'), paths, strict=True)]
     hook.after_test_iter(SimpleNamespace(iter=0), 0, {}, samples)
     hook.after_val_iter(SimpleNamespace(iter=7), 0, {}, samples)
     drawn = sorted(path.name for path in (tmp_path / 'vis_data' / 'vis_image').iterdir())

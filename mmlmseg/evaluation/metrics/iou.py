@@ -87,7 +87,7 @@ def _percent(fraction: Tensor) -> float:
 def _table(classes: Sequence[str], scores: IoUScores) -> str:
     table = PrettyTable(['class', 'IoU', 'Acc'])
     table.align['class'] = 'l'
-    for name, iou, accuracy in zip(classes, scores.iou, scores.accuracy):
+    for name, iou, accuracy in zip(classes, scores.iou, scores.accuracy, strict=True):
         table.add_row([name, _percent(iou), _percent(accuracy)])
     return str(table.get_string())
 

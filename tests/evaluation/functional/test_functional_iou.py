@@ -11,7 +11,7 @@ from mmlmseg.evaluation.functional import ClassAreas, class_areas, iou_scores, j
 
 def _by_loop(prediction: torch.Tensor, label: torch.Tensor, num_classes: int) -> torch.Tensor:
     histogram = torch.zeros(num_classes, num_classes, dtype=torch.long)
-    for p, t in zip(prediction.flatten().tolist(), label.flatten().tolist()):
+    for p, t in zip(prediction.flatten().tolist(), label.flatten().tolist(), strict=True):
         if t != 255:
             histogram[t, p] += 1
     return histogram

@@ -1,0 +1,155 @@
+"""The inferencer, on a segmentor that finds colours and on a real one with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.structures import PixelData
+from PIL import Image
+
+from mmlmseg.apis import LMSegInferencer
+from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, TextBankError
+from mmlmseg.label_space import LabelSpace, LabelSpaces
+from mmlmseg.registry import MODELS
+
+STREET = LabelSpace.create('street', ['sky', 'building', 'tree', 'road', 'car'])
+FACADE = LabelSpace.create('facade', ['wall', 'window', 'building'])
+
+
+class BlueValue(BaseModel):
+    """A segmentor whose prediction is the blue value of each pixel, resized to the original shape."""
+
+    def __init__(self, *spaces: LabelSpace) -> None:
+        super().__init__()
+        self.decode_head = SimpleNamespace(label_spaces=LabelSpaces(spaces or (STREET, FACADE)))
+        self.batches: list[list[Any]] = []
+
+    def forward(self, inputs: list, data_samples: list, mode: str = 'predict') -> list:
+        self.batches.append([sample.metainfo['label_space'] for sample in data_samples])
+        for image, sample in zip(inputs, data_samples, strict=True):
+            height, width = sample.metainfo['ori_shape']
+            blue = (
+                image[:1].repeat_interleave(height // image.shape[1], 1).repeat_interleave(width // image.shape[2], 2)
+            )
+            sample.pred_sem_seg = PixelData(data=blue.long())
+        return data_samples
+
+
+def _image(value: int, size: tuple[int, int] = (8, 12)) -> np.ndarray:
+    image = np.zeros((*size, 3), np.uint8)
+    image[..., 0] = value
+    image[0, 0, 0] = 0
+    return image
+
+
+def test_array_in_a_named_space() -> None:
+    (result,) = LMSegInferencer(BlueValue())(_image(2), label_space='facade', show_progress=False)
+    assert result.path is None and result.label_space == 'facade'
+    assert result.classes == FACADE.classes and result.palette == FACADE.palette
+    assert result.label_map.shape == (8, 12) and result.label_map.dtype == np.uint8
+    assert result.shares() == [('building', 95 / 96), ('wall', 1 / 96)]
+
+
+def test_the_only_space_needs_no_name() -> None:
+    assert LMSegInferencer(BlueValue(FACADE))(_image(1), show_progress=False)[0].label_space == 'facade'
+
+
+@pytest.mark.parametrize('classes', ['sky, house,motorbike', ['sky', 'house', 'motorbike']])
+def test_free_class_list(classes: Any) -> None:
+    model = BlueValue()
+    (result,) = LMSegInferencer(model)(_image(2), classes=classes, show_progress=False)
+    assert result.label_space == 'custom' and result.shares()[0][0] == 'motorbike'
+    (asked,) = model.batches[0]
+    assert isinstance(asked, LabelSpace) and asked.classes == ('sky', 'house', 'motorbike')
+
+
+def test_batches_order_files_and_resizing(tmp_path: Path) -> None:
+    for value in range(3):
+        (tmp_path / 'in' / str(value)).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / 'in' / str(value) / 'same.png'), _image(value + 1, (8, 12 + 4 * value)))
+    model = BlueValue()
+    pipeline = [dict(type='Resize', scale_factor=0.5, interpolation='nearest'), dict(type='PackSegInputs')]
+    model.cfg = Config(dict(test_pipeline=pipeline))
+    inferencer = LMSegInferencer(model)
+    glob = str(tmp_path / 'in' / '*' / 'same.png')
+    results = inferencer(glob, 'street', batch_size=2, out_dir=tmp_path / 'out', show_progress=False)
+    assert [len(batch) for batch in model.batches] == [2, 1]
+    assert [result.label_map.shape for result in results] == [(8, 12), (8, 16), (8, 20)]
+    assert [result.shares()[0][0] for result in results] == ['building', 'tree', 'road']
+    assert sorted(p.name for p in (tmp_path / 'out' / 'pred').iterdir()) == ['same.png', 'same_1.png', 'same_2.png']
+    with Image.open(tmp_path / 'out' / 'pred' / 'same_2.png') as saved:
+        assert np.array_equal(np.asarray(saved), results[2].label_map)
+    assert len(list((tmp_path / 'out' / 'vis').iterdir())) == 3
+
+
+def test_bad_requests(tmp_path: Path) -> None:
+    inferencer = LMSegInferencer(BlueValue())
+    image = _image(1)
+    with pytest.raises(LabelSpaceError, match='one of street, facade'):
+        inferencer(image)
+    with pytest.raises(LabelSpaceError, match='not both'):
+        inferencer(image, 'street', classes='sky')
+    with pytest.raises(LabelSpaceError, match="'streat'.*street"):
+        inferencer(image, 'streat')
+    for empty in ('', ' , ', []):
+        with pytest.raises(LabelSpaceError, match='class list is empty'):
+            inferencer(image, classes=empty)
+    with pytest.raises(LabelSpaceError, match='both mean'):
+        inferencer(image, classes='sky, Sky')
+    with pytest.raises(ValueError, match='batch_size'):
+        inferencer(image, 'street', batch_size=0)
+    (tmp_path / 'broken.jpg').write_bytes(b'nothing')
+    with pytest.raises(DataError, match='broken.jpg'):
+        inferencer(tmp_path, 'street', show_progress=False)
+
+
+@pytest.fixture
+def real(model_config: Callable[..., dict], tmp_path: Path) -> tuple[Config, Path]:
+    """Config and checkpoint of a tiny model; its text rows come from the shipped bank."""
+    config = Config(dict(model=model_config(), default_scope='mmseg'))
+    path = tmp_path / 'tiny.pth'
+    torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), path)
+    return config, path
+
+
+def test_real_model_in_every_way(real: tuple[Config, Path], tmp_path: Path) -> None:
+    config, path = real
+    inferencer = LMSegInferencer(config, path, 'cpu')
+    assert inferencer.label_spaces.names == ('street', 'facade')
+    images = [np.random.default_rng(i).integers(0, 256, (40 + 8 * i, 50, 3), dtype=np.uint8) for i in range(3)]
+    for request in (dict(label_space='facade'), dict(classes='sky, house, motorbike')):
+        together = inferencer(images, **request, batch_size=3, show_progress=False)
+        for image, result in zip(images, together, strict=True):
+            assert result.label_map.shape == image.shape[:2] and result.label_map.max() < 3
+            alone = inferencer(image, **request, show_progress=False)[0]
+            assert (alone.label_map == result.label_map).mean() > 0.999
+    with pytest.raises(TextBankError, match='xyzzyx'):
+        inferencer(images[0], classes='sky, xyzzyx', show_progress=False)
+
+
+def test_model_without_the_files_of_its_label_spaces(real: tuple[Config, Path]) -> None:
+    config, path = real
+    config.model.decode_head.label_spaces = ['nowhere/street', 'nowhere/facade']
+    assert LMSegInferencer(config, path, 'cpu').label_spaces.get('facade').classes == FACADE.classes
+
+
+def test_bad_checkpoints(real: tuple[Config, Path], tmp_path: Path) -> None:
+    config, path = real
+    with pytest.raises(CheckpointError, match='missing.pth: no such checkpoint'):
+        LMSegInferencer(config, tmp_path / 'missing.pth')
+    truncated = tmp_path / 'truncated.pth'
+    truncated.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CheckpointError, match='truncated.pth: cannot be read'):
+        LMSegInferencer(config, truncated)
+    config.model.decode_head.label_spaces = [dict(name='street', classes=['a', 'b'])]
+    with pytest.raises(CheckpointError, match='tiny.pth: .*label spaces'):
+        LMSegInferencer(config, path)

@@ -1,0 +1,69 @@
+"""The command line of tools/infer.py."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmlmseg.registry import MODELS
+
+
+@pytest.fixture
+def infer() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / 'tools' / 'infer.py'
+    spec = importlib.util.spec_from_file_location('infer', path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def files(model_config: Callable[..., dict], tmp_path: Path) -> list[str]:
+    """Config, checkpoint and folder of images, as the command line takes them."""
+    street, facade = ['sky', 'building', 'tree', 'road', 'car'], ['wall', 'window', 'building']
+    spaces = [dict(name='street', classes=street), dict(name='facade', classes=facade)]
+    config = Config(dict(model=model_config(spaces), default_scope='mmseg', custom_imports=dict(imports=['mmlmseg'])))
+    config.dump(tmp_path / 'config.py')
+    torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), tmp_path / 'tiny.pth')
+    (tmp_path / 'images').mkdir()
+    for index in range(2):
+        image = np.random.default_rng(index).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / 'images' / f'photo{index}.png'), image)
+    return [str(tmp_path / name) for name in ('config.py', 'tiny.pth', 'images')]
+
+
+def test_named_space_and_free_list(
+    infer: ModuleType, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out_dir = tmp_path / 'out'
+    status = infer.main([*files, '--label-space', 'facade', '--out-dir', str(out_dir), '--device', 'cpu'])
+    printed = capsys.readouterr().out
+    assert status == 0 and 'photo0.png' in printed and 'photo1.png' in printed and '%' in printed
+    for folder in ('pred', 'vis'):
+        assert sorted(p.name for p in (out_dir / folder).iterdir()) == ['photo0.png', 'photo1.png']
+    assert infer.main([*files, '--classes', 'sky, house', '--batch-size', '2', '--device', 'cpu']) == 0
+    assert any(name in capsys.readouterr().out for name in ('sky', 'house'))
+
+
+def test_list_label_spaces(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert infer.main([*files[:2], '--list-label-spaces']) == 0
+    printed = capsys.readouterr().out
+    assert 'street' in printed and 'facade' in printed and 'window' in printed
+
+
+def test_errors_are_one_line(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert infer.main([*files, '--label-space', 'fasade', '--device', 'cpu']) == 2
+    assert "error: unknown label space 'fasade'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        infer.main(files[:2])
+    with pytest.raises(SystemExit):
+        infer.main([*files, '--label-space', 'facade', '--classes', 'sky'])

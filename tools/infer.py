@@ -1,0 +1,80 @@
+"""Segment images in one of a model's label spaces, or for any list of classes.
+
+Examples:
+    python tools/infer.py configs/lmseg/lmseg_r18_clash3.py best.pth photos/ --label-space camvid11 --out-dir out
+    python tools/infer.py configs/lmseg/lmseg_r18_clash3.py best.pth 'photos/*.jpg' --classes "sky, house, motorbike"
+    python tools/infer.py configs/lmseg/lmseg_r18_clash3.py best.pth --list-label-spaces
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from mmlmseg.apis import LMSegInferencer, Segmentation
+from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, TextBankError
+from mmlmseg.label_space import LabelSpaces
+from mmlmseg.visualization import percentage
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Segment images with an mmlmseg model.')
+    parser.add_argument('config', help='config of the model')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('inputs', nargs='*', help='images, folders or globs')
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument('--label-space', metavar='NAME', help='predict in this label space of the model')
+    task.add_argument('--classes', metavar='LIST', help='predict these classes instead, e.g. "sky, house, motorbike"')
+    task.add_argument('--list-label-spaces', action='store_true', help='show what the model knows, and stop')
+    parser.add_argument('--out-dir', metavar='DIR', help='save label maps (pred/) and pictures (vis/) here')
+    parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
+    parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass (default: 1)')
+    args = parser.parse_args(argv)
+    if not args.inputs and not args.list_label_spaces:
+        parser.error('name at least one image, folder or glob (or --list-label-spaces)')
+    return args
+
+
+def show_label_spaces(spaces: LabelSpaces, console: Console) -> None:
+    """Print the classes of each label space."""
+    table = Table('label space', 'classes', 'names')
+    for space in spaces:
+        table.add_row(space.name, str(space.num_classes), ', '.join(space.classes))
+    console.print(table)
+
+
+def show_results(results: Sequence[Segmentation], console: Console) -> None:
+    """Print what was found in each image."""
+    table = Table('image', f'classes found ({results[0].label_space})')
+    for result in results:
+        found = ', '.join(f'{name} {percentage(share)}' for name, share in result.shares())
+        table.add_row(result.path.name if result.path else '', found)
+    console.print(table)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
+    console = Console()
+    try:
+        inferencer = LMSegInferencer(args.config, args.checkpoint, args.device)
+        if args.list_label_spaces:
+            show_label_spaces(inferencer.label_spaces, console)
+            return 0
+        results = inferencer(args.inputs, args.label_space, args.classes, args.batch_size, args.out_dir)
+    except (CheckpointError, DataError, LabelSpaceError, TextBankError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    show_results(results, console)
+    if args.out_dir:
+        console.print(f'Saved label maps to {args.out_dir}/pred and pictures to {args.out_dir}/vis.', soft_wrap=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
