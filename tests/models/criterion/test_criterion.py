@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from mmlmseg.models.criterion import SetCriterion, criterion, semantic_targets
+from mmlmseg.models.structures import HeadOutputs, Targets
+from mmlmseg.registry import MODELS
+
+NAMES = ('cls', 'focal', 'dice')
+
+
+def total(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).sum()
+
+
+def numbers(losses: dict[str, Tensor]) -> dict[str, float]:
+    return {key: value.item() for key, value in losses.items()}
+
+
+def select(outputs: HeadOutputs, targets: Targets, b: int) -> tuple[HeadOutputs, Targets]:
+    """Sample ``b`` alone."""
+    part = slice(b, b + 1)
+    return (
+        HeadOutputs(outputs.class_logits[:, part], outputs.mask_logits[:, part], outputs.valid[part]),
+        Targets(targets.labels[part], targets.masks[part], targets.valid[part], targets.pixels[part]),
+    )
+
+
+@pytest.mark.parametrize('queries', [5, 3])
+def test_a_step_of_two_groups_is_the_sum_of_its_samples_over_the_totals(make_group, brute_force, queries) -> None:
+    groups = [
+        make_group(classes=(4, 2), layers=3, queries=queries),
+        make_group(classes=(3,), size=(4, 8), layers=3, queries=queries, ignored=0.5),
+    ]
+    losses = SetCriterion()(*zip(*groups, strict=True))
+    sums = [brute_force.sums(*group) for group in groups]
+    masks, class_weight = (sum(part[key] for part in sums) for key in ('masks', 'class_weight'))
+    for name, weight, divisor in zip(NAMES, (1, 20, 1), (class_weight, masks, masks), strict=True):
+        for layer in range(3):
+            key = f'loss_{name}' if layer == 2 else f'd{layer}.loss_{name}'
+            expected = weight * sum(part[name][layer] for part in sums) / divisor
+            assert losses[key].item() == pytest.approx(expected, rel=1e-12), key
+    assert len(losses) == 9
+    assert list(losses)[:3] == ['loss_cls', 'loss_focal', 'loss_dice']
+
+
+def test_gradients_do_not_depend_on_how_samples_are_grouped(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2, 3))
+    together = SetCriterion()([outputs], [targets])
+    leaves = (outputs.class_logits, outputs.mask_logits)
+    expected = torch.autograd.grad(total(together), leaves)
+    apart = SetCriterion()(*zip(*[select(outputs, targets, b) for b in (2, 0, 1)], strict=True))
+    assert numbers(apart) == pytest.approx(numbers(together))
+    for ours, theirs in zip(torch.autograd.grad(total(apart), leaves), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_config_weights_reach_losses_and_matching(make_group, brute_force) -> None:
+    outputs, targets = make_group(classes=(4, 2))
+    settings = dict(class_weight=2.0, focal_weight=0.5, dice_weight=3.0, no_object_weight=0.4)
+    losses = MODELS.build(dict(type='mmlmseg.SetCriterion', **settings))([outputs], [targets])
+    sums = brute_force.sums(outputs, targets, (2.0, 0.5, 3.0), 0.4)
+    assert losses['loss_cls'].item() == pytest.approx(2 * sums['cls'][1] / sums['class_weight'])
+    assert losses['loss_focal'].item() == pytest.approx(0.5 * sums['focal'][1] / sums['masks'])
+    assert losses['loss_dice'].item() == pytest.approx(3 * sums['dice'][1] / sums['masks'])
+
+
+def test_columns_of_other_spaces_get_no_gradient(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2))
+    total(SetCriterion()([outputs], [targets])).backward()
+    assert outputs.class_logits.grad.isfinite().all()
+    assert not outputs.class_logits.grad[:, 1, :, 2:4].any()
+    assert outputs.class_logits.grad[:, 0].all()
+    assert outputs.mask_logits.grad.isfinite().all()
+
+
+def test_wider_padding_of_classes_changes_nothing(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2))
+    logits, valid = outputs.class_logits, outputs.valid
+    extra = torch.full((*logits.shape[:3], 3), 9.0, dtype=logits.dtype)
+    wider = HeadOutputs(
+        torch.cat([logits[..., :-1], extra, logits[..., -1:]], -1),
+        outputs.mask_logits,
+        torch.cat([valid[:, :-1], torch.zeros(2, 3, dtype=torch.bool), valid[:, -1:]], -1),
+    )
+    expected = SetCriterion()([outputs], [targets])
+    assert numbers(SetCriterion()([wider], [targets])) == pytest.approx(numbers(expected))
+
+
+def test_padding_of_images_changes_nothing(make_group) -> None:
+    """Ignored rows below, where logits may be anything; a whole stride of them, so that the grids agree."""
+    outputs, targets = make_group(classes=(4, 2), size=(8, 12), stride=1, ignored=0)
+    rows = torch.randn(2, 2, 4, 3, 12, dtype=torch.float64)
+    larger = dataclasses.replace(outputs, mask_logits=torch.cat([outputs.mask_logits, rows], 3))
+    nothing = torch.zeros(2, 3, 12, dtype=torch.bool)
+    padded = dataclasses.replace(
+        targets,
+        masks=torch.cat([targets.masks, nothing[:, None].expand(-1, targets.masks.shape[1], -1, -1)], 2),
+        pixels=torch.cat([targets.pixels, nothing], 1),
+    )
+    expected = SetCriterion()([outputs], [targets])
+    assert numbers(SetCriterion()([larger], [padded])) == pytest.approx(numbers(expected))
+
+
+def test_order_of_queries_samples_and_targets_does_not_matter(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2, 3))
+    expected = SetCriterion()([outputs], [targets])
+    queries, samples, slots = torch.randperm(4), torch.randperm(3), torch.randperm(targets.labels.shape[1])
+    shuffled = HeadOutputs(
+        outputs.class_logits[:, samples][:, :, queries],
+        outputs.mask_logits[:, samples][:, :, queries],
+        outputs.valid[samples],
+    )
+    reordered = Targets(
+        targets.labels[samples][:, slots],
+        targets.masks[samples][:, slots],
+        targets.valid[samples][:, slots],
+        targets.pixels[samples],
+    )
+    assert numbers(SetCriterion()([shuffled], [reordered])) == pytest.approx(numbers(expected))
+
+
+def test_a_batch_without_any_target_trains_no_object_only(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2), ignored=1.1)
+    losses = SetCriterion()([outputs], [targets])
+    probability = outputs.class_logits.masked_fill(~outputs.valid[:, None], -torch.inf).softmax(-1)[-1, ..., -1]
+    assert losses['loss_cls'].item() == pytest.approx(-probability.log().mean().item())
+    assert losses['loss_focal'].item() == losses['loss_dice'].item() == 0
+    total(losses).backward()
+    assert outputs.mask_logits.grad is not None  # distributed training waits for every gradient
+    assert not outputs.mask_logits.grad.any()
+    assert outputs.class_logits.grad.isfinite().all()
+
+
+def test_no_target_and_no_weight_for_no_object_is_zero(make_group) -> None:
+    losses = SetCriterion(no_object_weight=0.0)(*zip(make_group(ignored=1.1), strict=True))
+    assert total(losses).item() == 0
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'autocast'), [(torch.bfloat16, False), (torch.bfloat16, True), (torch.float32, True)]
+)
+def test_half_precision_is_lifted_to_float32(make_group, dtype, autocast) -> None:
+    outputs, targets = make_group(classes=(4, 2), dtype=dtype)
+    exact = HeadOutputs(outputs.class_logits.detach().double(), outputs.mask_logits.detach().double(), outputs.valid)
+    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+        losses = SetCriterion()([outputs], [targets])
+    assert all(loss.dtype == torch.float32 for loss in losses.values())
+    expected = SetCriterion()([exact], [targets])
+    assert numbers(losses) == pytest.approx(numbers(expected), rel=1e-5)
+    total(losses).backward()
+    assert outputs.mask_logits.grad.dtype == dtype
+    assert outputs.mask_logits.grad.isfinite().all()
+
+
+def test_float64_stays_float64(make_group) -> None:
+    losses = SetCriterion()(*zip(make_group(), strict=True))
+    assert all(loss.dtype == torch.float64 for loss in losses.values())
+
+
+@pytest.mark.parametrize('second_ignored', [0.2, 1.1])
+def test_the_mean_over_ranks_is_the_global_batch(make_group, monkeypatch, second_ignored) -> None:
+    ranks = [make_group(classes=(4, 2)), make_group(classes=(3,), ignored=second_ignored)]
+    expected = SetCriterion()(*zip(*ranks, strict=True))
+    totals = [torch.stack(criterion.normalisers([output], [target], 0.1)) for output, target in ranks]
+    if second_ignored > 1:
+        totals[1][1] = 0  # alone, a rank without masks divides by 1
+    calls = []
+
+    def all_reduce(tensor: Tensor) -> None:
+        calls.append(tensor)
+        tensor.copy_(sum(totals))
+
+    monkeypatch.setattr(criterion.dist, 'all_reduce', all_reduce)
+    monkeypatch.setattr(criterion.dist, 'get_world_size', lambda: 2)
+    by_rank = [SetCriterion()([output], [target]) for output, target in ranks]
+    assert len(calls) == 2  # once per rank and step
+    for key, value in expected.items():
+        assert value.item() == pytest.approx(sum(losses[key].item() for losses in by_rank) / 2), key
+
+
+def test_one_mask_among_many_ranks_counts_in_full(make_group, monkeypatch) -> None:
+    outputs, targets = make_group(classes=(1,))
+    alone = SetCriterion()([outputs], [targets])['loss_dice'].item()
+    monkeypatch.setattr(criterion.dist, 'all_reduce', lambda tensor: None)  # the other ranks add nothing
+    monkeypatch.setattr(criterion.dist, 'get_world_size', lambda: 4)
+    assert SetCriterion()([outputs], [targets])['loss_dice'].item() / 4 == pytest.approx(alone)
+
+
+def test_perfect_predictions_cost_nothing() -> None:
+    seg = torch.arange(4).reshape(1, 2, 2).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    targets = semantic_targets(seg)
+    order = torch.tensor([2, 0, 3, 1])
+    masks = 60.0 * (2 * targets.masks[:, order].double() - 1)[None]
+    classes = 60.0 * torch.eye(5, dtype=torch.float64)[order][None, None]
+    losses = SetCriterion()([HeadOutputs(classes, masks, torch.ones(1, 5, dtype=torch.bool))], [targets])
+    assert total(losses).item() == pytest.approx(0, abs=1e-12)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmlmseg.models.criterion import semantic_targets
+
+
+@pytest.mark.parametrize('ignore_index', [255, 3, -1])
+def test_one_mask_per_present_class(ignore_index: int) -> None:
+    seg = torch.randint(0, 7, (3, 5, 6))
+    seg[2] = 4
+    seg[torch.rand(seg.shape) < 0.3] = ignore_index
+    targets = semantic_targets(seg, ignore_index)
+    assert targets.masks.dtype == targets.valid.dtype == targets.pixels.dtype == torch.bool
+    assert torch.equal(targets.pixels, seg != ignore_index)
+    most = 0
+    for b in range(3):
+        present = sorted(set(seg[b].flatten().tolist()) - {ignore_index})
+        most = max(most, len(present))
+        assert targets.labels[b, targets.valid[b]].tolist() == present
+        assert targets.valid[b].tolist() == [True] * len(present) + [False] * (targets.valid.shape[1] - len(present))
+        for t, label in enumerate(present):
+            assert torch.equal(targets.masks[b, t], seg[b] == label)
+        assert not targets.masks[b, len(present) :].any()
+        assert not targets.labels[b, len(present) :].any()
+    assert targets.labels.shape == (3, most)
+
+
+def test_masks_and_ignored_pixels_partition_the_image() -> None:
+    seg = torch.randint(0, 256, (2, 9, 9))
+    targets = semantic_targets(seg)
+    assert torch.equal(targets.masks.sum(1), targets.pixels.long())
+
+
+def test_an_image_without_counted_pixels_has_no_target() -> None:
+    seg = torch.full((2, 4, 4), 255)
+    targets = semantic_targets(seg)
+    assert targets.masks.shape == (2, 0, 4, 4)
+    assert targets.labels.shape == targets.valid.shape == (2, 0)
+    seg[1, 0, 0] = 2
+    targets = semantic_targets(seg)
+    assert targets.valid.tolist() == [[False], [True]]
+    assert targets.labels.tolist() == [[0], [2]]
+
+
+def test_label_maps_of_any_integer_type() -> None:
+    seg = torch.randint(0, 4, (1, 5, 5))
+    small, large = semantic_targets(seg.to(torch.uint8)), semantic_targets(seg)
+    assert torch.equal(small.masks, large.masks)
+    assert torch.equal(small.labels, large.labels)

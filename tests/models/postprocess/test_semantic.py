@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmlmseg.models.postprocess import restore, semantic_probabilities
+
+
+def predictions(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    valid = torch.tensor([[True] * 5, [True, True, False, False, True]])
+    return torch.randn(2, 6, 5, dtype=dtype), valid, torch.randn(2, 6, 4, 5, dtype=dtype)
+
+
+def test_probabilities_are_a_sum_over_queries() -> None:
+    class_logits, valid, mask_logits = predictions()
+    got = semantic_probabilities(class_logits, valid, mask_logits, (9, 12))
+    assert got.shape == (2, 4, 9, 12)
+    for b in range(2):
+        classes = class_logits[b][:, valid[b]].softmax(-1)
+        masks = F.interpolate(mask_logits[b : b + 1], size=(9, 12), mode='bilinear', align_corners=False)[0].sigmoid()
+        own = int(valid[b].sum()) - 1
+        expected = torch.zeros(own, 9, 12, dtype=torch.float64)
+        for n in range(6):
+            for k in range(own):
+                expected[k] += classes[n, k] * masks[n]
+        torch.testing.assert_close(got[b, :own], expected)
+        assert not got[b, own:].any()
+
+
+def test_no_object_takes_its_share() -> None:
+    class_logits, valid, mask_logits = predictions()
+    class_logits[..., -1] = 100
+    assert semantic_probabilities(class_logits, valid, mask_logits, (4, 5)).max() < 1e-30
+
+
+def test_columns_of_other_spaces_change_nothing() -> None:
+    class_logits, valid, mask_logits = predictions()
+    own = [0, 1, -1]
+    alone = semantic_probabilities(class_logits[1:, :, own], valid[1:, own], mask_logits[1:], (8, 10))
+    torch.testing.assert_close(semantic_probabilities(class_logits, valid, mask_logits, (8, 10))[1:, :2], alone)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
+def test_half_precision_is_lifted_to_float32(dtype: torch.dtype) -> None:
+    class_logits, valid, mask_logits = predictions(dtype)
+    with torch.autocast('cpu', torch.bfloat16):
+        got = semantic_probabilities(class_logits, valid, mask_logits, (8, 10))
+    assert got.dtype == torch.float32
+    exact = semantic_probabilities(class_logits.double(), valid, mask_logits.double(), (8, 10))
+    torch.testing.assert_close(got.double(), exact, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(('direction', 'axes'), [('horizontal', [2]), ('vertical', [1]), ('diagonal', [1, 2])])
+def test_restore_crops_before_it_flips(direction: str, axes: list[int]) -> None:
+    image = torch.rand(3, 5, 7)
+    padded = F.pad(image.flip(axes), (0, 4, 0, 2), value=9.0)
+    meta = dict(img_shape=(5, 7), ori_shape=(5, 7), flip=True, flip_direction=direction)
+    assert torch.equal(restore(padded, meta), image)
+
+
+def test_restore_resizes_to_the_original_image() -> None:
+    image = torch.rand(3, 5, 7)
+    padded = F.pad(image, (0, 1, 0, 3), value=9.0)
+    got = restore(padded, dict(img_shape=(5, 7, 3), ori_shape=(11, 13, 3), flip=False, flip_direction=None))
+    torch.testing.assert_close(got, F.interpolate(image[None], size=(11, 13), mode='bilinear', align_corners=False)[0])
+    assert torch.equal(restore(padded, dict(img_shape=(5, 7), ori_shape=(5, 7))), image)
+
+
+def test_restore_refuses_an_unknown_flip() -> None:
+    with pytest.raises(ValueError, match=r"flip_direction 'sideways'.*horizontal"):
+        restore(torch.rand(1, 2, 2), dict(img_shape=(2, 2), ori_shape=(2, 2), flip=True, flip_direction='sideways'))
