@@ -8,7 +8,7 @@ model = dict(
         bgr_to_rgb=True,
         size_divisor=32,
     ),
-    backbone=dict(type='mmlmseg.CLIPResNet', model_name='RN50-quickgelu', pretrained='openai'),
+    backbone=dict(type='mmlmseg.CLIPResNet', model='RN50-quickgelu', pretrained='openai'),
     decode_head=dict(
         type='mmlmseg.QueryHead',
         in_channels=[256, 512, 1024, 2048],
@@ -25,7 +25,7 @@ model = dict(
         ),
         text=dict(
             type='mmlmseg.TextTable',
-            encoder=dict(type='mmlmseg.OpenClipText', model_name='RN50-quickgelu', pretrained='openai'),
+            encoder=dict(type='mmlmseg.OpenClipText', model='RN50-quickgelu', pretrained='openai'),
         ),
         classifier=dict(type='mmlmseg.TextClassifier', tau=0.07),
         criterion=dict(
