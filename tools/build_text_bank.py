@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 import mmlmseg  # noqa: F401  (lets a CUDA torchvision import beside a CPU torch)
-from mmlmseg.errors import TextBankError
+from mmlmseg.errors import CheckpointError, TextBankError
 from mmlmseg.label_space import LabelSpace, normalise_name
 from mmlmseg.models.text.bank import TextBank, TextSource, read_names
 from mmlmseg.models.text.digest import weights_digest
@@ -31,7 +31,7 @@ Embed = Callable[[list[str]], Tensor]
 
 
 def collect_names(sources: Sequence[str]) -> list[str]:
-    """Gathers the distinct normalised names of text files (one per line) and ``classes.json`` files or their folders."""
+    """Gathers the distinct normalised names of text files (one per line), ``classes.json`` files and their folders."""
     names: list[str] = []
     for source in sources:
         path = Path(source)
@@ -74,7 +74,9 @@ def sentence_encoder(folder: str, name: str | None) -> tuple[Embed, str, str]:
 
 
 @torch.no_grad()
-def build_bank(names: Sequence[str], prompt: str, embed: Embed, encoder: str, weights: str, batch: int = 64) -> TextBank:
+def build_bank(
+    names: Sequence[str], prompt: str, embed: Embed, encoder: str, weights: str, batch: int = 64
+) -> TextBank:
     """Embeds names.
 
     Args:
@@ -101,11 +103,15 @@ def build_bank(names: Sequence[str], prompt: str, embed: Embed, encoder: str, we
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('names', nargs='+', help='text files with one name per line, classes.json files or their folders')
+    parser.add_argument(
+        'names', nargs='+', help='text files with one name per line, classes.json files or their folders'
+    )
     parser.add_argument('--encoder', required=True, help='open_clip:MODEL:WEIGHTS (hub tag or file), or a folder')
     parser.add_argument('--encoder-name', help='what to call the encoder of a folder (default: the name of the folder)')
     parser.add_argument('--prompt', default='a photo of a {name}', help='template (default: %(default)r)')
-    parser.add_argument('--out', required=True, help='.safetensors (with provenance) or .npy (names in a .txt beside it)')
+    parser.add_argument(
+        '--out', required=True, help='.safetensors (with provenance) or .npy (names in a .txt beside it)'
+    )
     args = parser.parse_args(argv)
     try:
         names = collect_names(args.names)
@@ -116,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             embed, encoder, digest = sentence_encoder(args.encoder, args.encoder_name)
         bank = build_bank(names, args.prompt, embed, encoder, digest)
         bank.save(args.out)
-    except ValueError as error:
+    except (ValueError, CheckpointError) as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
     size = Path(args.out).stat().st_size
     print(f'{args.out}: {len(bank)} names, width {bank.source.width}, {encoder}, {size / 1e6:.2f} MB')

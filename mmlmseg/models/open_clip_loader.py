@@ -38,8 +38,8 @@ def load_open_clip(model: str, pretrained: str | None) -> nn.Module:
 
     Args:
         model: A name that open_clip knows, e.g. ``RN50-quickgelu``.
-        pretrained: A local weight file (open_clip's own formats or an OpenAI TorchScript archive), a hub tag of open_clip
-            (which downloads), or None for random weights, the same in every process.
+        pretrained: A local weight file (open_clip's own formats or an OpenAI TorchScript archive), a hub tag of
+            open_clip (which downloads), or None for random weights, the same in every process.
 
     Returns:
         The model, in evaluation mode.
@@ -63,7 +63,8 @@ def load_open_clip(model: str, pretrained: str | None) -> nn.Module:
             return open_clip.create_model(model, pretrained=pretrained).eval()
         except (RuntimeError, OSError) as error:
             raise CheckpointError(
-                f'open_clip could not fetch the weights {pretrained!r} of {model} ({error}); give a local weight file instead'
+                f'open_clip could not fetch the weights {pretrained!r} of {model} ({error}); '
+                'give a local weight file instead'
             ) from None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -16,9 +18,10 @@ RANDOM_BRANCH_SCALE = 0.2
 class CLIPResNet(BaseModule):
     """open_clip's ``ModifiedResNet`` without its attention pool, with frozen batch norm (paper, section 3.2).
 
-    Four maps at strides 4, 8, 16 and 32. Statistics, scale and shift of every norm layer are fixed, so results do not depend
-    on how a batch is composed. The weights are read in :meth:`init_weights`, that is when training starts: a checkpoint is
-    used without the weight file. Images are expected as CLIP sees them, RGB with CLIP's own mean and deviation.
+    Four maps at strides 4, 8, 16 and 32. Statistics, scale and shift of every norm layer are fixed, so results do not
+    depend on how a batch is composed. The weights are read in :meth:`init_weights`, that is when training starts: a
+    checkpoint is used without the weight file. Images are expected as CLIP sees them, RGB with CLIP's own mean and
+    deviation.
 
     Args:
         model: An open_clip model with a ResNet image tower, e.g. ``RN50-quickgelu``.
@@ -48,7 +51,7 @@ class CLIPResNet(BaseModule):
         self.out_channels = tuple(vision['width'] * 4 * 2**i for i in range(4))
         visual = ModifiedResNet(vision['layers'], config['embed_dim'], heads=1, width=vision['width'])
         visual.attnpool = None
-        self.visual: nn.Module = freeze_batch_norm_2d(visual)
+        self.visual: Any = freeze_batch_norm_2d(visual)
         self._randomise()
 
     def init_weights(self) -> None:
@@ -60,7 +63,8 @@ class CLIPResNet(BaseModule):
         super().init_weights()
         if self.pretrained is None:
             return
-        weights = load_open_clip(self.model, self.pretrained).visual.state_dict()
+        clip: Any = load_open_clip(self.model, self.pretrained)
+        weights = clip.visual.state_dict()
         own = self.visual.state_dict()
         self.visual.load_state_dict({name: tensor for name, tensor in weights.items() if name in own})
 

@@ -77,7 +77,8 @@ class TextBank:
     def __init__(self, names: Sequence[str], embeddings: Tensor, source: TextSource, where: str = 'text bank') -> None:
         if embeddings.ndim != 2 or len(names) != embeddings.shape[0]:
             raise TextBankError(
-                f'{where}: {len(names)} names for embeddings of shape {tuple(embeddings.shape)}; a bank needs one name per row'
+                f'{where}: {len(names)} names for embeddings of shape {tuple(embeddings.shape)}; '
+                'a bank needs one name per row'
             )
         if embeddings.shape[1] != source.width:
             raise TextBankError(f'{where}: embeddings of width {embeddings.shape[1]}, declared as {source.width}')
@@ -154,7 +155,8 @@ class TextBank:
         path = Path(path)
         if not path.is_file():
             raise TextBankError(
-                f'{path}: no such text bank; make one with tools/build_text_bank.py, or use the shipped {SHIPPED_BANK!r}'
+                f'{path}: no such text bank; make one with tools/build_text_bank.py, '
+                f'or use the shipped {SHIPPED_BANK!r}'
             )
         if path.suffix == '.npy':
             return cls._load_npy(path, Path(names) if names is not None else path.with_suffix('.txt'))

@@ -30,8 +30,8 @@ class _Shared:
 class OpenClipText(TextEncoder):
     """Reads ``[v]_1 ... [v]_L [class name]`` with a frozen CLIP text tower (paper, section 3.2).
 
-    The L vectors are learned and shared by all label spaces. The tower is built when first needed: a checkpoint serves its
-    own label spaces without it.
+    The L vectors are learned and shared by all label spaces. The tower is built when first needed: a checkpoint serves
+    its own label spaces without it.
 
     Args:
         model: An open_clip model name. OpenAI's weights need a ``-quickgelu`` model.

@@ -51,10 +51,10 @@ class TextTable(BaseModule):
 
     No-object is the text "background" plus a learned residual, which tells it from a real class ``background``.
 
-    Training: rows are computed in each call, for the names that occur in it, with gradient; so ask once per step, for all
-    samples. Evaluation: the vocabulary is computed once and kept (without gradient) until :meth:`train`, :meth:`eval`
-    or loading. A state dict holds the current table and where it comes from, so that a loaded checkpoint serves its
-    vocabulary without text tower or bank file. Names outside of it (free class lists) always need the encoder.
+    Training: rows are computed in each call, for the names that occur in it, with gradient; so ask once per step, for
+    all samples. Evaluation: the vocabulary is computed once and kept (without gradient) until :meth:`train`,
+    :meth:`eval` or loading. A state dict holds the current table and where it comes from, so that a loaded checkpoint
+    serves its vocabulary without text tower or bank file. Names outside of it (free class lists) need the encoder.
 
     Args:
         label_spaces: The label spaces of the model.
@@ -200,6 +200,6 @@ class TextTable(BaseModule):
         more, less = [n for n in names if n not in mine], [n for n in mine if n not in names]
         raise CheckpointError(
             f"the checkpoint's text table holds {len(names)} class names, this model's label spaces {len(mine)} others "
-            f'or in another order (only in the checkpoint: {more[:5]}, only in the model: {less[:5]}); use the label spaces '
-            'that the checkpoint was trained with'
+            f'or in another order (only in the checkpoint: {more[:5]}, only in the model: {less[:5]}); use the '
+            'label spaces that the checkpoint was trained with'
         )

@@ -77,8 +77,8 @@ class TextTower:
     def encode(self, tokens: list[list[int]], prompt: Tensor) -> Tensor:
         """Embeds ``[start] [prompt vectors] [tokens] [end]``, with gradient to the prompt vectors.
 
-        The transformer is causal: what follows a text's end cannot change it. So the batch is only as long as its longest
-        text, and padding needs no mask.
+        The transformer is causal: what follows a text's end cannot change it. So the batch is only as long as its
+        longest text, and padding needs no mask.
 
         Args:
             tokens: Token ids per text, without start and end.
@@ -97,12 +97,13 @@ class TextTower:
         if length > len(self.positional_embedding):
             text = self.tokeniser.decode(max(tokens, key=len))
             raise TextBankError(
-                f'{text!r} makes {length} tokens, the text tower takes {len(self.positional_embedding)}; shorten the name'
+                f'{text!r} makes {length} tokens, the text tower takes {len(self.positional_embedding)}; '
+                'shorten the name'
             )
         device = self.positional_embedding.device
         ids = torch.full((len(tokens), 1 + length - lead), end)
         ids[:, 0] = start
-        for row, text in zip(ids, tokens):
+        for row, text in zip(ids, tokens, strict=True):
             row[1 : 1 + len(text)] = torch.tensor(text, dtype=torch.long)
         with torch.autocast(device.type, enabled=False):
             words = self.token_embedding(ids.to(device))  # [n, 1 + T, w]

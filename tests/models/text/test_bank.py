@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mmlmseg.errors import TextBankError
+from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.text.bank import TextBank, TextSource, read_names
+
+SOURCE = TextSource('toy', 'a {name}', 3, 'abc')
+
+
+@pytest.fixture
+def bank() -> TextBank:
+    return TextBank(
+        ['tree', 't-shirt', 'traffic light'], torch.arange(9.0).view(3, 3).half(), SOURCE, 'toy.safetensors'
+    )
+
+
+def test_looks_names_up_as_they_come(bank: TextBank) -> None:
+    rows = bank.rows(['Tree-other', 'T shirt', 'traffic_light, signal', 'tree'])
+    assert rows.dtype == torch.float32
+    assert rows[:, 0].tolist() == [0.0, 3.0, 6.0, 0.0]
+    assert 'TREE' in bank
+    assert 'car' not in bank
+    assert len(bank) == 3
+
+
+def test_a_missing_name_names_the_nearest_and_the_way_out(bank: TextBank) -> None:
+    with pytest.raises(TextBankError, match=r"toy\.safetensors.*'trafic lite'.*traffic light.*build_text_bank"):
+        bank.rows(['tree', 'trafic lite'])
+
+
+def test_survives_saving(bank: TextBank, tmp_path: Path) -> None:
+    bank.save(tmp_path / 'new' / 'bank.safetensors')
+    loaded = TextBank.load(tmp_path / 'new' / 'bank.safetensors')
+    assert loaded.names == bank.names
+    assert loaded.source == SOURCE
+    assert torch.equal(loaded.rows(bank.names), bank.rows(bank.names))
+
+
+def test_reads_arrays_with_a_list_of_names(bank: TextBank, tmp_path: Path) -> None:
+    bank.save(tmp_path / 'bank.npy')
+    (tmp_path / 'others.txt').write_text('# of another kind\na\n\nb\nc\n')
+    assert TextBank.load(tmp_path / 'bank.npy').names == bank.names
+    loaded = TextBank.load(tmp_path / 'bank.npy', tmp_path / 'others.txt')
+    assert loaded.names == ('a', 'b', 'c')
+    assert loaded.source.width == 3
+    assert loaded.source.weights  # the file's own hash stands in for a provenance
+
+
+def test_unusable_files_are_named(bank: TextBank, tmp_path: Path) -> None:
+    (tmp_path / 'text.safetensors').write_text('no bank')
+    save_file({'embeddings': torch.zeros(1, 3)}, str(tmp_path / 'bare.safetensors'))
+    save_file({'rows': torch.zeros(1, 3)}, str(tmp_path / 'other.safetensors'))
+    np.save(tmp_path / 'lonely.npy', np.zeros((1, 3)))
+    np.save(tmp_path / 'ints.npy', np.zeros((1, 3), dtype=int))
+    np.save(tmp_path / 'short.npy', np.zeros((2, 3)))
+    for name in ('ints', 'short'):
+        (tmp_path / f'{name}.txt').write_text('one\n')
+    for name, reason in (
+        ('text.safetensors', 'not a text bank'),
+        ('bare.safetensors', 'lacks encoder'),
+        ('other.safetensors', 'not a text bank'),
+        ('lonely.npy', 'needs a text file'),
+        ('ints.npy', 'needs floats'),
+        ('short.npy', '1 names for embeddings'),
+        ('absent.safetensors', 'no such text bank'),
+    ):
+        with pytest.raises(TextBankError, match=rf'{name.split(".")[0]}.*{reason}'):
+            TextBank.load(tmp_path / name)
+
+
+def test_impossible_banks_are_refused() -> None:
+    with pytest.raises(TextBankError, match="'T-shirt' twice"):
+        TextBank(['t shirt', 'T-shirt'], torch.ones(2, 3), SOURCE)
+    with pytest.raises(TextBankError, match='not finite'):
+        TextBank(['a'], torch.full((1, 3), torch.nan), SOURCE)
+    with pytest.raises(TextBankError, match='width 4'):
+        TextBank(['a'], torch.ones(1, 4), SOURCE)
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        TextSource('other', 'a {name}', 3, 'abc'),
+        TextSource('toy', '{name}', 3, 'abc'),
+        TextSource('toy', 'a {name}', 4, 'abc'),
+        TextSource('toy', 'a {name}', 3, 'def'),
+    ],
+)
+def test_another_source_is_refused(other: TextSource) -> None:
+    SOURCE.require(SOURCE, 'here')
+    with pytest.raises(TextBankError, match=r'here.*checkpoint was trained with'):
+        SOURCE.require(other, 'here')
+
+
+def test_the_shipped_bank_knows_the_usual_names() -> None:
+    bank = TextBank.load('minilm')
+    assert bank.source.encoder == 'sentence-transformers:all-MiniLM-L6-v2'
+    assert bank.source.width == 384
+    for dataset in (
+        'ADE20KDataset',
+        'CityscapesDataset',
+        'COCOStuffDataset',
+        'MapillaryDataset_v1',
+        'PascalVOCDataset',
+    ):
+        bank.rows(LabelSpace.from_dataset(dataset).names)
+    bank.rows(['background', 'automobile', 'motorbike', 'couch', 'trees', 'house', 'human', 'torso', 'meadow'])
+    torch.testing.assert_close(bank.rows(bank.names).norm(dim=-1), torch.ones(len(bank)), atol=1e-3, rtol=0)
+    near = torch.cosine_similarity(bank.rows(['pavement']), bank.rows(['sidewalk', 'cat']))
+    assert near[0] > near[1] + 0.2
+    assert Path(bank.where).stat().st_size < 2e6
+
+
+def test_the_shipped_bank_holds_its_list_of_names() -> None:
+    listed = read_names(Path(__file__).parents[3] / 'tools' / 'text_bank_names.txt')
+    assert sorted(TextBank.load('minilm').names) == sorted(listed)
+    assert len(set(listed)) == len(listed)
+
+
+def test_the_shipped_bank_serves_the_real_folders(shared_data: Path) -> None:
+    bank = TextBank.load('minilm')
+    for folder in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp'):
+        bank.rows(LabelSpace.from_json(shared_data / folder).names)

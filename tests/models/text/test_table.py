@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import copy
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
+from mmengine.runner.checkpoint import load_state_dict, weights_to_cpu
+from torch import nn
+
+from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
+from mmlmseg.label_space import LabelSpace, LabelSpaces
+from mmlmseg.models.text import TextBank, TextTable
+from mmlmseg.models.text.provenance import TableProvenance, read_provenance
+from mmlmseg.registry import MODELS
+
+STREET = LabelSpace.create('street', ['sky', 'Building', 'tree', 'background'])
+FACADE = LabelSpace.create('facade', ['wall', 'building'])
+FREE = LabelSpace.create('mine', ['motorbike', 'sky'])
+BANK: dict[str, Any] = dict(type='mmlmseg.TextBankEncoder')
+
+
+def build(encoder: dict[str, Any] = BANK, spaces: tuple[LabelSpace, ...] = (STREET, FACADE)) -> TextTable:
+    table = MODELS.build(dict(type='mmlmseg.TextTable', label_spaces=LabelSpaces(spaces), encoder=encoder, channels=16))
+    return table.train()
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint file makes of a state dict."""
+    file = io.BytesIO()
+    torch.save(weights_to_cpu(state), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def step(table: nn.Module) -> None:
+    """Changes all parameters, as a training step does."""
+    with torch.no_grad():
+        for parameter in table.parameters():
+            parameter.add_(torch.randn_like(parameter))
+
+
+@pytest.fixture(params=['bank', 'tower'])
+def encoder(request: pytest.FixtureRequest, tiny_clip: str) -> dict[str, Any]:
+    return BANK if request.param == 'bank' else dict(type='mmlmseg.OpenClipText', model=tiny_clip)
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_rows_follow_the_space_of_each_sample(encoder: dict[str, Any], training: bool) -> None:
+    table = build(encoder).train(training)
+    asked = table.categories(['facade', 'street', 'facade'])
+    assert asked.spaces == ('facade', 'street', 'facade')
+    assert asked.rows is not None
+    assert asked.rows.shape == (3, 5, 16)
+    assert asked.valid.tolist() == [[True, True, False, False, True], [True] * 5, [True, True, False, False, True]]
+    assert (asked.rows[~asked.valid] == 0).all()
+    assert (asked.rows[asked.valid].abs().sum(-1) > 0).all()
+    torch.testing.assert_close(asked.rows[0], asked.rows[2])
+    torch.testing.assert_close(asked.rows[0, 1], asked.rows[1, 1])  # building
+    torch.testing.assert_close(asked.rows[0, -1], asked.rows[1, -1])  # no-object
+    alone = table.categories(['facade'], width=3)
+    assert alone.rows is not None
+    assert alone.rows.shape == (1, 4, 16)
+    torch.testing.assert_close(alone.rows[0, [0, 1, 3]], asked.rows[0, [0, 1, 4]])
+
+
+def test_no_object_differs_from_a_class_named_background() -> None:
+    rows = build().categories(['street']).rows
+    assert rows is not None
+    assert (rows[0, 3] - rows[0, 4]).norm() > 0.5
+
+
+def test_all_learned_parts_get_gradient(encoder: dict[str, Any]) -> None:
+    table = build(encoder)
+    rows = table.categories(['facade']).rows
+    assert rows is not None
+    rows.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in table.parameters())
+
+
+def test_centring_starts_the_vocabulary_around_zero(encoder: dict[str, Any]) -> None:
+    table = build(encoder)
+    table.init_weights()
+    rows = table.state_dict()['table'][:-1]
+    torch.testing.assert_close(rows.mean(0), torch.zeros(16), atol=1e-4, rtol=0)
+
+
+def test_evaluation_computes_once_until_the_parameters_may_have_changed(
+    encoder: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = build(encoder).eval()
+    calls: list[tuple[str, ...]] = []
+    encode = table.encoder.encode
+    monkeypatch.setattr(
+        table.encoder, 'encode', lambda names, device: calls.append(tuple(names)) or encode(names, device)
+    )
+    for _ in range(3):
+        before = table.categories(['street', 'facade']).rows
+        table.categories([FREE])
+    assert calls == [(*table.label_spaces.vocabulary, 'background'), ('motorbike', 'background')]
+    assert before is not None
+    assert not before.requires_grad
+    step(table)
+    table.eval()
+    after = table.categories(['street', 'facade']).rows
+    assert after is not None
+    assert not torch.allclose(before, after)
+    assert len(calls) == 3
+
+
+def test_a_free_list_mixes_with_named_spaces(encoder: dict[str, Any]) -> None:
+    table = build(encoder).eval()
+    mixed = table.categories([FREE, 'street'])
+    named = table.categories(['street'])
+    assert mixed.rows is not None
+    assert named.rows is not None
+    assert mixed.spaces == ('mine', 'street')
+    torch.testing.assert_close(mixed.rows[0, 1], named.rows[0, 0])  # sky
+    torch.testing.assert_close(mixed.rows[1], named.rows[0])
+
+
+def test_bad_requests() -> None:
+    table = build()
+    with pytest.raises(LabelSpaceError, match='unknown label space'):
+        table.categories(['stret'])
+    with pytest.raises(ValueError, match='3 columns cannot hold a label space of 4 classes'):
+        table.categories(['street'], width=3)
+    with pytest.raises(TextBankError, match=r"class name 'motorbikee'.*motorbike"):
+        table.eval().categories([LabelSpace.create('mine', ['motorbikee'])])
+
+
+def test_a_checkpoint_serves_its_spaces_without_tower_or_bank(tiny_clip: str, tmp_path: Path) -> None:
+    bank = tmp_path / 'bank.safetensors'
+    TextBank.load('minilm').save(bank)
+    present = (dict(type='mmlmseg.TextBankEncoder', bank=str(bank)), dict(type='mmlmseg.OpenClipText', model=tiny_clip))
+    absent = (
+        dict(type='mmlmseg.TextBankEncoder', bank='absent.safetensors'),
+        dict(type='mmlmseg.OpenClipText', model=tiny_clip, pretrained='absent.pt'),
+    )
+    for with_file, without in zip(present, absent, strict=True):
+        trained = build(with_file)
+        trained.init_weights()
+        step(trained)
+        state = through_a_file(trained.state_dict())
+        assert not any('tower' in key or 'bank' in key for key in state)
+        loaded = build(without)
+        loaded.load_state_dict(state)
+        for table in (trained, loaded):
+            table.eval()
+        ours, theirs = loaded.categories(['street', 'facade']), trained.categories(['street', 'facade'])
+        torch.testing.assert_close(ours.rows, theirs.rows)
+        assert loaded.categories([LabelSpace.create('known', ['wall', 'sky'])]).rows is not None
+        with pytest.raises((TextBankError, CheckpointError), match='absent'):
+            loaded.categories([FREE])
+        again = through_a_file(loaded.state_dict())  # publishing needs neither
+        assert all(torch.equal(again[key], state[key]) for key in state)
+        with pytest.raises((TextBankError, CheckpointError), match='absent'):
+            loaded.train().categories(['street'])
+
+
+def test_training_goes_on_from_the_encoder(encoder: dict[str, Any]) -> None:
+    trained = build(encoder)
+    step(trained)
+    resumed = build(encoder)
+    resumed.load_state_dict(trained.state_dict())
+    with torch.no_grad():
+        resumed.table.zero_()  # a saved table is of no use any more
+    rows = resumed.categories(['street']).rows
+    expected = trained.categories(['street']).rows
+    assert rows is not None
+    assert rows.requires_grad
+    torch.testing.assert_close(rows, expected)
+    step(resumed)
+    fresh = resumed.categories(['street']).rows
+    cached = resumed.eval().categories(['street']).rows
+    assert fresh is not None
+    assert cached is not None
+    torch.testing.assert_close(cached, fresh.detach())
+
+
+def test_loads_as_mmengine_loads(encoder: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    trained = nn.ModuleDict(dict(text=build(encoder)))
+    loaded = nn.ModuleDict(dict(text=build(encoder)))
+    load_state_dict(loaded, through_a_file(trained.state_dict()), strict=True)
+    assert torch.equal(loaded['text'].no_object, trained['text'].no_object)
+
+
+def test_wrong_checkpoints_are_refused(tmp_path: Path, tiny_clip: str) -> None:
+    state = build().state_dict()
+    with pytest.raises(CheckpointError, match=r"only in the checkpoint: \['sky'.*only in the model: \['lamp'\]"):
+        build(spaces=(LabelSpace.create('street', ['lamp']),)).load_state_dict(state)
+    with pytest.raises(TextBankError, match=r'encoder is .*open_clip.*trained with .*MiniLM'):
+        build(dict(type='mmlmseg.OpenClipText', model=tiny_clip)).load_state_dict(state)
+    state['_extra_state'] = torch.zeros(3, dtype=torch.uint8)
+    with pytest.raises(CheckpointError, match='provenance'):
+        build().load_state_dict(state)
+
+
+def test_provenance_is_found_in_a_model(encoder: dict[str, Any]) -> None:
+    model = nn.ModuleDict(dict(head=nn.ModuleDict(dict(text=build(encoder)))))
+    provenance = read_provenance(through_a_file(model.state_dict()))
+    assert provenance == TableProvenance(
+        model['head']['text'].encoder.source(), LabelSpaces((STREET, FACADE)).vocabulary
+    )
+    assert read_provenance(nn.Linear(1, 1).state_dict()) is None
+
+
+@pytest.mark.parametrize('update_buffers', [False, True])
+def test_averaged_weights_carry_their_own_table(encoder: dict[str, Any], update_buffers: bool) -> None:
+    model = nn.ModuleDict(dict(text=build(encoder)))
+    average = ExponentialMovingAverage(model, momentum=0.1, update_buffers=update_buffers)
+    for _ in range(3):
+        step(model)
+        average.update_parameters(model)
+    expected = {}
+    for name, table in (('model', model['text']), ('average', average.module['text'])):
+        expected[name] = copy.deepcopy(table).eval().categories(['street', 'facade']).rows
+    assert not torch.allclose(expected['model'], expected['average'])
+
+    checkpoint = {'state_dict': model.state_dict(), 'ema_state_dict': average.state_dict()}
+    EMAHook()._swap_ema_state_dict(checkpoint)  # what the hook does before saving
+    checkpoint = {key: through_a_file(state) for key, state in checkpoint.items()}
+    served = nn.ModuleDict(dict(text=build(encoder)))
+    load_state_dict(served, checkpoint['state_dict'], strict=True)
+    torch.testing.assert_close(served['text'].eval().categories(['street', 'facade']).rows, expected['average'])
+
+    # Swapped in place for a validation, as the hook does, and back.
+    hook = EMAHook()
+    hook.src_model, hook.ema_model = model, average
+    model.eval()
+    model['text'].categories(['street'])
+    for name in ('average', 'model'):
+        hook._swap_ema_parameters()
+        model.eval()
+        torch.testing.assert_close(model['text'].categories(['street', 'facade']).rows, expected[name])
+
+
+def test_a_loaded_table_is_dropped_when_other_weights_are_swapped_in() -> None:
+    source, other = build(), build()
+    step(other)
+    loaded = build()
+    loaded.load_state_dict(source.state_dict())
+    loaded.eval().categories(['street'])
+    for mine, theirs in zip(loaded.parameters(), other.parameters(), strict=True):
+        mine.data.copy_(theirs.data)
+    loaded.eval()
+    torch.testing.assert_close(loaded.categories(['street']).rows, other.eval().categories(['street']).rows)
+
+
+def test_follows_its_model_in_precision() -> None:
+    table = build().double()
+    rows = table.categories(['street']).rows
+    assert rows is not None
+    assert rows.dtype == torch.float64
+    loaded = build()
+    loaded.load_state_dict(table.state_dict())
+    assert loaded.double().eval().categories(['street']).rows is not None
+
+
+@pytest.mark.slow
+def test_importing_needs_no_open_clip() -> None:
+    code = "import sys, mmlmseg, mmlmseg.models.text, mmlmseg.models.backbones; sys.exit('open_clip' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
