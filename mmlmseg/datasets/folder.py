@@ -109,7 +109,7 @@ class FolderDataset(BaseSegDataset):
             classes=list(self.space.classes),
             palette=[list(colour) for colour in self.space.palette],
             is_thing=list(self.space.is_thing),
-            thing_classes=[c for c, thing in zip(self.space.classes, self.space.is_thing) if thing],
+            thing_classes=[c for c, thing in zip(self.space.classes, self.space.is_thing, strict=True) if thing],
         )
         super().__init__(
             data_root=str(root),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from mmseg.datasets import MapillaryDataset_v1
 
@@ -15,7 +16,7 @@ _UNLABELED = MapillaryDataset_v1.METAINFO['classes'].index('Unlabeled')
 class MapillaryVistas65Dataset(MapillaryDataset_v1):
     """Mapillary Vistas v1.2 without its class ``Unlabeled``, whose pixels are ignored (id 65 becomes 255)."""
 
-    METAINFO = {
+    METAINFO: ClassVar[dict[str, Any]] = {
         key: tuple(value for i, value in enumerate(MapillaryDataset_v1.METAINFO[key]) if i != _UNLABELED)
         for key in ('classes', 'palette')
     }

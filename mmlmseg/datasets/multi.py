@@ -45,10 +45,10 @@ class MultiDataset(Dataset):
         if not datasets:
             raise DataError('MultiDataset: `datasets` is empty; list at least one dataset config')
         self.datasets = [DATASETS.build({'lazy_init': True, **copy.deepcopy(dict(config))}) for config in datasets]
-        self.spaces = [_label_space(dataset, config) for dataset, config in zip(self.datasets, datasets)]
+        self.spaces = [_label_space(dataset, config) for dataset, config in zip(self.datasets, datasets, strict=True)]
         self.names = list(names) if names is not None else [space.name for space in self.spaces]
         self._check_names()
-        for dataset, space in zip(self.datasets, self.spaces):
+        for dataset, space in zip(self.datasets, self.spaces, strict=True):
             _insert_check(dataset, space)
         self._fully_initialized = False
         self.sizes: list[int] = []
@@ -63,7 +63,7 @@ class MultiDataset(Dataset):
         if twice:
             raise DataError(f'MultiDataset: two datasets are named {", ".join(twice)}; tell them apart with `names`')
         known: dict[str, LabelSpace] = {}
-        for name, space in zip(self.names, self.spaces):
+        for name, space in zip(self.names, self.spaces, strict=True):
             first = known.setdefault(space.name, space)
             if first.classes != space.classes:
                 differing = sorted(set(first.classes) ^ set(space.classes)) or ['their order']
@@ -80,7 +80,7 @@ class MultiDataset(Dataset):
         for dataset in self.datasets:
             dataset.full_init()
         self.sizes = [len(dataset) for dataset in self.datasets]
-        for name, size in zip(self.names, self.sizes):
+        for name, size in zip(self.names, self.sizes, strict=True):
             if not size:
                 raise DataError(f'dataset {name!r} has no sample; check its paths and split')
         self._ends = np.cumsum(self.sizes).tolist()
@@ -89,8 +89,8 @@ class MultiDataset(Dataset):
     @property
     def metainfo(self) -> dict[str, Any]:
         """``datasets``: what is known of each dataset by name, as plain Python (``size`` once it is known)."""
-        described = {}
-        for i, (name, space) in enumerate(zip(self.names, self.spaces)):
+        described: dict[str, dict[str, Any]] = {}
+        for i, (name, space) in enumerate(zip(self.names, self.spaces, strict=True)):
             described[name] = dict(
                 label_space=space.name,
                 classes=list(space.classes),
@@ -163,7 +163,7 @@ def _label_space(dataset: Any, config: Mapping[str, Any]) -> LabelSpace:
         return space
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):
-        raise LabelSpaceError(f"dataset {config['type']!r} declares no classes; set metainfo=dict(classes=[...])")
+        raise LabelSpaceError(f'dataset {config["type"]!r} declares no classes; set metainfo=dict(classes=[...])')
     return LabelSpace.from_metainfo(metainfo.get('label_space') or default_space_name(str(config['type'])), metainfo)
 
 

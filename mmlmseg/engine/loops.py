@@ -64,8 +64,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         wanted = getattr(self.dataloader.sampler, 'batch_size', None)
         if wanted is not None and wanted != self.dataloader.batch_size:
             raise DataError(
-                f'{type(self.dataloader.sampler).__name__} has batch_size={wanted}, the data loader '
-                f'batch_size={self.dataloader.batch_size}; the sampler must know where a step ends, so give both the same'
+                f'{type(self.dataloader.sampler).__name__} has batch_size={wanted}, the data loader batch_size='
+                f'{self.dataloader.batch_size}; the sampler must know where a step ends, so give both the same'
             )
 
     def run(self) -> Any:

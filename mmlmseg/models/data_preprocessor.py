@@ -110,10 +110,10 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         Raises:
             DataError: Where an image has another number of channels, or another size than its label map.
         """
-        data = self.cast_data(data)  # type: ignore[assignment]
+        data = self.cast_data(data)
         images: Sequence[Tensor] = data['inputs']
         samples = data.get('data_samples') or [SegDataSample() for _ in images]
-        for image, sample in zip(images, samples):
+        for image, sample in zip(images, samples, strict=True):
             self._check(image, sample, training)
         groups = group_sizes(
             [(image.shape[-2], image.shape[-1]) for image in images],
@@ -123,9 +123,7 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         for canvas, members in groups:
             for i in members:
                 size = tuple(images[i].shape[-2:])
-                samples[i].set_metainfo(
-                    dict(img_shape=size, pad_shape=canvas, batch_input_shape=canvas, batch_index=i)
-                )
+                samples[i].set_metainfo(dict(img_shape=size, pad_shape=canvas, batch_input_shape=canvas, batch_index=i))
                 if training:
                     _pad_labels(samples[i], canvas)
         return dict(
@@ -148,7 +146,7 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
     def _stack(self, images: Sequence[Tensor], canvas: Size) -> Tensor:
         """Normalises the images of a group at once; the padding holds the mean, and so ends up 0."""
         batch = self.mean.expand(-1, *canvas).repeat(len(images), 1, 1, 1)  # [b, 3, H, W]
-        for place, image in zip(batch, images):
+        for place, image in zip(batch, images, strict=True):
             place[:, : image.shape[-2], : image.shape[-1]] = image.flip(0) if self.bgr_to_rgb else image
         return batch.sub_(self.mean).div_(self.std)
 

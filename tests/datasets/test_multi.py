@@ -25,12 +25,14 @@ def configs(make_folder: MakeFolder, pipeline: Pipeline) -> list[dict[str, Any]]
 
 def test_stamps_samples_and_keeps_metainfo(configs: list[dict[str, Any]]) -> None:
     dataset = MultiDataset(configs)
-    assert len(dataset) == 7 and dataset.sizes == [4, 3]
+    assert len(dataset) == 7
+    assert dataset.sizes == [4, 3]
     stamps = [(s.dataset, s.label_space) for s in (dataset[i]['data_samples'] for i in range(7))]
     assert stamps == [('street', 'street')] * 4 + [('facade', 'facade')] * 3
     described = dataset.metainfo['datasets']
     assert list(described) == ['street', 'facade']
-    assert described['facade']['classes'] == ['wall', 'door'] and described['facade']['size'] == 3
+    assert described['facade']['classes'] == ['wall', 'door']
+    assert described['facade']['size'] == 3
     assert pickle.loads(pickle.dumps(dataset.metainfo)) == dataset.metainfo
 
 
@@ -40,21 +42,25 @@ def test_locates_samples(configs: list[dict[str, Any]]) -> None:
     with pytest.raises(IndexError):
         dataset.locate(7)
     info = dataset.get_data_info(5)
-    assert info['dataset'] == 'facade' and info['sample_idx'] == 5 and info['img_path'].endswith('train_1.jpg')
+    assert info['dataset'] == 'facade'
+    assert info['sample_idx'] == 5
+    assert info['img_path'].endswith('train_1.jpg')
 
 
 def test_each_dataset_keeps_its_pipeline(configs: list[dict[str, Any]]) -> None:
     configs[0]['pipeline'] = [*configs[0]['pipeline']]
     configs[0]['pipeline'].insert(2, dict(type='mmseg.RandomCrop', crop_size=(8, 12)))
     dataset = MultiDataset(configs)
-    assert dataset[0]['inputs'].shape == (3, 8, 12) and dataset[4]['inputs'].shape == (3, 16, 20)
+    assert dataset[0]['inputs'].shape == (3, 8, 12)
+    assert dataset[4]['inputs'].shape == (3, 16, 20)
 
 
 def test_lazy_init(configs: list[dict[str, Any]]) -> None:
     dataset = MultiDataset(configs, lazy_init=True)
     assert 'size' not in dataset.metainfo['datasets']['street']
     assert not any(inner._fully_initialized for inner in dataset.datasets)
-    assert len(dataset) == 7 and dataset.metainfo['datasets']['street']['size'] == 4
+    assert len(dataset) == 7
+    assert dataset.metainfo['datasets']['street']['size'] == 4
 
 
 def test_two_datasets_of_one_space(configs: list[dict[str, Any]]) -> None:
@@ -99,7 +105,8 @@ def test_registered_datasets(make_folder: MakeFolder, pipeline: Pipeline) -> Non
         MultiDataset([{**own, 'metainfo': {}}])
     wrapped = dict(type='RepeatDataset', dataset=config, times=3)
     repeated = MultiDataset([wrapped], names=['repeated'])
-    assert len(repeated) == 3 * len(dataset) and repeated[-1]['data_samples'].dataset == 'repeated'
+    assert len(repeated) == 3 * len(dataset)
+    assert repeated[-1]['data_samples'].dataset == 'repeated'
 
 
 def test_no_dataset() -> None:
@@ -161,7 +168,8 @@ def test_labels_loaded_after_a_resize(configs: list[dict[str, Any]], tmp_path: P
     configs[0]['pipeline'] = [load_image, dict(type='mmseg.Resize', scale=(64, 48)), load_labels, pack]
     dataset = MultiDataset(configs)
     sample = dataset[1]
-    assert sample['inputs'].shape == (3, 48, 64) and sample['data_samples'].gt_sem_seg.shape == (24, 32)
+    assert sample['inputs'].shape == (3, 48, 64)
+    assert sample['data_samples'].gt_sem_seg.shape == (24, 32)
     _image('labels/train_1.png', 48, 64)(tmp_path / 'street')
     with pytest.raises(DataError, match='image 24x32, label 48x64'):
         dataset[1]

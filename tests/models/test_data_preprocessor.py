@@ -24,7 +24,7 @@ def batch_of(samples: list[Sample]) -> dict[str, Any]:
 @pytest.fixture
 def mixed(make_sample: Callable[..., Sample]) -> list[Sample]:
     samples = [make_sample('street' if i % 2 else 'facade', (112, 160), seed=i) for i in range(5)]
-    for sample, (h, w) in zip(samples, [(64, 64), (96, 160), (60, 50), (100, 150), (64, 64)]):
+    for sample, (h, w) in zip(samples, [(64, 64), (96, 160), (60, 50), (100, 150), (64, 64)], strict=True):
         sample['inputs'] = sample['inputs'][:, :h, :w]
         sample['data_samples'].gt_sem_seg = PixelData(data=sample['data_samples'].gt_sem_seg.data[:, :h, :w])
     return samples
@@ -47,10 +47,12 @@ def test_equals_one_image_at_a_time(mixed: list[Sample], training: bool, bgr_to_
             seen.append(sample.batch_index)
             pixels = original['inputs'].float()
             pixels = pixels[[2, 1, 0]] if bgr_to_rgb else pixels
-            wanted = torch.stack([(p - m) / s for p, m, s in zip(pixels, MEAN, STD)])
+            wanted = torch.stack([(p - m) / s for p, m, s in zip(pixels, MEAN, STD, strict=True)])
             h, w = wanted.shape[-2:]
             assert torch.allclose(image[:, :h, :w], wanted, atol=1e-6)
-            assert image.dtype == torch.float32 and image[:, h:].eq(0).all() and image[:, :, w:].eq(0).all()
+            assert image.dtype == torch.float32
+            assert image[:, h:].eq(0).all()
+            assert image[:, :, w:].eq(0).all()
             assert sample.img_shape == (h, w)
             assert sample.pad_shape == sample.batch_input_shape == tuple(image.shape[-2:])
             assert sample.label_space == original['data_samples'].label_space
@@ -111,7 +113,9 @@ def test_without_data_samples_and_labels(mixed: list[Sample]) -> None:
 
 def test_stacked_inputs(make_sample: Callable[..., Sample]) -> None:
     samples = [make_sample('street', seed=i) for i in range(2)]
-    stacked = dict(inputs=torch.stack([s['inputs'] for s in samples]), data_samples=[s['data_samples'] for s in samples])
+    stacked = dict(
+        inputs=torch.stack([s['inputs'] for s in samples]), data_samples=[s['data_samples'] for s in samples]
+    )
     assert make()(stacked, True)['inputs'][0].equal(make()(batch_of(samples), True)['inputs'][0])
 
 
@@ -132,6 +136,7 @@ def test_nothing_goes_into_a_checkpoint() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an accelerator')
 def test_on_an_accelerator(mixed: list[Sample]) -> None:
     out = make().to('cuda')(batch_of(mixed), True)
-    for mine, theirs in zip(out['inputs'], make()(batch_of(mixed), True)['inputs']):
-        assert mine.is_cuda and torch.allclose(mine.cpu(), theirs, atol=1e-5)
+    for mine, theirs in zip(out['inputs'], make()(batch_of(mixed), True)['inputs'], strict=True):
+        assert mine.is_cuda
+        assert torch.allclose(mine.cpu(), theirs, atol=1e-5)
     assert out['data_samples'][0].gt_sem_seg.data.is_cuda

@@ -36,9 +36,9 @@ class DatasetDraws:
 
     def _rewind(self) -> None:
         self._block = -1
-        self._datasets = np.zeros(0, dtype=np.int64)
-        self._before = np.zeros(len(self._edges), dtype=np.int64)  # draws of each dataset before the block
-        self._order = np.zeros(0, dtype=np.int64)
+        self._datasets: np.ndarray = np.zeros(0, dtype=np.int64)
+        self._before: np.ndarray = np.zeros(len(self._edges), dtype=np.int64)  # draws of each dataset before the block
+        self._order: np.ndarray = np.zeros(0, dtype=np.int64)  # of each draw, the earlier ones of its dataset
 
     def _advance(self) -> None:
         self._before = self._before + np.bincount(self._datasets, minlength=len(self._edges))
@@ -74,7 +74,7 @@ class ShuffledPasses:
         self.size = size
         self._key = [seed, _SHUFFLE, stream]
         self._pass = -1
-        self._order = np.zeros(0, dtype=np.int64)
+        self._order: np.ndarray = np.zeros(0, dtype=np.int64)
 
     def __getitem__(self, n: int) -> int:
         """Sample n of the sequence."""

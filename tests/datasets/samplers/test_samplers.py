@@ -15,7 +15,11 @@ from mmlmseg.datasets.samplers import samplers
 from mmlmseg.errors import DataError
 
 BATCH = 4
-ALL = [(MixedSampler, {}), (SameDatasetSampler, dict(batch_size=BATCH)), (DatasetPerRankSampler, dict(batch_size=BATCH))]
+ALL = [
+    (MixedSampler, {}),
+    (SameDatasetSampler, dict(batch_size=BATCH)),
+    (DatasetPerRankSampler, dict(batch_size=BATCH)),
+]
 
 
 class Datasets(SimpleNamespace):
@@ -45,7 +49,9 @@ def in_rank(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(('kind', 'kwargs'), ALL)
-@pytest.mark.parametrize(('ratio', 'expected'), [('uniform', [1 / 3] * 3), ('size', [0.1, 0.2, 0.7]), ([1, 0, 3], None)])
+@pytest.mark.parametrize(
+    ('ratio', 'expected'), [('uniform', [1 / 3] * 3), ('size', [0.1, 0.2, 0.7]), ([1, 0, 3], None)]
+)
 def test_ratios_are_kept(kind: type, kwargs: dict[str, Any], ratio: Any, expected: list[float] | None) -> None:
     sizes = (10, 20, 70)
     sampler = kind(datasets(*sizes), ratio=ratio, seed=0, **kwargs)
@@ -69,7 +75,8 @@ def test_more_datasets_than_slots() -> None:
     sizes = (3,) * 9
     sampler = MixedSampler(datasets(*sizes), seed=0)
     counts = Counter(origin(sizes, i) for i in islice(sampler, 9000))
-    assert sorted(counts) == list(range(9)) and min(counts.values()) > 850
+    assert sorted(counts) == list(range(9))
+    assert min(counts.values()) > 850
     same = SameDatasetSampler(datasets(*sizes), batch_size=2, seed=0)
     assert len({origin(sizes, i) for i in islice(same, 400)}) == 9
 
@@ -105,7 +112,7 @@ def test_processes_share_the_global_batches_of_one(kind: type, kwargs: dict[str,
 def test_one_dataset_per_step(in_rank: Any) -> None:
     sizes = (5, 7, 11)
     ranks = [in_rank(SameDatasetSampler, rank, 2, datasets(*sizes), batch_size=BATCH, seed=0) for rank in range(2)]
-    steps = zip(*(islice(sampler, 80 * BATCH) for sampler in ranks))
+    steps = zip(*(islice(sampler, 80 * BATCH) for sampler in ranks), strict=True)
     origins = [{origin(sizes, i) for i in pair} for pair in steps]
     for start in range(0, len(origins), BATCH):
         assert len(set.union(*origins[start : start + BATCH])) == 1
@@ -140,7 +147,8 @@ def test_skipping_a_whole_schedule_is_fast() -> None:
 
 def test_any_other_dataset_counts_as_one() -> None:
     sampler = DATA_SAMPLERS.build(dict(type='mmlmseg.MixedSampler', dataset=list('abc'), seed=0))
-    assert sorted(islice(sampler, 3)) == [0, 1, 2] and len(sampler) == 3
+    assert sorted(islice(sampler, 3)) == [0, 1, 2]
+    assert len(sampler) == 3
 
 
 def test_bad_batch_size() -> None:
