@@ -45,7 +45,7 @@ class LMSegInferencer:
     ) -> None:
         if isinstance(model, nn.Module):
             self.config: Any = getattr(model, 'cfg', {})
-            self.model = model.eval()
+            self.model: Any = model.eval()
         else:
             self.config = model if isinstance(model, Config) else Config.fromfile(str(model))
             self.model = build_model(self.config, weights)

@@ -73,19 +73,28 @@ def build_model(config: Config, weights: str | Path | None) -> nn.Module:
     if state_dict is None:
         print_log('No weights are given: the model predicts at random.', 'current', logging.WARNING)
     else:
-        try:
-            model.load_state_dict(state_dict, strict=True)  # the segmentor itself checks what matters
-        except CheckpointError as error:
-            raise CheckpointError(f'{weights}: {error}') from error
+        _load(model, state_dict, weights)
     return model.eval()
 
 
-def _use_label_spaces_of(state_dict: dict[str, Any], model_config: Config) -> None:
+def _use_label_spaces_of(state_dict: dict[str, Any], model_config: Any) -> None:
     """Replace label spaces of the config whose files are not here."""
-    head = model_config.get('decode_head') or {}
-    if 'label_spaces' not in head:
+    head: Any = model_config.get('decode_head')
+    if not head or 'label_spaces' not in head:
         return
     try:
         LabelSpaces.from_config(head.label_spaces)
     except LabelSpaceError:
         head.label_spaces = list(label_spaces_of(state_dict))
+
+
+def _load(model: nn.Module, state_dict: dict[str, Any], source: str | Path | None) -> None:
+    try:  # the segmentor itself checks for missing weights
+        surplus = model.load_state_dict(state_dict, strict=False).unexpected_keys
+    except CheckpointError as error:
+        raise CheckpointError(f'{source}: {error}') from error
+    if surplus:
+        raise CheckpointError(
+            f'{source}: holds {len(surplus)} weights that the model of the config lacks, as {", ".join(surplus[:3])}. '
+            'Load it with the config it was trained with.'
+        )

@@ -6,7 +6,7 @@ import copy
 import logging
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from mmengine.dist import all_reduce
@@ -17,7 +17,7 @@ from mmengine.structures import BaseDataElement
 from ..errors import DataError, did_you_mean
 from ..registry import EVALUATOR, METRICS
 
-MetricSpec = dict | BaseMetric
+MetricSpec: TypeAlias = dict | BaseMetric
 
 
 @EVALUATOR.register_module()

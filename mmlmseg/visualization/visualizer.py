@@ -104,7 +104,7 @@ class MultiSpaceVisualizer(Visualizer):
         known: Mapping[str, Any] = self.dataset_meta or {}
         datasets: Mapping[str, Any] = known.get('datasets', {})
         by_space = {entry['label_space']: entry for entry in datasets.values()}
-        found = datasets.get(meta.get('dataset')) or by_space.get(space) or known
+        found = datasets.get(str(meta.get('dataset'))) or by_space.get(space) or known
         if 'classes' not in found:
             raise LabelSpaceError(
                 f'cannot draw {meta.get("img_path", "a sample")}: nothing is known of its dataset '

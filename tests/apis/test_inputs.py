@@ -28,15 +28,16 @@ def test_folder_glob_file_array_and_lists(folder: Path) -> None:
     assert [p.name for p in expand_inputs(f'{folder}/?.*')] == ['a.JPG', 'b.png', 'c.bmp']
     assert expand_inputs(f'{folder}/[1].png') == [folder / '[1].png']  # a file before a glob
     mixed = expand_inputs([BLUE, str(folder / 'b.png'), folder])
-    assert mixed[0] is BLUE and len(mixed) == 6
+    assert mixed[0] is BLUE
+    assert len(mixed) == 6
 
 
 def test_what_leads_to_no_image_is_an_error(folder: Path) -> None:
-    with pytest.raises(DataError, match='missing.png: no such image'):
+    with pytest.raises(DataError, match=r'missing.png: no such image'):
         expand_inputs(folder / 'missing.png')
-    with pytest.raises(DataError, match='deeper: the folder holds no image'):
+    with pytest.raises(DataError, match=r'deeper: the folder holds no image'):
         expand_inputs(folder / 'deeper')
-    with pytest.raises(DataError, match='list of inputs is empty'):
+    with pytest.raises(DataError, match=r'list of inputs is empty'):
         expand_inputs([])
 
 
@@ -51,9 +52,9 @@ def test_unreadable_images_are_errors(folder: Path) -> None:
     for name in ('notes.txt', 'empty.png'):
         with pytest.raises(DataError, match=name):
             read_image(folder / name)
-    with pytest.raises(DataError, match='missing.png'):
+    with pytest.raises(DataError, match=r'missing.png'):
         read_image(folder / 'missing.png')
-    with pytest.raises(DataError, match='must be uint8'):
+    with pytest.raises(DataError, match=r'must be uint8'):
         read_image(BLUE.astype(np.float32))
     with pytest.raises(DataError, match=r'\[4, 6, 4\]'):
         read_image(np.zeros((4, 6, 4), np.uint8))

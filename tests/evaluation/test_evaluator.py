@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -135,8 +136,10 @@ def test_per_dataset_replaces_the_shared_metrics() -> None:
     samples = _all('street', 'farm')
     evaluator.process(samples, dict(inputs=list(range(8))))
     results = evaluator.evaluate(8)
-    assert results['farm/seen/count'] == 3 and 'street/seen/count' not in results
-    assert 'mean/mIoU' in results and 'mean/seen/count' not in results
+    assert results['farm/seen/count'] == 3
+    assert 'street/seen/count' not in results
+    assert 'mean/mIoU' in results
+    assert 'mean/seen/count' not in results
     assert metrics == [dict(type='mmlmseg.SemanticIoU')]  # configs are left alone
 
 
@@ -153,7 +156,7 @@ def test_clashing_keys_are_an_error() -> None:
     evaluator = MultiDatasetEvaluator([SemanticIoU(), IoUMetric()])
     evaluator.dataset_meta = _meta('farm')
     evaluator.process(_all('farm'))
-    with pytest.raises(ValueError, match="Two metrics of dataset 'farm' give 'mIoU'|'aAcc'"):
+    with pytest.raises(ValueError, match=r"Two metrics of dataset 'farm' give 'mIoU'|'aAcc'"):
         evaluator.evaluate(3)
 
 
@@ -168,14 +171,14 @@ def test_bad_stamps_and_names_are_errors() -> None:
         evaluator.process([unstamped])
     with pytest.raises(DataError, match=r"'streat'.*Did you mean: street"):
         MultiDatasetEvaluator([], per_dataset=dict(streat=[])).dataset_meta = _meta()
-    with pytest.raises(DataError, match='MultiDataset'):
+    with pytest.raises(DataError, match=r'MultiDataset'):
         evaluator.dataset_meta = dict(classes=['a'])
 
 
-def _evaluate_on_rank(rank: int, port: int, splits: list[list[tuple[str, int]]], folder: str, metric: str) -> None:
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(len(splits)))
-    os.chdir(folder)  # mmengine exchanges some results through files below the working directory
-    torch.distributed.init_process_group('gloo', rank=rank, world_size=len(splits))
+def _evaluate_on_rank(rank: int, port: str, folder: str, metric: str) -> None:
+    splits = UNEVEN_SPLITS
+    rendezvous = f'tcp://127.0.0.1:{port}'
+    torch.distributed.init_process_group('gloo', init_method=rendezvous, rank=rank, world_size=len(splits))
     evaluator = MultiDatasetEvaluator(dict(type=metric))
     evaluator.dataset_meta = _meta()
     evaluator.process([_sample(*key) for key in splits[rank]])
@@ -183,15 +186,28 @@ def _evaluate_on_rank(rank: int, port: int, splits: list[list[tuple[str, int]]],
     torch.distributed.destroy_process_group()
 
 
+# rank 1 has nothing of street, rank 0 nothing of sea, farm is on none
+UNEVEN_SPLITS = [[('street', i) for i in range(5)], [('sea', i) for i in range(3)]]
+
+
 @pytest.mark.parametrize('metric', ['mmlmseg.SemanticIoU', 'mmseg.IoUMetric'])
 def test_two_processes_with_an_uneven_split(tmp_path: Path, metric: str) -> None:
-    # rank 1 has nothing of street, rank 0 nothing of sea, farm is on none
-    splits = [[('street', i) for i in range(5)], [('sea', i) for i in range(3)]]
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_evaluate_on_rank, (port, splits, str(tmp_path), metric), nprocs=2)
+        port = str(free.getsockname()[1])
+    # this file as a script: multiprocessing could not import it by name; mmengine exchanges files below the folder
+    command = [sys.executable, __file__]
+    ranks = [subprocess.Popen([*command, str(r), port, str(tmp_path), metric], cwd=tmp_path) for r in (0, 1)]
+    try:
+        assert [process.wait(timeout=300) for process in ranks] == [0, 0]
+    finally:
+        for process in ranks:
+            process.kill()
     results = [torch.load(tmp_path / f'{rank}.pth', weights_only=False) for rank in (0, 1)]
     assert results[0] == results[1]
     expected = _reference('street') | _reference('sea', count=3)
     assert {key: _rounded(value) for key, value in results[0].items() if not key.startswith('mean/')} == expected
+
+
+if __name__ == '__main__':
+    _evaluate_on_rank(int(sys.argv[1]), *sys.argv[2:])

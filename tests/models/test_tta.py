@@ -50,5 +50,7 @@ def test_mean_of_views_of_different_numbers_of_classes() -> None:
     for sample, views, name in zip(merged, (first, second), 'ab', strict=True):
         expected = torch.stack(views).mean(0).argmax(0, keepdim=True)
         assert torch.equal(sample.pred_sem_seg.data, expected)
-        assert sample.metainfo['dataset'] == name and sample.metainfo['label_space'] == f'{name}-space'
-        assert 'gt_sem_seg' in sample and 'seg_logits' not in sample
+        assert sample.metainfo['dataset'] == name
+        assert sample.metainfo['label_space'] == f'{name}-space'
+        assert 'gt_sem_seg' in sample
+        assert 'seg_logits' not in sample

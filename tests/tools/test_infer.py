@@ -20,7 +20,8 @@ from mmlmseg.registry import MODELS
 def infer() -> ModuleType:
     path = Path(__file__).resolve().parents[2] / 'tools' / 'infer.py'
     spec = importlib.util.spec_from_file_location('infer', path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -47,7 +48,10 @@ def test_named_space_and_free_list(
     out_dir = tmp_path / 'out'
     status = infer.main([*files, '--label-space', 'facade', '--out-dir', str(out_dir), '--device', 'cpu'])
     printed = capsys.readouterr().out
-    assert status == 0 and 'photo0.png' in printed and 'photo1.png' in printed and '%' in printed
+    assert status == 0
+    assert 'photo0.png' in printed
+    assert 'photo1.png' in printed
+    assert '%' in printed
     for folder in ('pred', 'vis'):
         assert sorted(p.name for p in (out_dir / folder).iterdir()) == ['photo0.png', 'photo1.png']
     assert infer.main([*files, '--classes', 'sky, house', '--batch-size', '2', '--device', 'cpu']) == 0
@@ -57,7 +61,9 @@ def test_named_space_and_free_list(
 def test_list_label_spaces(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert infer.main([*files[:2], '--list-label-spaces']) == 0
     printed = capsys.readouterr().out
-    assert 'street' in printed and 'facade' in printed and 'window' in printed
+    assert 'street' in printed
+    assert 'facade' in printed
+    assert 'window' in printed
 
 
 def test_errors_are_one_line(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:

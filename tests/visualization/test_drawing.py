@@ -19,7 +19,7 @@ def test_overlay_mixes_and_leaves_ignored_pixels() -> None:
     assert drawn[0, 1].tolist() == [50, 50, 178]
     assert drawn[1, 0].tolist() == [100, 100, 100]
     assert overlay(image, seg, [RED, BLUE], alpha=1)[0, 0].tolist() == [255, 0, 0]
-    with pytest.raises(ValueError, match='differ in size'):
+    with pytest.raises(ValueError, match=r'differ in size'):
         overlay(image, seg[:1], [RED])
 
 
@@ -36,7 +36,8 @@ def test_legend_holds_every_entry_within_its_width(width: int) -> None:
     assert picture.shape[1] == width
     colours = {tuple(colour) for colour in picture.reshape(-1, 3).tolist()}
     assert all(colour in colours for _, colour in entries)
-    assert (picture[:, -1] == 255).all() and (picture[-1] == 255).all()  # nothing runs over the border
+    assert (picture[:, -1] == 255).all()
+    assert (picture[-1] == 255).all()
     assert legend([], width).shape == (0, width, 3)
 
 

@@ -31,13 +31,14 @@ def test_histogram_equals_a_loop(dtype: torch.dtype) -> None:
 def test_inputs_are_left_alone() -> None:
     prediction, label = torch.tensor([0, 1], dtype=torch.int32), torch.tensor([1, 255], dtype=torch.int32)
     joint_histogram(prediction, label, 2)
-    assert prediction.tolist() == [0, 1] and label.tolist() == [1, 255]
+    assert prediction.tolist() == [0, 1]
+    assert label.tolist() == [1, 255]
 
 
 def test_255_classes_leave_room_for_the_ignore_label() -> None:
     ids = torch.arange(255)
     assert torch.equal(joint_histogram(ids, ids, 255), torch.eye(255, dtype=torch.long))
-    with pytest.raises(DataError, match='ignore_index 255 is also a class id'):
+    with pytest.raises(DataError, match=r'ignore_index 255 is also a class id'):
         joint_histogram(ids, ids, 256)
 
 
@@ -62,7 +63,8 @@ def test_areas_add_exactly_where_float_counts_do_not() -> None:
 
 def test_all_ignored_and_empty() -> None:
     scores = iou_scores(class_areas(torch.zeros(3, 3).long(), torch.full((3, 3), 255), 2))
-    assert scores.iou.isnan().all() and scores.pixel_accuracy.isnan()
+    assert scores.iou.isnan().all()
+    assert scores.pixel_accuracy.isnan()
     assert int(joint_histogram(torch.zeros(0).long(), torch.zeros(0).long(), 2).sum()) == 0
 
 

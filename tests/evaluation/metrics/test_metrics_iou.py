@@ -62,7 +62,7 @@ def test_bad_label_names_file_value_and_way_out() -> None:
 def test_missing_truth_is_an_error() -> None:
     metric = SemanticIoU()
     metric.dataset_meta = dict(classes=['a', 'b'])
-    with pytest.raises(DataError, match='no gt_sem_seg'):
+    with pytest.raises(DataError, match=r'no gt_sem_seg'):
         metric.process(None, [dict(pred_sem_seg=dict(data=torch.zeros(1, 2, 2)), img_path='x.png')])
-    with pytest.raises(DataError, match='does not know the classes'):
+    with pytest.raises(DataError, match=r'does not know the classes'):
         SemanticIoU().process(None, [])
