@@ -91,8 +91,8 @@ def normalisers(
     totals = torch.zeros(2, dtype=first.dtype, device=first.device)
     for output, target in zip(outputs, targets, strict=True):
         samples, queries = output.class_logits.shape[1:3]
-        masks = target.valid.sum(1).clamp(max=queries).sum()
-        totals = totals + torch.stack([masks + no_object_weight * (samples * queries - masks), masks]).to(totals)
+        masks = target.valid.sum(1).clamp(max=queries).sum().to(totals)
+        totals = totals + torch.stack([masks + no_object_weight * (samples * queries - masks), masks])
     dist.all_reduce(totals)
     class_total, mask_total = torch.where(totals > 0, totals, 1.0) / dist.get_world_size()
     return class_total, mask_total

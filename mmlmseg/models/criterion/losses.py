@@ -29,7 +29,7 @@ def class_losses(logits: Tensor, classes: Tensor, no_object_weight: float) -> Te
     """
     no_object = logits.shape[-1] - 1
     log_probability = logits.log_softmax(-1).gather(-1, classes[..., None])[..., 0]  # [L, B, N]
-    weight = torch.where(classes == no_object, no_object_weight, 1.0).to(logits.dtype)
+    weight = torch.ones_like(log_probability).masked_fill_(classes == no_object, no_object_weight)
     return -(weight * log_probability).sum((1, 2))
 
 
