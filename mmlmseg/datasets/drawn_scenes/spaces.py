@@ -141,7 +141,7 @@ _COARSE = SceneSpace(
         SceneClass('ground', ('road', 'pavement', 'grass'), (150, 145, 145)),
         SceneClass('nature', (*TREE, 'bush'), (40, 130, 50)),
         SceneClass('structure', (*HOUSE, 'fence'), (190, 130, 110)),
-        SceneClass('movable', (*CAR, *TRUCK, *PERSON, 'dog'), (200, 50, 120), 'object'),
+        SceneClass('object', (*CAR, *TRUCK, *PERSON, 'dog'), (200, 50, 120), 'object'),
     ),
 )
 

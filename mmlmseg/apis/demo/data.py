@@ -1,0 +1,148 @@
+"""The demo's data: folders drawn on the spot, or those of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...datasets.drawn_scenes import SceneSpace, draw_scene, scene_space, write_folder_dataset
+from ...datasets.folder import IMAGE_SUFFIXES, files_by_name, read_ignore, read_split
+from ...errors import DataError
+from ...label_space import LabelSpace
+
+IGNORE = 255
+TRAINED_SPACES = ('street', 'facade', 'wardrobe')
+FREE_CLASSES = {
+    'sky': 'sky',
+    'house': 'house',
+    'tree': 'tree',
+    'lawn': 'grass',
+    'road': 'road',
+    'automobile': 'car',
+    'man': 'person',
+}
+"""A class list as a user might type it; behind each name the class of the space ``objects`` that it means."""
+
+FREE_LIST = 'free list'
+_FREE_LENGTH = 8  # classes of a free list over the user's folders
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A picture that no training saw.
+
+    Attributes:
+        name: Its title in the figure.
+        image: RGB, uint8 [H, W, 3].
+        truth: Label maps [H, W] by the name of their label space; spaces without truth are missing.
+    """
+
+    name: str
+    image: np.ndarray
+    truth: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class DemoData:
+    """Folder datasets, the label space of each, pictures to show, and a free class list to ask for."""
+
+    folders: tuple[Path, ...]
+    spaces: tuple[LabelSpace, ...]
+    held_out: tuple[HeldOut, ...]
+    free: LabelSpace
+
+
+def draw_data(
+    root: str | Path,
+    train: int,
+    val: int,
+    held_out: int,
+    size: tuple[int, int] = (128, 160),
+    seed: int = 0,
+) -> DemoData:
+    """Draws folders that share no picture, each labelled in one space, and held-out scenes with truth in all spaces.
+
+    Args:
+        root: Where the folders go.
+        train: Training scenes of each folder.
+        val: Validation scenes of each folder.
+        held_out: Scenes to predict in every space.
+        size: (height, width) of the scenes.
+        seed: Series of scenes.
+    """
+    folders, first = [], 0
+    for space in TRAINED_SPACES:
+        split = range(first, first + train), range(first + train, first + train + val)
+        folders.append(write_folder_dataset(Path(root) / space, space, *split, seed=seed, size=size))
+        first += train + val
+    spaces = [scene_space(space) for space in TRAINED_SPACES]
+    objects = {c.name: c for c in scene_space('objects').classes}
+    free = SceneSpace(FREE_LIST, tuple(replace(objects[known], name=name) for name, known in FREE_CLASSES.items()))
+    shown = []
+    for number in range(held_out):
+        scene = draw_scene(seed, first + number, size)
+        truth = {space.name: scene.label_map(space) for space in (*spaces, free)}
+        shown.append(HeldOut(f'held-out scene {number + 1}', scene.image, truth))
+    return DemoData(tuple(folders), tuple(space.label_space() for space in spaces), tuple(shown), free.label_space())
+
+
+def read_data(folders: Sequence[str | Path], held_out: int) -> DemoData:
+    """Takes the user's folders; the pictures to show are spread over their validation lists.
+
+    Args:
+        folders: Folder datasets.
+        held_out: Pictures to show, at least one of each folder.
+    """
+    paths = tuple(Path(folder).expanduser() for folder in folders)
+    spaces = tuple(LabelSpace.from_json(path) for path in paths)
+    shown = []
+    for place, (path, space) in enumerate(zip(paths, spaces, strict=True)):
+        pairs = list(image_label_pairs(path, 'val'))
+        number = max(1, held_out // len(paths) + (place < held_out % len(paths)))
+        for index in np.linspace(0, len(pairs) - 1, number + 2)[1:-1].round().astype(int):
+            image, label = pairs[index]
+            picture = _read(image, cv2.IMREAD_COLOR)[..., ::-1]
+            shown.append(HeldOut(f'{space.name}: {image.stem}', picture, {space.name: read_labels(path, label)}))
+    return DemoData(paths, spaces, tuple(shown), _frequent_classes(paths, spaces))
+
+
+def image_label_pairs(folder: Path, split: str) -> Iterator[tuple[Path, Path]]:
+    """Image and label file of each sample of a split."""
+    images, labels = files_by_name(folder / 'images', IMAGE_SUFFIXES), files_by_name(folder / 'labels', ('.png',))
+    for name in read_split(folder / f'{split}.txt'):
+        if name not in images or name not in labels:
+            raise DataError(
+                f'{folder}: {split}.txt lists {name!r}, but images/ or labels/ lacks it; add it or unlist it'
+            )
+        yield images[name], labels[name]
+
+
+def read_labels(folder: Path, path: Path) -> np.ndarray:
+    """A label map, uint8 [H, W], with 255 for everything that is ignored."""
+    labels = _read(path, cv2.IMREAD_UNCHANGED)
+    ignore = read_ignore(folder / 'classes.json', LabelSpace.from_json(folder).num_classes)
+    return np.where(labels == ignore, IGNORE, labels).astype(np.uint8)
+
+
+def _read(path: Path, flags: int) -> np.ndarray:
+    image = cv2.imread(str(path), flags)
+    if image is None:
+        raise DataError(f'{path}: cannot be read as an image; replace the file')
+    return image
+
+
+def _frequent_classes(folders: Sequence[Path], spaces: Sequence[LabelSpace]) -> LabelSpace:
+    """A class list made of the most frequent classes of each folder's validation images, each name once."""
+    chosen: dict[str, tuple[int, int, int]] = {}
+    for folder, space in zip(folders, spaces, strict=True):
+        counts = np.zeros(256, dtype=np.int64)
+        for _, label in image_label_pairs(folder, 'val'):
+            counts += np.bincount(read_labels(folder, label).ravel(), minlength=256)
+        frequent = [i for i in np.argsort(-counts[: space.num_classes]) if space.names[i] != 'background']
+        for index in frequent[: -(-_FREE_LENGTH // len(spaces))]:
+            chosen.setdefault(space.names[index], space.palette[index])
+    return LabelSpace.create(FREE_LIST, list(chosen), palette=list(chosen.values()))

@@ -1,0 +1,89 @@
+"""The demo from drawn data or the user's folders to table and picture, with a training of two steps."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from mmlmseg.apis.demo import draw_data, read_data, run_demo
+from mmlmseg.apis.demo.scores import position_prior, prior_score, score
+from mmlmseg.errors import DataError, LabelSpaceError
+
+SIZE = (64, 80)
+
+
+@pytest.fixture
+def demo() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
+    spec = importlib.util.spec_from_file_location('demo', path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_drawn_scenes_to_picture(demo: ModuleType, tmp_path: Path) -> None:
+    data = draw_data(tmp_path / 'data', train=2, val=2, held_out=2, size=SIZE)
+    assert [space.name for space in data.spaces] == ['street', 'facade', 'wardrobe']
+    names = [set((folder / 'train.txt').read_text().split()) for folder in data.folders]
+    assert not names[0] & names[1] | names[1] & names[2] | names[0] & names[2]
+    assert all(set(image.truth) == {'street', 'facade', 'wardrobe', data.free.name} for image in data.held_out)
+    shown = io.StringIO()
+    picture = run_demo(demo.CONFIG, data, tmp_path / 'work', Console(file=shown, width=160), iterations=2)
+    printed = shown.getvalue()
+    assert 'iteration 2 of 2' in printed
+    assert str(picture) in printed.replace('\n', '')
+    for name in ('street', 'facade', 'wardrobe', data.free.name, 'mIoU'):
+        assert name in printed
+    assert (tmp_path / 'work' / 'iter_2.pth').is_file()
+    assert Image.open(picture).width > 4 * 330  # input and three spaces
+
+
+def test_own_folders_from_the_command_line(
+    demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = draw_data(tmp_path / 'data', train=2, val=2, held_out=0, size=SIZE).folders
+    arguments = ['--data', ','.join(str(folder) for folder in folders[1:]), '--iterations', '2']
+    monkeypatch.setattr('sys.argv', ['demo.py', *arguments, '--work-dir', str(tmp_path / 'work')])
+    demo.main()
+    printed = capsys.readouterr().out
+    assert 'facade' in printed
+    assert 'street' not in printed
+    assert (tmp_path / 'work' / 'demo.png').is_file()
+
+
+def test_own_folders_have_truth_in_their_space_and_a_list_of_frequent_classes(tmp_path: Path) -> None:
+    folders = draw_data(tmp_path, train=1, val=3, held_out=0, size=SIZE).folders
+    data = read_data(folders, held_out=4)
+    assert [set(image.truth) for image in data.held_out] == [{'street'}, {'street'}, {'facade'}, {'wardrobe'}]
+    assert 'background' not in data.free.classes
+    assert len(set(data.free.classes)) == data.free.num_classes >= 6
+    with pytest.raises(LabelSpaceError, match=r'classes\.json'):
+        read_data([tmp_path / 'nowhere'], held_out=1)
+    for label in (folders[0] / 'labels').iterdir():
+        label.unlink()
+    with pytest.raises(DataError, match='labels/'):
+        read_data(folders, held_out=1)
+
+
+def test_scores() -> None:
+    truth = np.array([[0, 0], [1, 255]], dtype=np.uint8)
+    result = score([(np.zeros((2, 2), np.uint8), truth), (np.ones((2, 2), np.uint8), truth)], num_classes=2)
+    assert result.accuracy == pytest.approx(50.0)
+    assert result.mean_iou == pytest.approx(100 * (2 / 5 + 1 / 4) / 2)
+
+
+def test_position_prior_is_the_most_frequent_class_of_each_place(tmp_path: Path) -> None:
+    folder = draw_data(tmp_path, train=4, val=1, held_out=0, size=SIZE).folders[0]
+    prior = position_prior(folder, 9)
+    assert prior.shape == (24, 32)
+    assert (prior[0] == 0).mean() > 0.4  # sky at the top
+    assert 0 < prior_score(folder, 9).mean_iou < 100
