@@ -30,6 +30,7 @@ def demo() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_drawn_scenes_to_picture(demo: ModuleType, tmp_path: Path) -> None:
     data = draw_data(tmp_path / 'data', train=2, val=2, held_out=2, size=SIZE)
     assert [space.name for space in data.spaces] == ['street', 'facade', 'wardrobe']

@@ -135,7 +135,7 @@ class Canvas:
         self.objects[box][mask] = owner
         self.components[box][mask] = component
         shade = self._surface(box, pattern, period * _SUPERSAMPLING) * self._light(box, outline)
-        self.image[box][mask] = (np.asarray(colour, dtype=np.float32) * shade[..., None])[mask]
+        self.image[box][mask] = shade[mask][:, None] * np.asarray(colour, dtype=np.float32)
 
     def darken(self, outline: np.ndarray, factor: float) -> None:
         """Multiply the picture inside a polygon (a shadow, a reflection); the truth stays."""
