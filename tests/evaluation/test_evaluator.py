@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric, DumpResults
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.evaluation import IoUMetric
 from mmseg.structures import SegDataSample
+from torch.utils.data import Dataset
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, SemanticIoU
@@ -173,6 +176,65 @@ def test_bad_stamps_and_names_are_errors() -> None:
         MultiDatasetEvaluator([], per_dataset=dict(streat=[])).dataset_meta = _meta()
     with pytest.raises(DataError, match=r'MultiDataset'):
         evaluator.dataset_meta = dict(classes=['a'])
+
+
+class Samples(Dataset):
+    """All samples of all datasets; the truth is in the sample, the prediction is its input."""
+
+    metainfo = _meta()
+
+    def __init__(self) -> None:
+        self.samples = _all()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict:
+        sample = self.samples[index].clone()
+        prediction = sample.pred_sem_seg.data
+        del sample.pred_sem_seg
+        return dict(inputs=prediction, data_samples=sample)
+
+
+class Repeat(BaseModel):
+    """Predicts its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, inputs: list, data_samples: list, mode: str = 'tensor') -> Any:
+        if mode == 'loss':
+            return dict(loss=self.weight**2)
+        for prediction, sample in zip(inputs, data_samples, strict=True):
+            sample.pred_sem_seg = PixelData(data=prediction)
+        return data_samples
+
+
+def test_in_a_runner_with_save_best(tmp_path: Path) -> None:
+    loader = dict(batch_size=4, num_workers=0, dataset=Samples(), collate_fn=dict(type='pseudo_collate'))
+    evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'))
+    runner = Runner(
+        model=Repeat(),
+        work_dir=str(tmp_path),
+        train_dataloader=dict(loader, sampler=dict(type='InfiniteSampler')),
+        train_cfg=dict(by_epoch=False, max_iters=2, val_interval=1),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        val_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False)),
+        val_evaluator=evaluator,
+        val_cfg={},
+        test_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False)),
+        test_evaluator=evaluator,
+        test_cfg={},
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=9, save_best='mean/mIoU')),
+        default_scope='mmseg',
+        experiment_name=tmp_path.name,
+    )
+    runner.train()
+    assert [path.name for path in tmp_path.glob('best_*')] == ['best_mean_mIoU_iter_1.pth']
+    results = runner.test()
+    for name in CLASSES:
+        assert {key: results[key] for key in _reference(name)} == _reference(name)
 
 
 def _evaluate_on_rank(rank: int, port: str, folder: str, metric: str) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
+from mmcv.transforms import TestTimeAug
+from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -54,3 +59,25 @@ def test_mean_of_views_of_different_numbers_of_classes() -> None:
         assert sample.metainfo['label_space'] == f'{name}-space'
         assert 'gt_sem_seg' in sample
         assert 'seg_logits' not in sample
+
+
+def test_with_real_views_and_a_real_segmentor(model_config: Callable[..., dict]) -> None:
+    views = TestTimeAug(
+        transforms=[
+            [dict(type='mmseg.Resize', scale_factor=ratio, keep_ratio=True) for ratio in (1.0, 1.5)],
+            [dict(type='mmseg.RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+            [dict(type='mmseg.PackSegInputs')],
+        ]
+    )
+    items = []
+    for seed, (space, size) in enumerate([('street', (40, 56)), ('facade', (32, 48))]):
+        image = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+        item = views(dict(img=image, img_path=f'{seed}.png', img_shape=size, ori_shape=size))
+        for sample in item['data_samples']:
+            sample.set_metainfo(dict(dataset=space, label_space=space))
+        items.append(item)
+    model = MODELS.build(dict(type='mmlmseg.MultiSpaceTTA', module=model_config())).eval()
+    merged = model.test_step(pseudo_collate(items))
+    assert [tuple(sample.pred_sem_seg.data.shape) for sample in merged] == [(1, 40, 56), (1, 32, 48)]
+    assert [sample.metainfo['label_space'] for sample in merged] == ['street', 'facade']
+    assert int(merged[1].pred_sem_seg.data.max()) < 3
