@@ -98,10 +98,11 @@ def test_model_and_optimiser_build(path: Path) -> None:
 def test_all_crops_of_small_configs_have_one_size(path: Path) -> None:
     config = load(path)
     train = DATASETS.build(config.train_dataloader.dataset)
-    assert {train[i]['inputs'].shape for i in range(len(train))} == {(3, *config.crop_size)}
+    samples = list(map(train.__getitem__, range(len(train))))
+    assert {sample['inputs'].shape for sample in samples} == {(3, *config.crop_size)}
     spaces = LabelSpaces.from_config(config.model.decode_head.label_spaces)
-    assert [train[i]['data_samples'].label_space for i in range(len(train))] == list(spaces.names)
-    assert list(DATASETS.build(config.val_dataloader.dataset).names) == train.names
+    assert [sample['data_samples'].label_space for sample in samples] == list(spaces.names)
+    assert DATASETS.build(config.val_dataloader.dataset).names == train.names
 
 
 def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> None:
