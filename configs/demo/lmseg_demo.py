@@ -42,7 +42,7 @@ model = dict(
     ),
 )
 
-max_iters = 900
+max_iters = 800
 optim_wrapper = dict(optimizer=dict(lr=6e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=50, by_epoch=False),
