@@ -14,16 +14,11 @@ from mmlmseg.checkpoint import check_checkpoint_file
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description='Test a model and evaluate it.')
     cli.add_common_arguments(parser)
-    parser.add_argument('checkpoint_file', nargs='?', metavar='checkpoint', help='checkpoint file')
-    # mim names it as an option, OpenMMLab's own scripts as the second argument.
-    parser.add_argument('--checkpoint', help='the same as an option')
+    parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation, by tta_model of the config')
     parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions, with their metainfo, to this file')
     parser.add_argument('--show-dir', metavar='DIR', help='draw image, truth and prediction of every image into DIR')
     args = parser.parse_args()
-    args.checkpoint = args.checkpoint or args.checkpoint_file
-    if not args.checkpoint:
-        parser.error('give a checkpoint')
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         parser.error(f'--out: {args.out} must end in .pkl; for pictures use --show-dir')
     return parser, args
