@@ -86,7 +86,7 @@ def save(result: Segmentation, image: Image, out_dir: Path, stem: str) -> None:
     for folder in ('pred', 'vis'):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
     if len(result.classes) <= 256:
-        label_map = PILImage.fromarray(result.label_map.astype(np.uint8), mode='L')
+        label_map = PILImage.fromarray(result.label_map.astype(np.uint8))
         label_map.putpalette([channel for colour in result.palette for channel in colour])
     else:
         label_map = PILImage.fromarray(result.label_map.astype(np.uint16))
