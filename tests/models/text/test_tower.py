@@ -51,6 +51,12 @@ def test_a_text_does_not_depend_on_its_batch(tower: TextTower) -> None:
     torch.testing.assert_close(tower.encode_texts(TEXTS)[1:2], tower.encode_texts(TEXTS[1:2]))
 
 
+def test_many_texts_take_several_packs(tower: TextTower, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = tower.encode_texts(TEXTS)
+    monkeypatch.setattr('mmlmseg.models.text.tower.PACK', 3)
+    torch.testing.assert_close(tower.encode_texts(TEXTS), expected)
+
+
 def test_float32_under_autocast(tower: TextTower) -> None:
     with torch.autocast('cpu', torch.bfloat16):
         assert torch.equal(tower.encode_texts(TEXTS), tower.encode_texts(TEXTS).float())
