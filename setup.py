@@ -20,8 +20,8 @@ MIM_FILES = ('model-index.yml',)
 class build(_build):  # noqa: N801
     """Builds outside the source tree.
 
-    A `build/` folder left behind would hold a second copy of every config, and mim refuses a config name that it finds twice
-    below an editable install.
+    A `build/` folder left behind would hold a second copy of every config, and mim refuses a config name that it finds
+    twice below an editable install.
     """
 
     def initialize_options(self) -> None:

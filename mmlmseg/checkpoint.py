@@ -41,22 +41,22 @@ def check_checkpoint_file(path: str | Path, resume: bool = False) -> None:
     missing = [key for key in _TRAINING_KEYS if key not in checkpoint]
     if resume and missing:
         raise CheckpointError(
-            f'{path}: cannot be resumed from, it lacks {", ".join(missing)} (a published checkpoint holds weights only); '
+            f'{path}: cannot be resumed from, it lacks {", ".join(missing)} (a published one holds weights only); '
             'resume from an iter_*.pth of the training run, or start anew from these weights with load_from'
         )
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a local checkpoint onto the CPU, safely (`weights_only=True`) and without copying the weights where possible.
+    """Read a local checkpoint onto the CPU, safely (`weights_only=True`), mapping the weights where the format allows.
 
     Args:
-        path: A file written by mmengine's checkpoint hook, by `tools/publish_model.py`, or by `torch.save` of a state dict.
+        path: Written by mmengine's checkpoint hook, by `tools/publish_model.py`, or by `torch.save` of a state dict.
 
     Returns:
-        The checkpoint; one that is a bare state dict comes as `{'state_dict': ...}`.
+        The checkpoint; a bare state dict comes as `{'state_dict': ...}`.
 
     Raises:
-        CheckpointError: If the file is missing, truncated, no checkpoint, or holds objects that are not safe to load.
+        CheckpointError: If the file is missing, truncated, no checkpoint, or holds objects unsafe to load.
     """
     path = Path(path)
     _check_presence(path)
@@ -67,10 +67,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         unsafe = re.search(r'GLOBAL (\S+) was not an allowed global', str(error))
         if unsafe:
             raise CheckpointError(
-                f'{path}: holds an object of {unsafe.group(1)}, which is not loaded since it could run code; if you trust '
-                'the file, register it with torch.serialization.add_safe_globals or save the weights alone'
+                f'{path}: holds an object of {unsafe.group(1)}, which is not loaded since it could run code; if you '
+                'trust the file, register it with torch.serialization.add_safe_globals or save the weights alone'
             ) from error
-        raise CheckpointError(f'{path}: is not a checkpoint; give a file written by training or by torch.save') from error
+        raise CheckpointError(f'{path}: is not a checkpoint; give one written by training or torch.save') from error
     except (RuntimeError, EOFError, ValueError, OSError) as error:
         raise CheckpointError(f'{path}: cannot be read: {_first_line(error)}{_others(path)}') from error
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('state_dict'), Mapping):
@@ -91,8 +91,8 @@ def _check_presence(path: Path) -> None:
         raise CheckpointError(f'{path}: is empty; it was not written to the end{_others(path)}')
     if _starts_as_zip(path) and not zipfile.is_zipfile(path):
         raise CheckpointError(
-            f'{path}: is truncated, {path.stat().st_size} bytes are there but not its end (a copy, download or training that '
-            f'was cut off?); copy it again or use an earlier one{_others(path)}'
+            f'{path}: is truncated, {path.stat().st_size} bytes are there but not its end (a copy, download or '
+            f'training that was cut off?); copy it again or use an earlier one{_others(path)}'
         )
 
 

@@ -14,7 +14,7 @@ from mmengine.device import is_cuda_available, is_mlu_available, is_musa_availab
 from mmengine.runner import find_latest_checkpoint
 
 from .checkpoint import check_checkpoint_file
-from .label_space import default_space_name
+from .label_space import LabelSpace, default_space_name
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def use_auto_scale_lr(cfg: Config) -> None:
     """
     if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
         raise ValueError(
-            "--auto-scale-lr: the config does not say which batch size its learning rate is for; add auto_scale_lr = "
+            '--auto-scale-lr: the config does not say which batch size its learning rate is for; add auto_scale_lr = '
             'dict(base_batch_size=16), or drop the option'
         )
     cfg.auto_scale_lr.enable = True
@@ -146,7 +146,7 @@ def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str | None) ->
     if 'tta_pipeline' in cfg:
         return cfg.tta_pipeline
     raise ValueError(
-        f'--tta: the config has no augmented pipeline for {"the dataset" if name is None else f"dataset {name!r}"}; add '
+        f'--tta: the config has no augmented pipeline for dataset {name or "(the only one)"!r}; add '
         f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
     )
 
@@ -164,8 +164,6 @@ def _dataset_name(dataset: Mapping[str, Any]) -> str:
     if 'label_space' in metainfo:
         return str(metainfo['label_space'])
     if dataset['type'].endswith('FolderDataset'):
-        from .label_space import LabelSpace
-
         return LabelSpace.from_json(Path(dataset['data_root']) / 'classes.json').name
     return default_space_name(dataset['type'])
 

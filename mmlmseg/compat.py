@@ -1,12 +1,13 @@
 """The one place where older OpenMMLab code meets today's PyTorch.
 
-`apply` is called once, on `import mmlmseg`, before anything imports `mmdet`, `mmcv.ops`, `torchvision` or `open_clip`. It
+`apply` runs on `import mmlmseg`, before anything imports `mmdet`, `mmcv.ops`, `torchvision` or `open_clip`. It
 
 * lets the OpenMMLab packages import when mmcv carries no compiled operators (nothing mmlmseg uses is compiled),
-* lets a CUDA build of torchvision import beside a CPU build of PyTorch (`open_clip` and `timm` import torchvision),
-* tells PyTorch which harmless classes mmengine stores in its checkpoints, so that safe (`weights_only=True`) loading works.
+* lets a CUDA build of torchvision import beside a CPU build of PyTorch (`open_clip` and `timm` need it),
+* tells PyTorch which harmless classes mmengine stores in checkpoints, so that safe (`weights_only=True`) loading works.
 
-Safe loading itself is never turned off, and whatever is really there (compiled operators, a matching torchvision) is used untouched.
+Safe loading itself is never turned off, and what is really there (compiled operators, a matching torchvision) is used
+untouched.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def require_openmmlab() -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
-            f'mmlmseg needs {", ".join(_PACKAGES)}; not installed: {", ".join(missing)}. Install the maintained fork with '
+            f'mmlmseg needs {", ".join(_PACKAGES)}; not installed: {", ".join(missing)}. Install the maintained fork by '
             "pip install 'mmlmseg[onedl]', or the original packages with pip install 'mmlmseg[openmmlab]', never both"
         )
 
@@ -61,8 +62,8 @@ def ensure_torchvision() -> bool:
     """Make `import torchvision` work although its binary does not fit the installed PyTorch.
 
     A torchvision built for CUDA cannot load its operators beside a CPU PyTorch, and its Python part then stops on the
-    schemas those operators would have defined. Defining the schemas is enough: calling such an operator still fails with
-    torchvision's own message.
+    schemas those operators would have defined. Defining the schemas is enough: calling such an operator still fails,
+    with torchvision's own message.
 
     Returns:
         Whether the missing schemas had to be defined.
@@ -144,7 +145,7 @@ def _missing_op(name: str) -> Callable[..., Any]:
     def call(*args: object, **kwargs: object) -> None:
         raise RuntimeError(
             f"the compiled mmcv operator '{name}' was called, but the installed mmcv has no compiled operators; "
-            "use a module that does not need it, or install an mmcv built with its operators for this PyTorch"
+            'use a module that does not need it, or install an mmcv built with its operators for this PyTorch'
         )
 
     call.__name__ = call.__qualname__ = name

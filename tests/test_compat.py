@@ -132,10 +132,10 @@ def test_torchvision_schemas_are_defined_when_its_binary_does_not_load(tmp_path:
     package = tmp_path / 'torchvision'
     package.mkdir()
     (package / '__init__.py').write_text(
-        "import torch\n"
+        'import torch\n'
         "@torch.library.register_fake('torchvision::nms')\n"
-        "def meta_nms(dets, scores, iou_threshold):\n"
-        "    return dets\n"
+        'def meta_nms(dets, scores, iou_threshold):\n'
+        '    return dets\n'
     )
     root = Path(compat.__file__).parents[1]
     program = (

@@ -14,12 +14,12 @@ from mmlmseg.checkpoint import read_checkpoint
 from mmlmseg.errors import CheckpointError
 from mmlmseg.version import __version__
 
-# `state_dict` holds the averaged weights already where training averaged them, so `ema_state_dict` is not needed either.
+# Where training averaged weights, `state_dict` holds the averaged ones already; `ema_state_dict` is not needed either.
 _META = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
 
 
 def published(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Keep what inference and a later reader need: weights (with label spaces, text table and its provenance) and origin.
+    """Keep what inference and a reader need: weights (with label spaces, text table and provenance) and origin.
 
     Args:
         checkpoint: As written by training.

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmlmseg import cli
+from mmlmseg.errors import CheckpointError
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    cli.add_common_arguments(parser)
+    return parser.parse_args(list(words))
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    path = tmp_path / 'small.py'
+    path.write_text("model = dict(width=3)\noptim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD'))\n")
+    return path
+
+
+def test_options_override_the_config(config_file: Path) -> None:
+    cfg = cli.load_config(parse(str(config_file), '--cfg-options', 'model.width=5', '--launcher', 'slurm'))
+    assert cfg.model.width == 5
+    assert cfg.launcher == 'slurm'
+    assert Path(cfg.work_dir) == Path('work_dirs/small')
+    assert cli.load_config(parse(str(config_file), '--work-dir', 'here')).work_dir == 'here'
+
+
+@pytest.mark.parametrize('spelling', ['--local-rank=1', '--local_rank=1'])
+def test_local_rank_is_taken_in_both_spellings(spelling: str) -> None:
+    assert parse('x.py', spelling).local_rank == 1
+
+
+def test_amp_without_accelerator_is_a_clear_error(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, 'has_accelerator', lambda: False)
+    with pytest.raises(ValueError, match='--amp: mixed precision needs an accelerator'):
+        cli.use_amp(Config.fromfile(config_file))
+
+
+def test_amp_switches_the_wrapper(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, 'has_accelerator', lambda: True)
+    cfg = Config.fromfile(config_file)
+    cli.use_amp(cfg)
+    assert (cfg.optim_wrapper.type, cfg.optim_wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
+    cfg.optim_wrapper.type = 'DeepSpeedOptimWrapper'
+    with pytest.raises(ValueError, match='DeepSpeedOptimWrapper'):
+        cli.use_amp(cfg)
+
+
+def test_auto_scale_lr_needs_the_base_batch_size() -> None:
+    cfg = Config(dict(auto_scale_lr=dict(base_batch_size=16)))
+    cli.use_auto_scale_lr(cfg)
+    assert cfg.auto_scale_lr.enable
+    with pytest.raises(ValueError, match='--auto-scale-lr: the config does not say'):
+        cli.use_auto_scale_lr(Config())
+
+
+def test_resume_finds_and_checks_the_last_checkpoint(tmp_path: Path) -> None:
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    cli.use_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (False, None)  # nothing there yet: a fresh start
+
+    last = tmp_path / 'iter_4.pth'
+    torch.save(dict(state_dict={}, meta={}, message_hub={}, optimizer={}, param_schedulers=[]), last)
+    (tmp_path / 'last_checkpoint').write_text(str(last))
+    cli.use_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (True, str(last))
+
+    last.write_bytes(last.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r'iter_4\.pth: is truncated'):
+        cli.use_resume(cfg, 'auto')
+
+
+VIEWS, OTHER_VIEWS = [dict(type='Views')], [dict(type='OtherViews')]
+
+
+def tta_config(datasets: list[dict], **extra: object) -> Config:
+    return Config(
+        dict(
+            model=dict(type='M'),
+            tta_model=dict(type='T'),
+            test_dataloader=dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets)),
+            **extra,
+        )
+    )
+
+
+def test_tta_replaces_the_pipeline_of_every_dataset(tmp_path: Path) -> None:
+    (tmp_path / 'classes.json').write_text(json.dumps(dict(name='own', classes=['a', 'b'])))
+    datasets = [
+        dict(type='CityscapesDataset', pipeline=[]),
+        dict(type='RepeatDataset', times=2, dataset=dict(type='mmlmseg.FolderDataset', data_root=str(tmp_path))),
+    ]
+    cfg = tta_config(datasets, tta_pipelines=dict(own=OTHER_VIEWS), tta_pipeline=VIEWS)
+    cli.use_tta(cfg)
+    first, second = cfg.test_dataloader.dataset.datasets
+    assert first.pipeline == VIEWS
+    assert second.dataset.pipeline == OTHER_VIEWS
+    assert cfg.model == dict(type='T', module=dict(type='M'))
+
+
+def test_tta_goes_by_the_names_given(tmp_path: Path) -> None:
+    cfg = tta_config([dict(type='CityscapesDataset')] * 2, tta_pipelines=dict(day=VIEWS, night=OTHER_VIEWS))
+    cfg.test_dataloader.dataset.names = ['day', 'night']
+    cli.use_tta(cfg)
+    assert [dataset.pipeline for dataset in cfg.test_dataloader.dataset.datasets] == [VIEWS, OTHER_VIEWS]
+
+
+def test_tta_of_one_plain_dataset() -> None:
+    cfg = Config(
+        dict(model={}, tta_model={}, tta_pipeline=VIEWS, test_dataloader=dict(dataset=dict(type='CityscapesDataset')))
+    )
+    cli.use_tta(cfg)
+    assert cfg.test_dataloader.dataset.pipeline == VIEWS
+
+
+def test_tta_names_what_is_missing() -> None:
+    cfg = tta_config([dict(type='CityscapesDataset')], tta_pipelines=dict(ade20k=VIEWS))
+    with pytest.raises(ValueError, match=r"no augmented pipeline for dataset 'cityscapes'.*it has: ade20k"):
+        cli.use_tta(cfg)
+    with pytest.raises(ValueError, match='no tta_model'):
+        cli.use_tta(Config())

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from mmlmseg.errors import CheckpointError
+
+
+@pytest.fixture(scope='module')
+def tool() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / 'tools' / 'publish_model.py'
+    spec = importlib.util.spec_from_file_location('publish_model', path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    path = tmp_path / 'iter_4.pth'
+    text = {'decode_head.text.table': torch.ones(2, 4), 'decode_head.text._extra_state': torch.ones(1)}
+    state = {'w': torch.ones(3), **text}
+    meta = dict(iter=4, cfg='model = dict()', seed=1, hook_msgs=dict(last_ckpt='somewhere'))
+    torch.save(dict(state_dict=state, ema_state_dict=state, optimizer=dict(big=torch.ones(999)), meta=meta), path)
+    return path
+
+
+def test_keeps_weights_table_and_origin_only(tool: ModuleType, trained: Path) -> None:
+    published = torch.load(tool.publish(trained, trained.with_name('model')), weights_only=True)
+    assert set(published) == {'state_dict', 'meta'}
+    assert 'decode_head.text.table' in published['state_dict']
+    assert 'decode_head.text._extra_state' in published['state_dict']
+    assert set(published['meta']) == {'iter', 'cfg', 'seed', 'mmlmseg_version'}
+
+
+def test_is_named_by_its_hash_and_never_overwritten(tool: ModuleType, trained: Path) -> None:
+    target = tool.publish(trained, trained.with_name('model'))
+    assert target.name == f'model-{hashlib.sha256(target.read_bytes()).hexdigest()[:8]}.pth'
+    with pytest.raises(CheckpointError, match='exists already and is not overwritten'):
+        tool.publish(trained, trained.with_name('model'))
+
+
+def test_refuses_what_is_no_checkpoint(tool: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / 'x.pth').write_text('no')
+    with pytest.raises(CheckpointError, match=r'x\.pth'):
+        tool.publish(tmp_path / 'x.pth', tmp_path / 'y')
