@@ -141,7 +141,7 @@ def use_show_dir(cfg: Config, folder: str) -> None:
 
 
 def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str | None) -> Any:
-    if name in pipelines:
+    if name is not None and name in pipelines:
         return pipelines[name]
     if 'tta_pipeline' in cfg:
         return cfg.tta_pipeline

@@ -53,7 +53,7 @@ def require_openmmlab() -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
-            f'mmlmseg needs {", ".join(_PACKAGES)}; not installed: {", ".join(missing)}. Install the maintained fork by '
+            f'mmlmseg needs {", ".join(_PACKAGES)}; not installed: {", ".join(missing)}. Install the fork by '
             "pip install 'mmlmseg[onedl]', or the original packages with pip install 'mmlmseg[openmmlab]', never both"
         )
 
@@ -152,7 +152,7 @@ def _missing_op(name: str) -> Callable[..., Any]:
     return call
 
 
-def _checkpoint_globals() -> list[tuple[Any, str]]:
+def _checkpoint_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     from mmengine.logging.history_buffer import HistoryBuffer
 
     def history_method(owner: object, name: str) -> Any:
@@ -161,9 +161,9 @@ def _checkpoint_globals() -> list[tuple[Any, str]]:
             raise ValueError(f'a checkpoint may look up statistics of HistoryBuffer only, not {owner!r}.{name}')
         return getattr(owner, name)
 
-    scalar = np.float64(0).__reduce__()[0]
-    reconstruct = np.zeros(1).__reduce__()[0]
-    entries: list[tuple[Any, str]] = [
+    scalar: Any = np.float64(0).__reduce__()[0]
+    reconstruct: Any = np.zeros(1).__reduce__()[0]
+    entries: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
         (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
         (history_method, 'builtins.getattr'),
         (np.ndarray, 'numpy.ndarray'),

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def lines_of(path: Path) -> list[str]:
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+def test_requirements_are_exact_versions() -> None:
+    for path in [ROOT / 'requirements.txt', *(ROOT / 'requirements').glob('*.txt')]:
+        for line in lines_of(path):
+            assert line.startswith('-r ') or re.fullmatch(r'[\w-]+==[\w.]+', line), f'{path.name}: {line}'
+
+
+def test_the_two_distributions_never_meet() -> None:
+    """Requiring either would install it over the other for users who have that one."""
+    setup_cfg = (ROOT / 'setup.cfg').read_text()
+    required, extras = setup_cfg.split('[options.packages.find]')
+    assert 'mmengine' not in required
+    assert 'onedl-mmengine' in extras
+    for path in (ROOT / 'requirements.txt', ROOT / 'requirements' / 'openmmlab.txt'):
+        names = {line.split('==')[0] for line in lines_of(path)}
+        assert ('onedl-mmengine' in names) != ('mmengine' in names)
+
+
+def test_model_index_names_configs_that_exist() -> None:
+    imports = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    models = [model for path in imports for model in yaml.safe_load((ROOT / path).read_text())['Models']]
+    assert models
+    for model in models:
+        config = ROOT / model['Config']
+        assert config.is_file(), f'{model["Name"]}: {config} is missing'
+        assert config.stem == model['Name']
+
+
+def test_config_names_are_unique() -> None:
+    """mim looks a config up by its bare name."""
+    names = Counter(path.name for path in (ROOT / 'configs').rglob('*.py'))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_mim_does_not_take_train_for_an_old_script() -> None:
+    """It appends `--gpus` wherever the help text of train.py mentions it."""
+    for path in (ROOT / 'tools' / 'train.py', ROOT / 'mmlmseg' / 'cli.py'):
+        assert '--gpus' not in path.read_text()
+
+
+@pytest.mark.slow
+def test_wheel_carries_what_mim_needs(tmp_path: Path) -> None:
+    """Builds from a copy; without network the build backend has to be installed."""
+    pytest.importorskip('setuptools')
+    source = tmp_path / 'source'
+    skip = shutil.ignore_patterns('.git', '.venv*', '*.egg-info', 'work_dirs', '__pycache__', 'tests')
+    shutil.copytree(ROOT, source, ignore=skip)
+    before = {path.relative_to(source) for path in source.rglob('*')}
+    command = [
+        sys.executable,
+        '-m',
+        'pip',
+        'wheel',
+        '--no-deps',
+        '--no-build-isolation',
+        '-q',
+        '-w',
+        str(tmp_path),
+        '.',
+    ]
+    subprocess.run(command, cwd=source, check=True, timeout=300)
+
+    with zipfile.ZipFile(next(tmp_path.glob('mmlmseg-*.whl'))) as wheel:
+        names = set(wheel.namelist())
+    shipped = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py') if '.' not in path.parent.name
+    }
+    expected = {*shipped, 'tools/train.py', 'tools/test.py', 'tools/dist_train.sh', 'model-index.yml'}
+    assert {f'mmlmseg/.mim/{name}' for name in expected} <= names
+    assert {'mmlmseg/py.typed', 'mmlmseg/assets/text_bank_minilm.safetensors'} <= names
+    assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
+    left = {path.relative_to(source) for path in source.rglob('*')} - before
+    assert {path.parts[0] for path in left} <= {'mmlmseg.egg-info'}, 'building must leave no second copy of the configs'
