@@ -212,8 +212,8 @@ class LabelSpace:
 
         Args:
             spec: A path to a ``classes.json`` or its folder; ``dict(dataset='CityscapesDataset', name=...)``;
-                ``dict(name=..., classes=[...], ...)`` with the arguments of :meth:`create`; what :meth:`to_dict` gave; or
-                a space.
+                ``dict(name=..., classes=[...], ...)`` with the arguments of :meth:`create`; what :meth:`to_dict` gave;
+                or a space.
 
         Raises:
             LabelSpaceError: Where the description is none of these.
@@ -229,7 +229,8 @@ class LabelSpace:
         if 'classes' in spec and 'name' in spec:
             return cls.create(**spec)
         raise LabelSpaceError(
-            f'a label space is the path of a classes.json, dict(dataset=TYPE) or dict(name=..., classes=[...]); got {spec}'
+            'a label space is the path of a classes.json, dict(dataset=TYPE) or dict(name=..., classes=[...]); '
+            f'got {spec}'
         )
 
     @property
@@ -311,7 +312,8 @@ class LabelSpaces(Sequence[LabelSpace]):
         """
         if name not in self._spaces:
             raise LabelSpaceError(
-                f'unknown label space {name!r}; this model knows {", ".join(self.names)}.{did_you_mean(name, self.names)}'
+                f'unknown label space {name!r}; this model knows {", ".join(self.names)}.'
+                f'{did_you_mean(name, self.names)}'
             )
         return self._spaces[name]
 

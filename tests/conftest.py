@@ -68,7 +68,11 @@ def model_config(spaces: list[LabelSpace]) -> Callable[..., dict[str, Any]]:
         return dict(
             type='mmlmseg.MultiSpaceSegmentor',
             data_preprocessor=dict(
-                type='mmlmseg.GroupingDataPreProcessor', mean=[127.5] * 3, std=[64.0] * 3, bgr_to_rgb=True, size_divisor=32
+                type='mmlmseg.GroupingDataPreProcessor',
+                mean=[127.5] * 3,
+                std=[64.0] * 3,
+                bgr_to_rgb=True,
+                size_divisor=32,
             ),
             backbone=dict(type='mmseg.ResNet', depth=18, norm_eval=True, norm_cfg=dict(type='BN', requires_grad=False)),
             decode_head={**decode_head, **head},

@@ -7,44 +7,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from ..checkpoint import read_checkpoint
 from ..errors import CheckpointError, LabelSpaceError
 from ..label_space import LabelSpaces
 from ..models.loading import label_spaces_of
 from ..registry import MODELS
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read the weights of a checkpoint; never runs code that a file may hold.
-
-    Args:
-        path: Local file.
-
-    Returns:
-        Its state dict.
-
-    Raises:
-        CheckpointError: Missing, truncated or not a checkpoint; names the file.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise CheckpointError(f'{path}: no such checkpoint file.')
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # zip, pickle and torch each have errors of their own
-        raise CheckpointError(
-            f'{path}: cannot be read as a checkpoint ({type(error).__name__}: {str(error).splitlines()[0]}). '
-            'It may be truncated: compare its size with the original.'
-        ) from error
-    state_dict = content.get('state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(state_dict, dict) or not state_dict:
-        raise CheckpointError(f'{path}: holds no state_dict. Is it a checkpoint of mmlmseg?')
-    return state_dict
 
 
 def build_model(config: Config, weights: str | Path | None) -> nn.Module:
@@ -64,7 +36,7 @@ def build_model(config: Config, weights: str | Path | None) -> nn.Module:
         CheckpointError: The checkpoint cannot be read or does not fit.
         LabelSpaceError: Label spaces that can be read from nowhere.
     """
-    state_dict = read_checkpoint(weights) if weights is not None else None
+    state_dict = read_checkpoint(weights)['state_dict'] if weights is not None else None
     model_config = copy.deepcopy(config.model)
     if state_dict is not None:
         _use_label_spaces_of(state_dict, model_config)
@@ -89,12 +61,7 @@ def _use_label_spaces_of(state_dict: dict[str, Any], model_config: Any) -> None:
 
 
 def _load(model: nn.Module, state_dict: dict[str, Any], source: str | Path | None) -> None:
-    try:  # the segmentor itself checks for missing weights
-        surplus = model.load_state_dict(state_dict, strict=False).unexpected_keys
+    try:
+        model.load_state_dict(state_dict, strict=False)  # the segmentor itself refuses what does not fit
     except CheckpointError as error:
         raise CheckpointError(f'{source}: {error}') from error
-    if surplus:
-        raise CheckpointError(
-            f'{source}: holds {len(surplus)} weights that the model of the config lacks, as {", ".join(surplus[:3])}. '
-            'Load it with the config it was trained with.'
-        )

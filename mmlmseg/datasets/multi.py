@@ -137,10 +137,14 @@ class MultiDataset(Dataset):
             sample = self.datasets[which][inner]
         except Exception as error:
             raise DataError(self._describe(which, inner, error)) from error
-        if 'data_samples' in sample:
-            sample['data_samples'].set_metainfo(self._stamp(which))
-        else:  # a pipeline without a pack transform, e.g. to browse a dataset
+        packed = sample.get('data_samples')
+        if packed is None:  # a pipeline without a pack transform, e.g. to browse a dataset
             sample.update(self._stamp(which))
+        for data_sample in (
+            packed if isinstance(packed, list) else [packed]
+        ):  # a list of views in test-time augmentation
+            if data_sample is not None:
+                data_sample.set_metainfo(self._stamp(which))
         return sample
 
     def _stamp(self, which: int) -> dict[str, str]:

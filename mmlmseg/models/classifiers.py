@@ -117,7 +117,9 @@ class LinearClassifier(BaseModule):
         logits = []
         for b, space in enumerate(categories.spaces):
             if space not in self.position:
-                raise KeyError(f'a linear classifier only knows {", ".join(self.position)}; {space!r} needs a text model')
+                raise KeyError(
+                    f'a linear classifier only knows {", ".join(self.position)}; {space!r} needs a text model'
+                )
             own = self.layers[self.position[space]](queries[:, b])  # [L, N, K_k + 1]
             classes = F.pad(own[..., :-1], (0, width - own.shape[-1]))
             logits.append(torch.cat([classes, own[..., -1:]], dim=-1))

@@ -39,9 +39,15 @@ def check_label_spaces(own: LabelSpaces, state_dict: Mapping[str, Any], prefix: 
         )
     for mine, theirs in zip(own, saved):
         if mine.classes != theirs.classes:
-            pairs = [f'id {i}: {a!r} there, {b!r} here' for i, (a, b) in enumerate(zip(theirs.classes, mine.classes)) if a != b]
+            pairs = [
+                f'id {i}: {a!r} there, {b!r} here'
+                for i, (a, b) in enumerate(zip(theirs.classes, mine.classes))
+                if a != b
+            ]
             what = '; '.join(pairs[:3]) or f'{theirs.num_classes} classes there, {mine.num_classes} here'
-            raise CheckpointError(f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}')
+            raise CheckpointError(
+                f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}'
+            )
 
 
 def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
@@ -60,7 +66,7 @@ def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
 
 
 def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str) -> None:
-    """Checks that a checkpoint holds every parameter and buffer of a module, in its shape.
+    """Checks that a checkpoint holds every parameter and buffer of a module, in its shape, and nothing beside.
 
     Args:
         module: What will be loaded.
@@ -68,22 +74,26 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
         prefix: Where the module stands in it.
 
     Raises:
-        CheckpointError: Naming the first few keys that are missing or of another shape.
+        CheckpointError: Naming the first few keys that are missing, surplus or of another shape.
     """
     faults = []
-    for key, tensor in _persistent_tensors(module):
+    wanted = _persistent_tensors(module)
+    for key, tensor in wanted:
         saved = state_dict.get(prefix + key)
         if saved is None:
             faults.append(f'{key} is missing')
         elif saved.shape != tensor.shape:
             faults.append(f'{key} has shape {tuple(saved.shape)}, the model {tuple(tensor.shape)}')
+    known = {prefix + key for key, _ in wanted}
+    surplus = [key for key in state_dict if key.startswith(prefix) and key not in known]
+    faults += [f'{key} is not of this model' for key in surplus if not key.endswith(EXTRA_STATE)]
     if faults:
         more = f' and {len(faults) - 5} more' if len(faults) > 5 else ''
         raise CheckpointError(f'the checkpoint does not fit the model: {"; ".join(faults[:5])}{more}. {_WAY_OUT}')
 
 
 def _persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    tensors = list(module.named_parameters())
+    tensors: list[tuple[str, Tensor]] = list(module.named_parameters())
     for name, child in module.named_modules():
         dot = f'{name}.' if name else ''
         kept = set(child._buffers) - child._non_persistent_buffers_set

@@ -71,7 +71,7 @@ class PixelFeatureExtractor(BaseModule):
     def init_weights(self) -> None:
         """As the parts do; the projection as mmdet's heads do."""
         super().init_weights()
-        if isinstance(self.project, nn.Conv2d):
+        if isinstance(self.project, nn.Conv2d) and self.project.bias is not None:
             nn.init.kaiming_uniform_(self.project.weight, a=1)
             nn.init.zeros_(self.project.bias)
 

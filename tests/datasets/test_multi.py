@@ -180,3 +180,17 @@ def test_errors_reach_the_main_process_from_a_worker(configs: list[dict[str, Any
     (tmp_path / 'street' / 'images' / 'train_0.jpg').unlink()
     with pytest.raises(DataError, match=r"dataset 'street', sample 0: .*missing file"):
         next(iter(DataLoader(dataset, batch_size=1, num_workers=1, collate_fn=list)))
+
+
+def test_stamps_every_view_of_test_time_augmentation(configs: list[dict[str, Any]]) -> None:
+    views = [
+        [dict(type='mmseg.Resize', scale=(64, 64)), dict(type='mmseg.Resize', scale=(32, 32))],
+        [dict(type='mmseg.LoadAnnotations')],
+        [dict(type='mmseg.PackSegInputs')],
+    ]
+    configs[0]['pipeline'] = [
+        dict(type='mmseg.LoadImageFromFile'),
+        dict(type='mmseg.TestTimeAug', transforms=views),
+    ]
+    sample = MultiDataset(configs)[0]
+    assert [view.dataset for view in sample['data_samples']] == ['street', 'street']

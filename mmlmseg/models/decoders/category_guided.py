@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -32,6 +32,7 @@ class CategoryGuidedLayer(PlainDecoderLayer):
 
     def look_at_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
         """Attention of ``[B, N, C]`` to the rows of the sample's space and the no-object row."""
+        assert categories.rows is not None  # the decoder has checked it
         rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
         return self.text(x, x + position, rows, rows, ~categories.valid)
 
@@ -61,7 +62,7 @@ class CategoryGuidedDecoder(PlainDecoder):
         ValueError: On any other order.
     """
 
-    def __init__(self, channels: int, order: Order = 'visual-text', **kwargs) -> None:
+    def __init__(self, channels: int, order: Order = 'visual-text', **kwargs: Any) -> None:
         if order not in ('visual-text', 'text-visual'):
             raise ValueError(f'order must be "visual-text" or "text-visual", got {order!r}')
         self.order: Order = order
@@ -86,5 +87,7 @@ class CategoryGuidedDecoder(PlainDecoder):
             ValueError: Where the categories have no text rows.
         """
         if categories.rows is None:
-            raise ValueError('CategoryGuidedDecoder needs text rows: give the head a text=dict(type="mmlmseg.TextTable")')
+            raise ValueError(
+                'CategoryGuidedDecoder needs text rows: give the head a text=dict(type="mmlmseg.TextTable")'
+            )
         return super().forward(content, position, memory, memory_position, padding, categories)

@@ -94,8 +94,9 @@ class QueryHead(BaseModule):
         names = tuple(s.name if isinstance(s, LabelSpace) else s for s in spaces)
         sizes = [self.label_spaces.get(name).num_classes for name in names]
         width = width or max(sizes)
-        columns = torch.arange(width + 1, device=self.mask_embedding.layers[0].weight.device)
-        valid = (columns < torch.tensor(sizes, device=columns.device)[:, None]) | (columns == width)
+        device = next(self.mask_embedding.parameters()).device
+        columns = torch.arange(width + 1, device=device)
+        valid = (columns < torch.tensor(sizes, device=device)[:, None]) | (columns == width)
         return Categories(spaces=names, valid=valid)
 
     def asked_space(self, meta: dict[str, Any]) -> AskedSpace:
@@ -145,7 +146,9 @@ class QueryHead(BaseModule):
         seg = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in samples])  # [B, H, W]
         return semantic_targets(seg, self.ignore_index)
 
-    def loss(self, feats: Sequence[Tensor], samples: Sequence[SegDataSample], train_cfg: Any = None) -> dict[str, Tensor]:
+    def loss(
+        self, feats: Sequence[Tensor], samples: Sequence[SegDataSample], train_cfg: Any = None
+    ) -> dict[str, Tensor]:
         """mmseg's head interface: the losses of one batch of equally padded images."""
         metas = [sample.metainfo for sample in samples]
         outputs = self(feats, self._padded(metas, samples), self.categories([self.asked_space(m) for m in metas]))

@@ -147,9 +147,9 @@ class MultiSpaceSegmentor(BaseSegmentor):
             if isinstance(module, _BATCH_NORMS) and module.training:
                 sizes = ', '.join(f'{i.shape[-2]}x{i.shape[-1]}' for i, _ in groups)
                 raise ValueError(
-                    f'{name} is a trainable batch norm, but the batch holds images of different sizes ({sizes}), so its '
-                    'statistics would depend on the grouping. Pad every dataset to one crop size, or use norm_eval=True, '
-                    'FrozenBN or GroupNorm'
+                    f'{name} is a trainable batch norm, but the batch holds images of different sizes ({sizes}), so '
+                    'its statistics would depend on the grouping. Pad every dataset to one crop size, or use '
+                    'norm_eval=True, FrozenBN or GroupNorm'
                 )
 
 

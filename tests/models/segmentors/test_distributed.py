@@ -29,7 +29,9 @@ def build(config: dict[str, Any]) -> torch.nn.Module:
     return model.double()
 
 
-def train(model: torch.nn.Module, segmentor: torch.nn.Module, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+def train(
+    model: torch.nn.Module, segmentor: torch.nn.Module, samples: Sequence[dict[str, Any]]
+) -> dict[str, torch.Tensor]:
     """A few steps of plain gradient descent; returns the weights."""
     optimiser = torch.optim.SGD(segmentor.parameters(), 0.05)
     for _ in range(STEPS):
@@ -62,8 +64,10 @@ def test_two_processes_equal_one(model_config, make_sample, tmp_path: Path) -> N
         work.append((model_config(text=text), shares))
     (tmp_path / 'work').write_bytes(pickle.dumps(work))
 
-    # One pair of processes for all cases: importing is what takes time. Started as scripts, they need no importable name.
-    ranks = [subprocess.Popen([sys.executable, '-W', 'ignore', __file__, str(rank), str(tmp_path)]) for rank in range(2)]
+    # One pair of processes for all cases: importing is what takes time. As scripts, they need no importable name.
+    ranks = [
+        subprocess.Popen([sys.executable, '-W', 'ignore', __file__, str(rank), str(tmp_path)]) for rank in range(2)
+    ]
     expected = []
     for config, shares in work:
         segmentor = build(config)
@@ -81,8 +85,9 @@ def test_two_processes_equal_one(model_config, make_sample, tmp_path: Path) -> N
 
 def work_as_rank(rank: int, folder: Path) -> None:
     """What one of the two processes does."""
-    import mmlmseg  # noqa: F401
     from mmengine.model import MMDistributedDataParallel
+
+    import mmlmseg  # noqa: F401
 
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', f'file://{folder}/meet', rank=rank, world_size=2)

@@ -25,9 +25,7 @@ def build(config: dict, dtype: torch.dtype = torch.float64) -> nn.Module:
 
 
 def collate(samples: Sequence[dict]) -> dict:
-    return dict(
-        inputs=[s['inputs'] for s in samples], data_samples=[copy.deepcopy(s['data_samples']) for s in samples]
-    )
+    return dict(inputs=[s['inputs'] for s in samples], data_samples=[copy.deepcopy(s['data_samples']) for s in samples])
 
 
 def prepare(model: nn.Module, samples: Sequence[dict], training: bool) -> dict:
@@ -186,6 +184,10 @@ def test_a_checkpoint_knows_its_label_spaces(model_config, spaces, tmp_path) -> 
     deeper['decode_head']['decoder']['num_layers'] = 3
     with pytest.raises(CheckpointError, match=r'decoder\.layers\.2.* is missing.* and \d+ more'):
         load_checkpoint(build(deeper, torch.float32), file)
+    shallower = model_config()
+    shallower['decode_head']['decoder']['num_layers'] = 1
+    with pytest.raises(CheckpointError, match=r'decoder\.layers\.1.* is not of this model'):
+        load_checkpoint(build(shallower, torch.float32), file)
 
     save_checkpoint(dict(state_dict=nn.Linear(2, 2).state_dict()), file)
     with pytest.raises(CheckpointError, match='holds no label spaces'):
