@@ -73,9 +73,12 @@ def _predict(config: Config, checkpoint: Path, data: DemoData) -> dict[str, list
 
 def _table(data: DemoData, measured: dict[str, float], predictions: dict[str, list[np.ndarray]]) -> Table:
     """Scores of each folder's validation images, and of the free class list where its truth is known."""
-    table = Table(title='One model, asked in each label space (percent)', title_justify='left')
+    table = Table(
+        title='One model, asked in each label space, in percent (prior: the usual class of each place)',
+        title_justify='left',
+    )
     table.add_column('label space')
-    for column in ('classes', 'images', 'mIoU', 'pixel accuracy', 'mIoU of a position prior', 'its accuracy'):
+    for column in ('classes', 'images', 'mIoU', 'pixel accuracy', 'prior: mIoU', 'prior: accuracy'):
         table.add_column(column, justify='right')
     for folder, space in zip(data.folders, data.spaces, strict=True):
         model = Score(measured[f'{space.name}/mIoU'], measured[f'{space.name}/aAcc'])

@@ -22,8 +22,8 @@ FREE_CLASSES = {
     'tree': 'tree',
     'lawn': 'grass',
     'road': 'road',
-    'automobile': 'car',
-    'man': 'person',
+    'car': 'car',
+    'person': 'person',
 }
 """A class list as a user might type it; behind each name the class of the space ``objects`` that it means."""
 

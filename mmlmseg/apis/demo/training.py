@@ -64,7 +64,12 @@ class ProgressBar(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Leaves the full bar behind."""
-        self.bar.stop()
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the bar; twice does no harm."""
+        if self.bar.live.is_started:
+            self.bar.stop()
 
 
 def demo_config(path: str | Path, folders: Sequence[Path], work_dir: Path, iterations: int | None = None) -> Config:
@@ -106,7 +111,7 @@ def train(config: Config, console: Console) -> Runner:
     try:
         runner.train()
     finally:
-        bar.bar.stop()
+        bar.stop()
     return runner
 
 

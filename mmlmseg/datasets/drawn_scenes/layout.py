@@ -113,7 +113,7 @@ def draw_things(canvas: Canvas, rng: np.random.Generator, site: Site) -> None:
     todo: list[tuple[float, Callable[[], None]]] = []
 
     def stand(draw: Callable[..., None], x: float, y: float, *extra: float) -> None:
-        metre = (0.13 * height + 0.52 * (y - site.horizon)) / 1.75  # people at the horizon have 13 % of the height
+        metre = (0.13 * height + 0.6 * (y - site.horizon)) / 1.75  # people at the horizon have 13 % of the height
         frame = Frame(x * width, y, metre, mirrored=bool(rng.random() < 0.5))
         todo.append((y, partial(draw, canvas, rng, frame, *extra)))
 
@@ -138,7 +138,7 @@ def draw_things(canvas: Canvas, rng: np.random.Generator, site: Site) -> None:
             stand(vehicle, rng.uniform(0.02, 0.98), rng.uniform(*site.lanes))
     for _ in range(int(rng.integers(1, 4))):
         stand(things.draw_person, rng.uniform(0.03, 0.97), rng.uniform(last, 0.85 * height))
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.2, 0.5, 0.3]))):  # so near that the picture may cut them off
+    for _ in range(int(rng.choice([0, 1, 2], p=[0.1, 0.5, 0.4]))):  # so near that the picture may cut them off
         stand(things.draw_person, rng.uniform(0.08, 0.92), rng.uniform(0.92, 1.25) * height)
     if rng.random() < 0.4:
         stand(things.draw_dog, rng.uniform(0.05, 0.95), rng.uniform(0.7, 1.0) * height)
