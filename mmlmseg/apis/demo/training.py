@@ -126,4 +126,4 @@ def quiet(path: Path) -> Iterator[None]:
         finally:
             for handler in MMLogger.get_current_instance().handlers:  # they outlive the file
                 if getattr(handler, 'stream', None) is log:
-                    handler.setStream(sys.__stdout__)  # type: ignore[attr-defined]
+                    handler.setStream(sys.__stdout__)
