@@ -168,6 +168,13 @@ def _dataset_name(dataset: Mapping[str, Any]) -> str:
     return default_space_name(dataset['type'])
 
 
+def leave_processes() -> None:
+    """Lets several processes end together; one that is left waiting by the end of another dies with an error."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def _use_cpu_processes(cfg: Config) -> None:
     """Let several processes train on a machine without accelerator, where mmengine would ask each for its GPU."""
     if not torch.distributed.is_initialized():

@@ -12,10 +12,21 @@ import torch
 
 from mmlmseg.checkpoint import read_checkpoint
 from mmlmseg.errors import CheckpointError
+from mmlmseg.models.loading import label_spaces_of
+from mmlmseg.models.text.provenance import read_provenance
 from mmlmseg.version import __version__
 
 # Where training averaged weights, `state_dict` holds the averaged ones already; `ema_state_dict` is not needed either.
 _META = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
+
+
+def origin(checkpoint: dict[str, Any]) -> str:
+    """What a reader wants to know of a checkpoint: its label spaces and the source of its text rows."""
+    weights = checkpoint['state_dict']
+    spaces = ', '.join(label_spaces_of(weights).names)
+    provenance = read_provenance(weights)
+    text = 'no text' if provenance is None else f'{provenance.source.encoder}, {provenance.source.prompt!r}'
+    return f'label spaces {spaces}; text rows from {text}'
 
 
 def published(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +79,7 @@ def main() -> None:
         target = publish(args.checkpoint, args.prefix or args.checkpoint.with_suffix(''))
     except CheckpointError as error:
         parser.exit(2, f'error: {error}\n')
+    print(origin(read_checkpoint(target)))
     print(f'{target} ({target.stat().st_size / 2**20:.1f} MB, was {args.checkpoint.stat().st_size / 2**20:.1f} MB)')
 
 

@@ -40,6 +40,7 @@ def main() -> None:
     if args.out:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     runner.test()
+    cli.leave_processes()
 
 
 if __name__ == '__main__':

@@ -41,6 +41,7 @@ def main() -> None:
     except (ValueError, RuntimeError) as error:  # before anything was built: the message says all
         parser.exit(2, f'error: {error}\n')
     Runner.from_cfg(cfg).train()
+    cli.leave_processes()
 
 
 if __name__ == '__main__':

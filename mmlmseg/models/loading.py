@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..label_space import LabelSpaces
+from .packing import unpack
 
 EXTRA_STATE = '_extra_state'
 _WAY_OUT = (
@@ -31,7 +32,7 @@ def check_label_spaces(own: LabelSpaces, state_dict: Mapping[str, Any], prefix: 
     state = state_dict.get(prefix + EXTRA_STATE)
     if state is None:
         raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
-    saved = LabelSpaces.from_list(state['label_spaces'])
+    saved = LabelSpaces.from_list(unpack(state)['label_spaces'])
     if own.names != saved.names:
         raise CheckpointError(
             f'the checkpoint was trained on the label spaces {", ".join(saved.names)}, '
@@ -61,7 +62,7 @@ def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
     """
     for key, value in state_dict.items():
         if key.endswith('decode_head.' + EXTRA_STATE):
-            return LabelSpaces.from_list(value['label_spaces'])
+            return LabelSpaces.from_list(unpack(value)['label_spaces'])
     raise CheckpointError('the checkpoint holds no label spaces: it is not of an mmlmseg model')
 
 

@@ -9,6 +9,10 @@ import pytest
 import torch
 
 from mmlmseg.errors import CheckpointError
+from mmlmseg.label_space import LabelSpace, LabelSpaces
+from mmlmseg.models.packing import pack
+from mmlmseg.models.text import TextSource
+from mmlmseg.models.text.provenance import TableProvenance
 
 
 @pytest.fixture(scope='module')
@@ -25,7 +29,13 @@ def tool() -> ModuleType:
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     path = tmp_path / 'iter_4.pth'
-    text = {'decode_head.text.table': torch.ones(2, 4), 'decode_head.text._extra_state': torch.ones(1)}
+    spaces = LabelSpaces([LabelSpace.create('street', ['road']), LabelSpace.create('facade', ['wall'])])
+    provenance = TableProvenance(TextSource('toy', 'a {name}', 4, ''), spaces.vocabulary)
+    text = {
+        'decode_head._extra_state': pack(dict(label_spaces=spaces.to_list())),
+        'decode_head.text.table': torch.ones(3, 4),
+        'decode_head.text._extra_state': provenance.pack(),
+    }
     state = {'w': torch.ones(3), **text}
     meta = dict(iter=4, cfg='model = dict()', seed=1, hook_msgs=dict(last_ckpt='somewhere'))
     torch.save(dict(state_dict=state, ema_state_dict=state, optimizer=dict(big=torch.ones(999)), meta=meta), path)
@@ -38,6 +48,7 @@ def test_keeps_weights_table_and_origin_only(tool: ModuleType, trained: Path) ->
     assert 'decode_head.text.table' in published['state_dict']
     assert 'decode_head.text._extra_state' in published['state_dict']
     assert set(published['meta']) == {'iter', 'cfg', 'seed', 'mmlmseg_version'}
+    assert tool.origin(published) == "label spaces street, facade; text rows from toy, 'a {name}'"
 
 
 def test_is_named_by_its_hash_and_never_overwritten(tool: ModuleType, trained: Path) -> None:

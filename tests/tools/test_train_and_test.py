@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from mmlmseg.checkpoint import read_checkpoint
 from mmlmseg.datasets.drawn_scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,8 +64,12 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(script: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, '-W', 'ignore', str(ROOT / 'tools' / script), *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    interpreter = ['bash'] if script.endswith('.sh') else [sys.executable, '-W', 'ignore']
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        env = {**os.environ, 'PYTHON': sys.executable, 'PORT': str(free.getsockname()[1])}
+    command = [*interpreter, str(ROOT / 'tools' / script), *options]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 
 
 def test_training_resumes_from_its_last_checkpoint(workplace: Path) -> None:
@@ -80,6 +89,37 @@ def test_testing_dumps_and_draws(workplace: Path) -> None:
     assert [sample['dataset'] for sample in samples] == ['street'] * 2 + ['facade'] * 2
     assert samples[0]['pred_sem_seg']['data'].shape == (1, 64, 96)
     assert len(list((workplace / 'shown').rglob('*.png'))) == 4
+
+
+def test_two_processes_train_and_test_to_the_numbers_of_one(workplace: Path) -> None:
+    """The same global batch, without what is random or local to a process: dropout, and statistics of batch norm."""
+    fixed = [
+        'model.backbone.norm_eval=True',
+        'model.decode_head.decoder.dropout=0.0',
+        'optim_wrapper.optimizer.type=SGD',
+    ]
+    alone = run('train.py', workplace, 'tiny.py', '--work-dir', 'alone', '--cfg-options', *fixed)
+    assert alone.returncode == 0, alone.stderr[-3000:]
+    half = [*fixed, 'train_dataloader.batch_size=1']
+    both = run('dist_train.sh', workplace, 'tiny.py', '2', '--work-dir', 'both', '--cfg-options', *half)
+    assert both.returncode == 0, both.stderr[-3000:]
+
+    weights = [read_checkpoint(workplace / name / 'iter_2.pth')['state_dict'] for name in ('alone', 'both')]
+    start = read_checkpoint(workplace / 'alone' / 'iter_1.pth')['state_dict']
+    assert weights[0].keys() == weights[1].keys()
+    moved = 0
+    for key, value in weights[0].items():
+        torch.testing.assert_close(weights[1][key], value, rtol=1e-3, atol=1e-5, msg=lambda m, k=key: f'{k}: {m}')
+        moved += not torch.equal(start[key], value)
+    assert moved > 50
+
+    scores = []
+    for script, processes in (('test.py', []), ('dist_test.sh', ['2'])):
+        done = run(script, workplace, 'tiny.py', 'alone/iter_2.pth', *processes)
+        assert done.returncode == 0, done.stderr[-3000:]
+        scores.append(re.findall(r'((?:street|facade|mean)/\w+): ([\d.]+)', done.stdout + done.stderr))
+    assert scores[0]
+    assert set(scores[0]) == set(scores[1])
 
 
 def test_bad_requests_end_with_one_line(workplace: Path) -> None:

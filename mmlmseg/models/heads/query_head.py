@@ -16,6 +16,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..criterion import semantic_targets
 from ..loading import EXTRA_STATE, check_label_spaces
+from ..packing import pack
 from ..pixel_features import MaskEmbedding, PixelFeatureExtractor
 from ..postprocess import semantic_probabilities
 from ..structures import Categories, HeadOutputs, Targets
@@ -170,11 +171,11 @@ class QueryHead(BaseModule):
         size = tuple(samples[0].gt_sem_seg.data.shape[-2:])
         return [{'batch_input_shape': size, **meta} for meta in metas]
 
-    def get_extra_state(self) -> dict[str, Any]:
+    def get_extra_state(self) -> Tensor:
         """A checkpoint knows its label spaces."""
-        return {'label_spaces': self.label_spaces.to_list()}
+        return pack({'label_spaces': self.label_spaces.to_list()})
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
+    def set_extra_state(self, state: Tensor) -> None:
         """Refuses the label spaces of another model.
 
         Raises:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-import torch
 from torch import Tensor
 
 from ...errors import CheckpointError
+from ..packing import pack, unpack
 from .bank import TextSource
 
 
@@ -26,9 +25,8 @@ class TableProvenance:
     names: tuple[str, ...]
 
     def pack(self) -> Tensor:
-        """JSON as bytes: a tensor, so that safe loading, moving to the CPU, and averaging of weights all let it be."""
-        text = json.dumps({'source': asdict(self.source), 'names': self.names})
-        return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).clone()
+        """As a tensor, see :mod:`mmlmseg.models.packing`."""
+        return pack({'source': asdict(self.source), 'names': self.names})
 
     @classmethod
     def unpack(cls, packed: Tensor) -> TableProvenance:
@@ -38,9 +36,9 @@ class TableProvenance:
             CheckpointError: Where the bytes are something else.
         """
         try:
-            data = json.loads(bytes(packed.cpu().tolist()).decode())
+            data = unpack(packed)
             return cls(TextSource(**data['source']), tuple(data['names']))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (CheckpointError, TypeError, KeyError) as error:
             raise CheckpointError(
                 f'the provenance of the text table in the checkpoint cannot be read: {error}'
             ) from None
