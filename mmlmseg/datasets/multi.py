@@ -22,7 +22,7 @@ from .checks import CheckLabels
 class MultiDataset(Dataset):
     """Joins datasets of different label spaces; each keeps its own pipeline and metainfo.
 
-    A sample's ``data_samples`` carries ``dataset`` and ``label_space`` (names) in its metainfo. Labels are checked as
+    A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names) and ``classes`` in its metainfo. Labels are checked as
     soon as they are loaded, and whatever goes wrong with a sample is raised as a :class:`DataError` that names it.
 
     Args:
@@ -147,8 +147,10 @@ class MultiDataset(Dataset):
                 data_sample.set_metainfo(self._stamp(which))
         return sample
 
-    def _stamp(self, which: int) -> dict[str, str]:
-        return dict(dataset=self.names[which], label_space=self.spaces[which].name)
+    def _stamp(self, which: int) -> dict[str, Any]:
+        space = self.spaces[which]
+        # The classes let the model see that it means the same by the name of the space.
+        return dict(dataset=self.names[which], label_space=space.name, classes=space.classes)
 
     def _describe(self, which: int, inner: int, error: Exception) -> str:
         info = self.datasets[which].get_data_info(inner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +16,19 @@ _WAY_OUT = (
     'Load it with the config it was trained with; to start another model from its backbone only, give the backbone an '
     "init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')"
 )
+
+
+def difference(there: Sequence[str], here: Sequence[str]) -> str:
+    """Says where two class lists differ; an empty string where they do not.
+
+    Example:
+        >>> difference(['sky', 'car'], ['sky', 'road'])
+        "id 1: 'car' there, 'road' here"
+    """
+    pairs = [f'id {i}: {a!r} there, {b!r} here' for i, (a, b) in enumerate(zip(there, here)) if a != b]
+    if not pairs and len(there) != len(here):
+        return f'{len(there)} classes there, {len(here)} here'
+    return '; '.join(pairs[:3])
 
 
 def check_label_spaces(own: LabelSpaces, state_dict: Mapping[str, Any], prefix: str) -> None:
@@ -39,13 +52,7 @@ def check_label_spaces(own: LabelSpaces, state_dict: Mapping[str, Any], prefix: 
             f'the config has {", ".join(own.names)}. {_WAY_OUT}'
         )
     for mine, theirs in zip(own, saved):
-        if mine.classes != theirs.classes:
-            pairs = [
-                f'id {i}: {a!r} there, {b!r} here'
-                for i, (a, b) in enumerate(zip(theirs.classes, mine.classes))
-                if a != b
-            ]
-            what = '; '.join(pairs[:3]) or f'{theirs.num_classes} classes there, {mine.num_classes} here'
+        if what := difference(theirs.classes, mine.classes):
             raise CheckpointError(
                 f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}'
             )

@@ -149,14 +149,16 @@ def match(
 
     Raises:
         LabelSpaceError: A target has a label outside its sample's label space.
-        FloatingPointError: A cost is not finite.
+        FloatingPointError: A cost is not finite, except in fp16.
     """
     if not outputs:
         return []
     costs, states = [], []
     for output, target in zip(outputs, targets, strict=True):
         with no_autocast(output.mask_logits):
-            costs.append(matching_cost(output, target, class_weight, focal_weight, dice_weight))
+            cost = matching_cost(output, target, class_weight, focal_weight, dice_weight)
+        # Where fp16 overflows, any matching will do: the loss is not finite either, and the gradient scaler skips the step.
+        costs.append(cost.nan_to_num() if output.mask_logits.dtype == torch.float16 else cost)
         states.append(_slot_states(output, target))
     # Everything the host needs, in one copy.
     packed = torch.cat([part.flatten().to(costs[0].dtype) for part in (*costs, *states)])

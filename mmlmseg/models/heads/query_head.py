@@ -15,7 +15,7 @@ from ...errors import LabelSpaceError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..criterion import semantic_targets
-from ..loading import EXTRA_STATE, check_label_spaces
+from ..loading import EXTRA_STATE, check_label_spaces, difference
 from ..packing import pack
 from ..pixel_features import MaskEmbedding, PixelFeatureExtractor
 from ..postprocess import semantic_probabilities
@@ -42,11 +42,11 @@ class QueryHead(BaseModule):
         text: Config of the text table; None for methods without text.
         channels: C, the width of queries, memory and text rows.
         mask_channels: Width of the per-pixel embeddings; ``channels`` by default.
-        ignore_index: The label that means "not annotated".
         init_cfg: See mmengine's BaseModule.
     """
 
     align_corners = False
+    ignore_index = 255  # the label that means "not annotated", everywhere in mmseg
     threshold = None
 
     def __init__(
@@ -61,12 +61,10 @@ class QueryHead(BaseModule):
         text: dict[str, Any] | None = None,
         channels: int = 256,
         mask_channels: int | None = None,
-        ignore_index: int = 255,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.label_spaces = LabelSpaces.from_config(label_spaces)
-        self.ignore_index = ignore_index
         self.num_classes = self.out_channels = self.label_spaces.max_classes
         mask_channels = mask_channels or channels
 
@@ -88,11 +86,13 @@ class QueryHead(BaseModule):
             width: K; by default the number of classes of the largest space asked for.
 
         Raises:
-            LabelSpaceError: On an unknown name.
+            LabelSpaceError: On an unknown name, or a free class list where the model reads no text.
         """
         if self.text is not None:
             return self.text.categories(spaces, width)
-        names = tuple(s.name if isinstance(s, LabelSpace) else s for s in spaces)
+        names = tuple(s for s in spaces if isinstance(s, str))
+        if len(names) < len(spaces):
+            raise LabelSpaceError('a free class list needs a model that reads class names: this head has no text table')
         sizes = [self.label_spaces.get(name).num_classes for name in names]
         width = width or max(sizes)
         device = next(self.mask_embedding.parameters()).device
@@ -104,10 +104,19 @@ class QueryHead(BaseModule):
         """The label space that a sample's metainfo names; a model of one space needs no name.
 
         Raises:
-            LabelSpaceError: Where there are several spaces and the sample names none.
+            LabelSpaceError: Where there are several spaces and the sample names none, or where its dataset means other
+                classes by the name than this model.
         """
         if 'label_space' in meta:
-            return meta['label_space']
+            asked = meta['label_space']
+            if isinstance(asked, str) and 'classes' in meta:
+                what = difference(meta['classes'], self.label_spaces.get(asked).classes)
+                if what:
+                    raise LabelSpaceError(
+                        f'{meta.get("img_path", "a sample")}: by label space {asked!r} its dataset means other classes '
+                        f'than the model ({what}); build both from the same classes.json or dataset type'
+                    )
+            return asked
         if len(self.label_spaces) == 1:
             return self.label_spaces.names[0]
         raise LabelSpaceError(

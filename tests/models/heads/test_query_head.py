@@ -57,3 +57,21 @@ def test_categories(model_config, text: bool) -> None:
     assert head.categories(['facade'], width=5).valid.equal(expected[:1])
     with pytest.raises(LabelSpaceError, match='this model knows street, facade'):
         head.categories(['streets'])
+
+
+def test_a_dataset_must_mean_the_same_by_a_name(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head'])
+    meta = dict(img_path='a.jpg', label_space='facade', classes=('wall', 'window', 'building'))
+    assert head.asked_space(meta) == 'facade'
+    meta['classes'] = ('window', 'wall', 'building')
+    with pytest.raises(LabelSpaceError, match=r"a\.jpg: .*'facade'.*id 0: 'window' there, 'wall' here"):
+        head.asked_space(meta)
+    meta['classes'] = ('wall', 'window')
+    with pytest.raises(LabelSpaceError, match='2 classes there, 3 here'):
+        head.asked_space(meta)
+
+
+def test_a_free_class_list_needs_text(model_config) -> None:
+    head = MODELS.build(model_config(text=False)['decode_head'])
+    with pytest.raises(LabelSpaceError, match='free class list needs a model that reads class names'):
+        head.categories([LabelSpace.create('street', ['sky'])])

@@ -10,6 +10,7 @@ from torch import nn
 
 from mmlmseg.errors import CheckpointError
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.structures import HeadOutputs
 
 SIZES = {'equal': [(64, 64)] * 4, 'mixed': [(64, 64), (64, 128), (96, 64), (64, 64)]}
 SPACES = ['street', 'facade', 'street', 'facade']
@@ -143,6 +144,15 @@ def test_bfloat16_autocast_trains(model_config, make_sample) -> None:
     total(losses).backward()
     exact = model(**data, mode='loss')
     assert float(total(losses)) == pytest.approx(float(total(exact)), rel=0.05)
+
+
+def test_an_overflow_of_fp16_is_left_to_the_gradient_scaler(model_config, make_sample) -> None:
+    model = build(model_config(), torch.float32)
+    data = prepare(model, [make_sample('street')], True)
+    outputs = model(**data, mode='tensor')
+    half = HeadOutputs(outputs[0].class_logits, outputs[0].mask_logits.half().fill_(torch.inf), outputs[0].valid)
+    losses = model.decode_head.criterion([half], [model.decode_head.targets(data['data_samples'])])
+    assert not torch.isfinite(losses['loss_dice'] + losses['loss_focal'])
 
 
 def test_sync_bn_is_refused(model_config) -> None:
