@@ -157,7 +157,7 @@ def match(
     for output, target in zip(outputs, targets, strict=True):
         with no_autocast(output.mask_logits):
             cost = matching_cost(output, target, class_weight, focal_weight, dice_weight)
-        # Where fp16 overflows, any matching will do: the loss is not finite either, and the gradient scaler skips the step.
+        # Where fp16 overflows any matching will do: the loss overflows too, and the gradient scaler skips the step.
         costs.append(cost.nan_to_num() if output.mask_logits.dtype == torch.float16 else cost)
         states.append(_slot_states(output, target))
     # Everything the host needs, in one copy.
