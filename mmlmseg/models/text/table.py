@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +129,27 @@ class TextTable(BaseModule):
         super().train(mode)
         return self
 
+    def prepare_for(self, state_dict: Mapping[str, Any], prefix: str) -> None:
+        """Makes the table ready to load a state dict: checks where its rows come from, and builds the adapter where a
+        missing bank file left its width unknown. Part of loading; whoever looks at the parameters before that calls it.
+
+        Args:
+            state_dict: What will be loaded; nothing happens where it holds no provenance.
+            prefix: Where the table stands in it, with the final dot.
+
+        Raises:
+            CheckpointError: Where it holds the rows of another vocabulary.
+            TextBankError: Where it was trained with another text encoder.
+        """
+        packed = state_dict.get(f'{prefix}_extra_state')
+        if packed is None:
+            return
+        provenance = TableProvenance.unpack(packed)
+        self._require_vocabulary(provenance.names)
+        self.encoder.expect(provenance.source)
+        if self.adapter is None:
+            self.adapter = TextAdapter(provenance.source.width, self.channels).to(self.no_object)
+
     def get_extra_state(self) -> Tensor:
         """Where the table comes from, as bytes; part of the state dict."""
         source = self.encoder.expected or self.encoder.source()
@@ -179,18 +200,13 @@ class TextTable(BaseModule):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         self._cache = self._loaded = None
+        self.prepare_for(state_dict, prefix)
         own = {key[len(prefix) :]: value for key, value in state_dict.items() if key.startswith(prefix)}
-        if '_extra_state' in own:
-            provenance = TableProvenance.unpack(own['_extra_state'])
-            self._require_vocabulary(provenance.names)
-            self.encoder.expect(provenance.source)
-            if self.adapter is None:
-                self.adapter = TextAdapter(provenance.source.width, self.channels).to(self.no_object)
-            needed = [name for name, _ in self.named_parameters()]
-            if 'table' in own and all(name in own for name in needed):
-                self._loaded = _LoadedTable(
-                    own['table'].detach().clone(), {name: own[name].detach().clone() for name in needed}
-                )
+        needed = [name for name, _ in self.named_parameters()]
+        if all(name in own for name in ('_extra_state', 'table', *needed)):
+            self._loaded = _LoadedTable(
+                own['table'].detach().clone(), {name: own[name].detach().clone() for name in needed}
+            )
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _require_vocabulary(self, names: tuple[str, ...]) -> None:

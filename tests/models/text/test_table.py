@@ -164,6 +164,24 @@ def test_a_checkpoint_serves_its_spaces_without_tower_or_bank(tiny_clip: str, tm
             loaded.train().categories(['street'])
 
 
+def test_a_missing_bank_leaves_the_adapter_to_the_checkpoint() -> None:
+    state = {f'head.text.{key}': value for key, value in build().state_dict().items()}
+    table = build(dict(type='mmlmseg.TextBankEncoder', bank='absent.safetensors')).double()
+    table.prepare_for({}, 'head.text.')
+    assert table.adapter is None
+    table.prepare_for(state, 'head.text.')
+    assert {f'head.text.{name}' for name in (*dict(table.named_parameters()), 'table')} == set(state) - {
+        'head.text._extra_state'
+    }
+    adapter = table.adapter
+    assert adapter is not None
+    assert (adapter.in_features, adapter.weight.dtype) == (384, torch.float64)
+    table.prepare_for(state, 'head.text.')
+    assert table.adapter is adapter
+    with pytest.raises(CheckpointError, match='only in the model'):
+        build(spaces=(STREET,)).prepare_for(state, 'head.text.')
+
+
 def test_training_goes_on_from_the_encoder(encoder: dict[str, Any]) -> None:
     trained = build(encoder)
     step(trained)
