@@ -105,6 +105,16 @@ def test_all_crops_of_small_configs_have_one_size(path: Path) -> None:
     assert DATASETS.build(config.val_dataloader.dataset).names == train.names
 
 
+@pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
+def test_runs_can_be_resumed_before_their_end(path: Path) -> None:
+    config = Config.fromfile(path)
+    hook, iterations = config.default_hooks.checkpoint, config.train_cfg.max_iters
+    assert iterations % hook.interval == 0  # the last checkpoint is the end
+    if path.parent.name != 'demo':  # of minutes, it keeps its end only
+        assert hook.interval <= iterations // 9
+        assert hook.save_best == 'mean/mIoU'
+
+
 def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('MMLMSEG_DATA', 'elsewhere')
     three, five = (Config.fromfile(path) for path in SMALL[:2])

@@ -9,21 +9,6 @@ env_cfg = dict(
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='CheckpointHook',
-        by_epoch=False,
-        interval=5000,
-        max_keep_ckpts=2,
-        save_best='mean/mIoU',
-        rule='greater',
-    ),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='SegVisualizationHook'),
-)
 visualizer = dict(type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 load_from = None
 resume = False

@@ -1,3 +1,5 @@
+_base_ = '../default_hooks.py'
+
 max_iters = 160_000
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -11,4 +13,5 @@ param_scheduler = dict(type='PolyLR', power=0.9, eta_min=0.0, end=max_iters, by_
 train_cfg = dict(type='mmlmseg.ResumableTrainLoop', max_iters=max_iters, val_interval=10_000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
+default_hooks = dict(checkpoint=dict(interval=5000))
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 8 GPUs with 2 images each

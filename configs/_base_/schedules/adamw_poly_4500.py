@@ -1,3 +1,5 @@
+_base_ = '../default_hooks.py'
+
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-4),
@@ -9,5 +11,6 @@ param_scheduler = dict(type='PolyLR', power=0.9, eta_min=0.0, end=max_iters, by_
 train_cfg = dict(type='mmlmseg.ResumableTrainLoop', max_iters=max_iters, val_interval=1500)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
+default_hooks = dict(checkpoint=dict(interval=500))
 auto_scale_lr = dict(base_batch_size=8)  # what the learning rate is for
 randomness = dict(seed=0)
