@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,18 @@ from torch import Tensor
 
 from ...registry import MODELS
 from .bank import SHIPPED_BANK, TextBank, TextSource
+
+T = TypeVar('T')
+
+
+class Shared(Generic[T]):
+    """Holds what is frozen, once it is opened; deep copies of a model (weight averaging makes one) share it."""
+
+    def __init__(self) -> None:
+        self.value: T | None = None
+
+    def __deepcopy__(self, memo: Any) -> Shared[T]:
+        return self
 
 
 class TextEncoder(BaseModule):
@@ -72,14 +85,14 @@ class TextBankEncoder(TextEncoder):
     def __init__(self, bank: str = SHIPPED_BANK, names: str | None = None) -> None:
         super().__init__()
         self.path, self.names_path = bank, names
-        self._bank: list[TextBank] = []
+        self._shared: Shared[TextBank] = Shared()
 
     @property
     def bank(self) -> TextBank:
         """The bank, read at first use."""
-        if not self._bank:
-            self._bank.append(TextBank.load(self.path, self.names_path))
-        return self._bank[0]
+        if self._shared.value is None:
+            self._shared.value = TextBank.load(self.path, self.names_path)
+        return self._shared.value
 
     @property
     def width(self) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,18 +11,8 @@ from torch import Tensor, nn
 from ...registry import MODELS
 from ..open_clip_loader import model_config
 from .bank import TextSource
-from .encoder import TextEncoder
-from .tower import TextTower
-
-
-class _Shared:
-    """Holds the tower once it is built; deep copies of a model share it."""
-
-    def __init__(self) -> None:
-        self.tower: TextTower | None = None
-
-    def __deepcopy__(self, memo: Any) -> _Shared:
-        return self
+from .encoder import Shared, TextEncoder
+from .tower import TextTower, no_causal_text
 
 
 @MODELS.register_module()
@@ -34,10 +23,17 @@ class OpenClipText(TextEncoder):
     its own label spaces without it.
 
     Args:
-        model: An open_clip model name. OpenAI's weights need a ``-quickgelu`` model.
+        model: An open_clip model name whose text side is CLIP's own causal transformer, e.g. ``RN50-quickgelu`` or
+            ``ViT-B-16``; not SigLIP, EVA, CoCa or one with a Hugging Face text model. OpenAI's weights need a
+            ``-quickgelu`` model.
         pretrained: A local weight file, a hub tag of open_clip, or None for random weights.
         prompt_length: L.
         template: What follows the learned vectors, with ``{name}`` in it.
+
+    Raises:
+        CheckpointError: On an unknown model.
+        TextBankError: Where the model's text side is another, at the latest when the tower is built.
+        ValueError: Where the template has no place for the name.
     """
 
     def __init__(
@@ -52,17 +48,19 @@ class OpenClipText(TextEncoder):
             raise ValueError(f'the template {template!r} has no place for the class name; write {{name}} into it')
         self.model, self.pretrained, self.template = model, pretrained, template
         config = model_config(model)
+        if 'width' not in config['text_cfg']:  # a Hugging Face text model, which says elsewhere how wide it is
+            raise no_causal_text(model)
         self._width: int = config['embed_dim']
         self.prompt = nn.Parameter(0.02 * torch.randn(prompt_length, config['text_cfg']['width']))
-        self._shared = _Shared()
+        self._shared: Shared[TextTower] = Shared()
         self._tokens: dict[str, list[int]] = {}
 
     @property
     def tower(self) -> TextTower:
         """The frozen text tower, built at first use."""
-        if self._shared.tower is None:
-            self._shared.tower = TextTower(self.model, self.pretrained)
-        return self._shared.tower
+        if self._shared.value is None:
+            self._shared.value = TextTower(self.model, self.pretrained)
+        return self._shared.value
 
     @property
     def width(self) -> int:

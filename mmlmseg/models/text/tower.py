@@ -16,6 +16,14 @@ from .digest import weights_digest
 PACK = 128
 
 
+def no_causal_text(model: str) -> TextBankError:
+    """The error about an open_clip model of another kind."""
+    return TextBankError(
+        f'open_clip model {model!r} has no causal CLIP text transformer (SigLIP, EVA, CoCa and models with a Hugging '
+        'Face text model have another); use one of the plain CLIP models, such as RN50-quickgelu or ViT-B-16'
+    )
+
+
 class TextTower:
     """The text transformer of an open_clip model, frozen, in float32.
 
@@ -36,21 +44,27 @@ class TextTower:
 
         clip: Any = load_open_clip(model, pretrained)
         if not isinstance(clip, open_clip.CLIP) or clip.text_pool_type != 'argmax' or clip.attn_mask is None:
-            raise TextBankError(
-                f'open_clip model {model!r} has no causal CLIP text transformer; use one such as RN50-quickgelu'
-            )
+            raise no_causal_text(model)
         self.token_embedding: nn.Embedding = clip.token_embedding
-        self.positional_embedding: Tensor = clip.positional_embedding
         self.transformer: nn.Module = clip.transformer
         self.ln_final: nn.Module = clip.ln_final
-        self.text_projection: Tensor = clip.text_projection
         clip.visual = nn.Identity()  # the image tower is not needed here
-        self._clip = clip.requires_grad_(False)
+        self._clip: Any = clip.requires_grad_(False)
         self.tokeniser: Any = open_clip.get_tokenizer(model)
         self.digest = weights_digest({k: v for k, v in clip.state_dict().items() if k != 'logit_scale'})
 
     def __deepcopy__(self, memo: Any) -> TextTower:
         return self
+
+    @property
+    def positional_embedding(self) -> Tensor:
+        """``[longest text, w]``."""
+        return self._clip.positional_embedding
+
+    @property
+    def text_projection(self) -> Tensor:
+        """``[w, width]``."""
+        return self._clip.text_projection
 
     @property
     def width(self) -> int:
@@ -61,11 +75,6 @@ class TextTower:
         """Moves the tower where it is needed; nothing happens where it already is there."""
         if self.positional_embedding.device != device:
             self._clip.to(device)
-            self.positional_embedding, self.text_projection = (
-                self._clip.positional_embedding,
-                self._clip.text_projection,
-            )
-            self.attn_mask = self._clip.attn_mask
         return self
 
     def tokenise(self, text: str) -> list[int]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_a_larger_bank_of_the_same_source_will_do_another_will_not(tmp_path: Pat
     TextBankEncoder(str(tmp_path / 'larger.safetensors')).expect(source)
     with pytest.raises(TextBankError, match=r'wider\.safetensors.*width is 3.*trained with 2'):
         TextBankEncoder(str(tmp_path / 'wider.safetensors')).expect(source)
+
+
+def test_copies_share_the_bank() -> None:
+    encoder = TextBankEncoder()
+    early = copy.deepcopy(encoder)
+    bank = encoder.bank
+    late = copy.deepcopy(encoder)
+    assert late is not encoder
+    assert early.bank is bank
+    assert late.bank is bank
 
 
 def test_a_missing_bank_matters_only_when_text_is_encoded() -> None:

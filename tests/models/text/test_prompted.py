@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
+import open_clip
 import pytest
 import torch
 
@@ -33,7 +35,7 @@ def test_learns_eight_shared_vectors_and_nothing_else(encoder: OpenClipText) -> 
 
 def test_the_tower_is_built_late_and_shared_by_copies(encoder: OpenClipText) -> None:
     twin = copy.deepcopy(encoder)
-    assert encoder._shared.tower is None
+    assert encoder._shared.value is None
     twin.encode(['tree'], CPU)
     assert encoder.tower is twin.tower
     assert twin.prompt is not encoder.prompt
@@ -68,3 +70,17 @@ def test_a_missing_file_matters_only_when_text_is_encoded(tiny_clip: str) -> Non
     encoder = OpenClipText(tiny_clip, 'absent/clip.pt')
     with pytest.raises(CheckpointError, match=r'absent/clip\.pt: no such weight file'):
         encoder.encode(['tree'], CPU)
+
+
+def test_a_text_model_of_another_kind_is_refused(tmp_path: Path) -> None:
+    text = dict(context_length=20, vocab_size=49408, width=16, heads=2, layers=1)
+    config = dict(embed_dim=12, vision_cfg=dict(image_size=64, layers=[1, 1, 1, 1], width=8, patch_size=None))
+    for name, more in (
+        ('tiny-custom', dict(custom_text=True, text_cfg=text)),
+        ('tiny-hugging-face', dict(text_cfg=dict(hf_model_name='roberta-base'))),
+    ):
+        (tmp_path / f'{name}.json').write_text(json.dumps({**config, **more}))
+    open_clip.add_model_config(tmp_path)
+    for name in ('tiny-custom', 'tiny-hugging-face'):
+        with pytest.raises(TextBankError, match=f"'{name}' has no causal CLIP text .*such as RN50-quickgelu"):
+            OpenClipText(name).encode(['tree'], CPU)

@@ -68,6 +68,12 @@ def test_too_long_a_text_is_named(tower: TextTower) -> None:
         tower.encode_texts(['lamp ' * 30])
 
 
+def test_moves_as_a_whole(tiny_clip: str) -> None:
+    meta = torch.device('meta')  # as on some accelerators, parameters are replaced by the move
+    moved = TextTower(tiny_clip, None).to(meta)
+    assert {moved.positional_embedding.device, moved.text_projection.device, moved.ln_final.weight.device} == {meta}
+
+
 def test_copies_share_the_tower_and_equal_weights_the_digest(tower: TextTower, tiny_clip: str) -> None:
     assert copy.deepcopy(tower) is tower
     assert TextTower(tiny_clip, None).digest == tower.digest
