@@ -16,7 +16,7 @@ from torch import nn
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpace, LabelSpaces
 from .inputs import Inputs, Source, expand_inputs, read_image
-from .model import build_model
+from .model import build_model, load_weights
 from .pipeline import build_pipeline, inference_pipeline, prepare
 from .results import Segmentation, file_stems, save
 
@@ -26,7 +26,7 @@ class LMSegInferencer:
 
     Args:
         model: Path of a config, a config, or a built segmentor.
-        weights: Checkpoint file.
+        weights: Checkpoint file; into a built segmentor it is loaded too.
         device: Device to run on; by default an accelerator if there is one. A built segmentor stays where it is unless
             a device is given.
 
@@ -46,6 +46,8 @@ class LMSegInferencer:
         if isinstance(model, nn.Module):
             self.config: Any = getattr(model, 'cfg', {})
             self.model: Any = model.eval()
+            if weights is not None:
+                load_weights(model, weights)
         else:
             self.config = model if isinstance(model, Config) else Config.fromfile(str(model))
             self.model = build_model(self.config, weights)

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ..checkpoint import read_checkpoint
+from ..checkpoint import is_remote, read_checkpoint
 from ..errors import CheckpointError, LabelSpaceError
 from ..label_space import LabelSpaces
 from ..models.loading import label_spaces_of
@@ -30,23 +30,40 @@ def build_model(config: Config, weights: str | Path | None) -> nn.Module:
         weights: Checkpoint file; None leaves the weights random, with a warning.
 
     Returns:
-        The segmentor in evaluation mode, on the CPU.
+        The segmentor in evaluation mode, on the CPU, with the config as its ``cfg``.
 
     Raises:
         CheckpointError: The checkpoint cannot be read or does not fit.
         LabelSpaceError: Label spaces that can be read from nowhere.
     """
-    state_dict = read_checkpoint(weights)['state_dict'] if weights is not None else None
+    state_dict = _read(weights) if weights is not None else None
     model_config = copy.deepcopy(config.model)
     if state_dict is not None:
         _use_label_spaces_of(state_dict, model_config)
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmseg')):
         model = MODELS.build(model_config)
-    if state_dict is None:
+    model.cfg = config
+    if weights is None or state_dict is None:
         print_log('No weights are given: the model predicts at random.', 'current', logging.WARNING)
     else:
         _load(model, state_dict, weights)
     return model.eval()
+
+
+def load_weights(model: nn.Module, weights: str | Path) -> None:
+    """Load a checkpoint into a built segmentor.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read or does not fit.
+    """
+    _load(model, _read(weights), weights)
+
+
+def _read(weights: str | Path) -> dict[str, Any]:
+    if is_remote(weights):
+        raise CheckpointError(f'{weights}: is an address, inference reads local files; download it and give its path')
+    state_dict: dict[str, Any] = read_checkpoint(weights)['state_dict']
+    return state_dict
 
 
 def _use_label_spaces_of(state_dict: dict[str, Any], model_config: Any) -> None:
@@ -60,7 +77,7 @@ def _use_label_spaces_of(state_dict: dict[str, Any], model_config: Any) -> None:
         head.label_spaces = list(label_spaces_of(state_dict))
 
 
-def _load(model: nn.Module, state_dict: dict[str, Any], source: str | Path | None) -> None:
+def _load(model: nn.Module, state_dict: dict[str, Any], source: str | Path) -> None:
     try:
         model.load_state_dict(state_dict, strict=False)  # the segmentor itself refuses what does not fit
     except CheckpointError as error:

@@ -17,6 +17,7 @@ from mmengine.structures import PixelData
 from PIL import Image
 
 from mmlmseg.apis import LMSegInferencer
+from mmlmseg.apis.model import build_model
 from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.registry import MODELS
@@ -146,6 +147,23 @@ def test_model_without_the_files_of_its_label_spaces(real: tuple[Config, Path]) 
     config, path = real
     config.model.decode_head.label_spaces = ['nowhere/street', 'nowhere/facade']
     assert LMSegInferencer(config, path, 'cpu').label_spaces.get('facade').classes == FACADE.classes
+
+
+def test_built_model_takes_weights_and_keeps_its_pipeline(real: tuple[Config, Path]) -> None:
+    config, path = real
+    config.test_pipeline = [dict(type='Resize', scale=(32, 32)), dict(type='PackSegInputs')]
+    model = MODELS.build(config.model)
+    wanted = torch.load(path, weights_only=True)['state_dict']['decode_head.queries.position.weight']
+    assert not torch.equal(model.state_dict()['decode_head.queries.position.weight'], wanted)
+    LMSegInferencer(model, path)
+    assert torch.equal(model.state_dict()['decode_head.queries.position.weight'], wanted)
+    assert LMSegInferencer(build_model(config, path)).config.test_pipeline == config.test_pipeline
+
+
+@pytest.mark.parametrize('address', ['https://example.org/model.pth', 'openmmlab://model'])
+def test_addresses_are_refused_as_such(real: tuple[Config, Path], address: str) -> None:
+    with pytest.raises(CheckpointError, match=f'{address}: is an address.*local file'):
+        LMSegInferencer(real[0], address)
 
 
 def test_bad_checkpoints(real: tuple[Config, Path], tmp_path: Path) -> None:
