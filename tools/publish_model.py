@@ -17,7 +17,8 @@ from mmlmseg.models.text.provenance import read_provenance
 from mmlmseg.version import __version__
 
 # Where training averaged weights, `state_dict` holds the averaged ones already; `ema_state_dict` is not needed either.
-_META = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
+# The config is left out: it holds paths of the machine it was trained on, and label spaces are among the weights.
+_META = ('dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
 
 
 def origin(checkpoint: dict[str, Any]) -> str:
