@@ -98,16 +98,22 @@ def use_resume(cfg: Config, checkpoint: str) -> None:
 
     Args:
         cfg: Changed in place.
-        checkpoint: The file, or `'auto'` for the last one in the work directory (a fresh start if there is none).
+        checkpoint: The file, or `'auto'` for the last one in the work directory. If there is none, training starts
+            anew, from the `load_from` of the config if it has one.
 
     Raises:
-        CheckpointError: If the file cannot be resumed from.
+        CheckpointError: If the file cannot be read or resumed from.
     """
     found = find_latest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
     cfg.resume = found is not None
-    cfg.load_from = found
     if found is not None:
+        cfg.load_from = found
         check_checkpoint_file(found, resume=True)
+        return
+    start = cfg.get('load_from')
+    print(f'--resume: {cfg.work_dir} holds no checkpoint, training starts anew{f" from {start}" if start else ""}')
+    if start:
+        check_checkpoint_file(start)
 
 
 def use_tta(cfg: Config) -> None:

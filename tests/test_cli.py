@@ -63,10 +63,16 @@ def test_auto_scale_lr_needs_the_base_batch_size() -> None:
         cli.use_auto_scale_lr(Config())
 
 
-def test_resume_finds_and_checks_the_last_checkpoint(tmp_path: Path) -> None:
-    cfg = Config(dict(work_dir=str(tmp_path)))
+def test_resume_finds_and_checks_the_last_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start = tmp_path / 'start.pt'
+    torch.save(dict(state_dict={}), start)
+    cfg = Config(dict(work_dir=str(tmp_path), load_from=str(start)))
     cli.use_resume(cfg, 'auto')
-    assert (cfg.resume, cfg.load_from) == (False, None)  # nothing there yet: a fresh start
+    assert (cfg.resume, cfg.load_from) == (False, str(start))  # nothing there yet: a fresh start
+    assert f'{tmp_path} holds no checkpoint, training starts anew from {start}' in capsys.readouterr().out
+    cfg.load_from = str(tmp_path / 'nowhere.pt')
+    with pytest.raises(CheckpointError, match=r'nowhere\.pt: does not exist'):
+        cli.use_resume(cfg, 'auto')
 
     last = tmp_path / 'iter_4.pth'
     torch.save(dict(state_dict={}, meta={}, message_hub={}, optimizer={}, param_schedulers=[]), last)
