@@ -64,16 +64,17 @@ def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
         )
 
 
-def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = 255) -> None:
+def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = 255, reduced: bool = False) -> None:
     """Makes sure that every label id is one of a class or the ignored one.
 
     Args:
         labels: Ids [H, W].
         num_classes: K of the label space.
         ignore_index: The id that stands for no class.
+        reduced: Whether the ids were lowered by one after reading (``reduce_zero_label``).
 
     Raises:
-        DataError: Naming the ids outside.
+        DataError: Naming the ids outside, as they stand in the file.
     """
     ids = np.flatnonzero(np.bincount(labels.ravel())) if labels.dtype == np.uint8 else np.unique(labels)
     ids = ids[ids != ignore_index]
@@ -81,11 +82,15 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = 255) -> 
     if not len(outside):
         return
     advice = 'correct the labels or the class list'
-    if ids[0] >= 1 and ids[-1] == num_classes:
+    allowed = f'0..{num_classes - 1} and {ignore_index} = ignore'
+    if reduced:
+        outside = outside.astype(np.int64) + 1
+        allowed = f'1..{num_classes}, 0 and 255 = ignore, as reduce_zero_label is set'
+    elif ids[0] >= 1 and ids[-1] == num_classes:
         advice = 'ids seem to start at 1: set reduce_zero_label=True in this dataset, or subtract 1 in the files'
     raise DataError(
         f'label id {", ".join(map(str, outside[:5]))}{", ..." if len(outside) > 5 else ""} is outside the label space '
-        f'(allowed: 0..{num_classes - 1} and {ignore_index} = ignore); {advice}'
+        f'(allowed: {allowed}); {advice}'
     )
 
 
@@ -135,7 +140,8 @@ class CheckLabels(BaseTransform):
             check_size(labels, results.get('ori_shape', labels.shape))
             if results.get('seg_map_path'):
                 check_depth(results['seg_map_path'])
-            check_ids(labels, self.num_classes, self.ignore_index)
+            reduced = bool(results.get('reduce_zero_label', False))
+            check_ids(labels, self.num_classes, self.ignore_index, reduced)
         return results
 
     def __repr__(self) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +64,20 @@ def read_split(path: Path) -> list[str]:
     return names
 
 
-def read_ignore(path: Path, num_classes: int) -> int:
+def read_ignore(path: Path, free: int) -> int:
     """Reads the label id to be ignored from a ``classes.json`` (255 where it names none).
+
+    Args:
+        path: The file.
+        free: The first id, as written in the label maps, that is of no class.
 
     Raises:
         DataError: Where the id is no 8-bit number, or that of a class.
     """
     ignore = json.loads(path.read_text(encoding='utf-8')).get('ignore', IGNORE_INDEX)
-    if not isinstance(ignore, int) or not num_classes <= ignore <= IGNORE_INDEX:
+    if not isinstance(ignore, int) or not free <= ignore <= IGNORE_INDEX:
         raise DataError(
-            f'{path}: "ignore" is {ignore!r}; it must be an id from {num_classes} (the number of classes) to 255'
+            f'{path}: "ignore" is {ignore!r}; it must be an id from {free} (the first after the classes) to 255'
         )
     return ignore
 
@@ -79,21 +86,30 @@ def read_ignore(path: Path, num_classes: int) -> int:
 class FolderDataset(BaseSegDataset):
     """Semantic segmentation data in one folder; nothing but its path is needed in a config.
 
-    The folder holds ``classes.json`` (see :meth:`LabelSpace.from_json`; optional key ``ignore``, an id that counts
-    nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or png, bmp, tif, webp) and
-    ``labels/NAME.png`` with 8-bit ids. Every listed sample is looked for at the start.
+    The folder holds ``classes.json`` (see :meth:`LabelSpace.from_json`; optional key ``ignore``, an id of the label
+    maps that counts nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or png, bmp,
+    tif, webp) and ``labels/NAME.png`` with 8-bit ids. Every listed sample is looked for at the start.
 
     Args:
         data_root: The folder.
         split: Which list to read.
+        metainfo: More to know of the dataset; ``label_space`` renames its label space.
+        reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``, ``lazy_init``.
 
     Raises:
-        LabelSpaceError: Where ``classes.json`` is missing or ill-formed.
+        LabelSpaceError: Where ``classes.json`` is missing or ill-formed, or ``metainfo`` says something else.
         DataError: Where the split, an image or a label map is missing.
     """
 
-    def __init__(self, data_root: str | Path, split: str = 'train', **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data_root: str | Path,
+        split: str = 'train',
+        metainfo: Mapping[str, Any] | None = None,
+        reduce_zero_label: bool = False,
+        **kwargs: Any,
+    ) -> None:
         root = Path(data_root).expanduser()
         if not root.is_dir():
             raise DataError(f'{root}: no such folder; data_root must be the folder that holds classes.json')
@@ -103,26 +119,34 @@ class FolderDataset(BaseSegDataset):
             raise LabelSpaceError(
                 f'{root / "classes.json"}: {self.space.num_classes} classes do not fit 8-bit labels (at most 255)'
             )
-        self._ignore = read_ignore(root / 'classes.json', self.space.num_classes)
+        ignore = read_ignore(root / 'classes.json', self.space.num_classes + reduce_zero_label)
         lazy = kwargs.pop('lazy_init', False)
-        metainfo = dict(
+        known = dict(
             classes=list(self.space.classes),
             palette=[list(colour) for colour in self.space.palette],
             is_thing=list(self.space.is_thing),
             thing_classes=[c for c, thing in zip(self.space.classes, self.space.is_thing, strict=True) if thing],
         )
+        more = copy.deepcopy(dict(metainfo or {}))
+        if twice := sorted(known.keys() & more.keys()):
+            raise LabelSpaceError(
+                f'{root / "classes.json"}: metainfo={{{twice[0]!r}: ...}} would contradict it; change it in the file'
+            )
+        self.space = dataclasses.replace(self.space, name=more.setdefault('label_space', self.space.name))
         super().__init__(
             data_root=str(root),
             ann_file=f'{split}.txt',
             data_prefix=dict(img_path='images', seg_map_path='labels'),
-            metainfo=metainfo,
+            metainfo=known,
+            reduce_zero_label=reduce_zero_label,
             lazy_init=True,
             **kwargs,
         )
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
-        self._metainfo['label_space'] = self.space.name
-        if self._ignore != IGNORE_INDEX:
-            self.label_map = {self._ignore: IGNORE_INDEX}
+        self._metainfo.update(more)
+        if ignore != IGNORE_INDEX:
+            # Applied by mmseg after it lowered the ids.
+            self.label_map = {ignore - reduce_zero_label: IGNORE_INDEX}
         if not lazy:
             self.full_init()
 

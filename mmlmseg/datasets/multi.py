@@ -22,8 +22,9 @@ from .checks import CheckLabels
 class MultiDataset(Dataset):
     """Joins datasets of different label spaces; each keeps its own pipeline and metainfo.
 
-    A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names) and ``classes`` in its metainfo. Labels are checked as
-    soon as they are loaded, and whatever goes wrong with a sample is raised as a :class:`DataError` that names it.
+    A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names) and ``classes`` in its metainfo. Labels are
+    checked as soon as they are loaded, and whatever goes wrong with a sample is raised as a :class:`DataError` that
+    names it.
 
     Args:
         datasets: Configs of registered datasets (mmseg, mmdet, this package).
@@ -183,12 +184,27 @@ def _leaves(dataset: Any) -> Iterator[BaseDataset]:
             yield from _leaves(child)
 
 
+def _transform_lists(owner: Any) -> Iterator[list[Any]]:
+    """The list of transforms of a pipeline, and those nested in it: RandomApply, RandomChoice, TestTimeAug."""
+    if isinstance(owner, list):
+        yield owner
+        for transform in owner:
+            yield from _transform_lists(transform)
+    else:
+        for inner in (getattr(owner, 'transforms', None), getattr(owner, 'subroutines', None)):
+            if inner is not None:
+                yield from _transform_lists(inner)
+
+
 def _insert_check(dataset: Any, space: LabelSpace) -> None:
     for leaf in _leaves(dataset):
-        transforms = leaf.pipeline.transforms
-        places = [i for i, transform in enumerate(transforms) if isinstance(transform, LoadAnnotations)]
-        for place in reversed(places):
-            transforms.insert(place + 1, CheckLabels(space.num_classes, getattr(leaf, 'ignore_index', 255)))
+        check = CheckLabels(space.num_classes, getattr(leaf, 'ignore_index', 255))
+        for transforms in list(_transform_lists(leaf.pipeline)):
+            for i in reversed(range(len(transforms))):
+                # The branches of test-time augmentation share their transforms: what nests in these comes by twice.
+                checked = i + 1 < len(transforms) and isinstance(transforms[i + 1], CheckLabels)
+                if isinstance(transforms[i], LoadAnnotations) and not checked:
+                    transforms.insert(i + 1, check)
 
 
 def _first_unreadable(*paths: str | None) -> str | None:

@@ -29,6 +29,14 @@ def test_ids_from_1_hint_at_reduce_zero_label() -> None:
         check_ids(np.array([[1, 2, 3]], np.uint8), num_classes=3)
 
 
+def test_ids_lowered_after_reading_are_named_as_in_the_file() -> None:
+    with pytest.raises(DataError, match=r'label id 4 is outside .*allowed: 1\.\.3, 0 and 255 .*; correct the labels'):
+        check_ids(np.array([[1, 3]], np.uint8), num_classes=3, reduced=True)
+    results = dict(gt_seg_map=np.array([[0, 253]], np.uint8), reduce_zero_label=True)
+    with pytest.raises(DataError, match=r'label id 254 is outside'):
+        CheckLabels(num_classes=3)(results)
+
+
 def test_size() -> None:
     check_size(np.zeros((4, 6)), (4, 6))
     with pytest.raises(DataError, match=r'image 4x6, label 6x4'):

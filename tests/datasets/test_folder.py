@@ -55,6 +55,32 @@ def test_an_ignored_id_beside_255(make_folder: MakeFolder) -> None:
     assert (FolderDataset(root, pipeline=pipeline)[0]['gt_seg_map'] == 255).all()
 
 
+def test_an_ignored_id_of_labels_that_start_at_1(make_folder: MakeFolder) -> None:
+    root = make_folder(train=1, ignore=9)
+    labels = np.full((24, 32), 9, np.uint8)
+    labels[0, :4] = [0, 1, 3, 255]
+    cv2.imwrite(str(root / 'labels' / 'train_0.png'), labels)
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')]
+    loaded = FolderDataset(root, pipeline=pipeline, reduce_zero_label=True)[0]['gt_seg_map']
+    assert loaded[0, :5].tolist() == [255, 0, 2, 255, 255]
+    assert (loaded[1:] == 255).all()
+    (root / 'classes.json').write_text('{"classes": ["road", "sky", "car"], "ignore": 3}')
+    FolderDataset(root)
+    with pytest.raises(DataError, match=r'"ignore" is 3; it must be an id from 4'):
+        FolderDataset(root, reduce_zero_label=True)
+
+
+def test_metainfo_renames_the_space_and_adds_to_it(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_folder('street')
+    monkeypatch.chdir(root)
+    dataset = FolderDataset(root, metainfo=dict(label_space='town', licence='train.txt'))
+    assert dataset.space.name == dataset.metainfo['label_space'] == 'town'
+    assert dataset.space.classes == ('road', 'sky', 'car')
+    assert dataset.metainfo['licence'] == 'train.txt'  # no file to be read
+    with pytest.raises(LabelSpaceError, match=r"classes\.json: metainfo=\{'classes': \.\.\.\} would contradict it"):
+        FolderDataset(root, metainfo=dict(classes=['a']))
+
+
 def test_lazy_init_reads_no_list(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / 'train.txt').unlink()

@@ -163,6 +163,37 @@ def test_bad_samples(
     dataset[0], dataset[5]
 
 
+@pytest.mark.parametrize(
+    'nest',
+    [
+        lambda load: dict(type='RandomApply', transforms=[load], prob=1.0),
+        lambda load: dict(type='RandomChoice', transforms=[[load], [dict(type='RandomChoice', transforms=[[load]])]]),
+        lambda load: dict(type='KeyMapper', transforms=[load]),
+        lambda load: dict(
+            type='mmseg.TestTimeAug',
+            transforms=[
+                [dict(type='mmseg.Resize', scale=(64, 64)), dict(type='mmseg.Resize', scale=(32, 32))],
+                [dict(type='RandomApply', transforms=[load], prob=1.0)],
+                [dict(type='mmseg.PackSegInputs')],
+            ],
+        ),
+    ],
+)
+def test_labels_loaded_in_a_nested_pipeline_are_checked(
+    configs: list[dict[str, Any]], tmp_path: Path, nest: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    load_image, load_labels, pack = configs[0]['pipeline']
+    nested = nest(load_labels)
+    configs[0]['pipeline'] = [load_image, nested, *([] if nested['type'] == 'mmseg.TestTimeAug' else [pack])]
+    dataset = MultiDataset(configs)
+    assert repr(dataset.datasets[0].pipeline).count('CheckLabels') == repr(dataset.datasets[0].pipeline).count(
+        'LoadAnnotations'
+    )
+    _high_id(tmp_path / 'street')
+    with pytest.raises(DataError, match='label id 77 is outside the label space'):
+        dataset[1]
+
+
 def test_labels_loaded_after_a_resize(configs: list[dict[str, Any]], tmp_path: Path) -> None:
     load_image, load_labels, pack = configs[0]['pipeline']
     configs[0]['pipeline'] = [load_image, dict(type='mmseg.Resize', scale=(64, 48)), load_labels, pack]
