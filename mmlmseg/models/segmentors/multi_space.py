@@ -67,6 +67,8 @@ class MultiSpaceSegmentor(BaseSegmentor):
 
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
         check_label_spaces(self.decode_head.label_spaces, state_dict, f'{prefix}decode_head.')
+        if self.decode_head.text is not None:  # without its bank, the table only learns its width here
+            self.decode_head.text.prepare_for(state_dict, f'{prefix}decode_head.text.')
         check_complete(self, state_dict, prefix)
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:

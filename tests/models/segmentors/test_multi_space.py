@@ -8,7 +8,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from mmlmseg.errors import CheckpointError
+from mmlmseg.errors import CheckpointError, TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.structures import HeadOutputs
 
@@ -202,6 +202,31 @@ def test_a_checkpoint_knows_its_label_spaces(model_config, spaces, tmp_path) -> 
     save_checkpoint(dict(state_dict=nn.Linear(2, 2).state_dict()), file)
     with pytest.raises(CheckpointError, match='holds no label spaces'):
         load_checkpoint(model, file)
+
+
+def test_named_spaces_need_no_bank(model_config, make_sample, tmp_path) -> None:
+    from mmlmseg.models.text import TextBank, TextSource
+
+    names = ['sky', 'building', 'tree', 'road', 'car', 'wall', 'window', 'background']
+    bank = tmp_path / 'own.safetensors'
+    TextBank(names, torch.randn(len(names), 16), TextSource('toy', '{name}', 16, 'none')).save(bank)
+    config = model_config(text=True)
+    config['decode_head']['text'] = dict(
+        type='mmlmseg.TextTable', encoder=dict(type='mmlmseg.TextBankEncoder', bank=str(bank))
+    )
+    config['test_cfg'] = dict(keep_probabilities=True)
+    model = build(config).eval()
+    state = model.state_dict()
+    expected = model(**prepare(model, [make_sample('facade')], False), mode='predict')[0].seg_logits.data
+
+    bank.unlink()
+    loaded = MODELS.build(config).double()
+    loaded.load_state_dict(state, strict=False)
+    result = loaded.eval()(**prepare(loaded, [make_sample('facade')], False), mode='predict')[0].seg_logits.data
+    torch.testing.assert_close(result, expected)
+    with pytest.raises(TextBankError, match=r'own\.safetensors'):
+        free = LabelSpace.create('custom', ['motorbike'])
+        loaded(**prepare(loaded, [make_sample('facade', label_space=free)], False), mode='predict')
 
 
 def test_ema_weights_save_and_load_their_own_table(model_config, make_sample, tmp_path) -> None:
