@@ -51,6 +51,19 @@ def normalise_name(name: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def name_key(name: str) -> str:
+    """What a class name is told apart by: its normalised main name, where a hyphen counts as a space.
+
+    Raises:
+        LabelSpaceError: Where no letter or digit is left.
+
+    Example:
+        >>> name_key('Traffic-light, signal')
+        'traffic light'
+    """
+    return normalise_name(name)[0].replace('-', ' ')
+
+
 def default_palette(num_classes: int) -> tuple[Colour, ...]:
     """Makes well-separated colours: hues by the golden ratio, in three levels of brightness.
 
@@ -126,12 +139,13 @@ class LabelSpace:
             raise LabelSpaceError(f'label space {name!r} has no classes; list at least one name')
         normalised = [normalise_name(c) for c in shown]
         seen: dict[str, str] = {}
-        for original, (main, *_) in zip(shown, normalised):
-            if main in seen:
+        for original in shown:
+            key = name_key(original)
+            if key in seen:
                 raise LabelSpaceError(
-                    f'label space {name!r}: the classes {seen[main]!r} and {original!r} both mean {main!r}; rename one'
+                    f'label space {name!r}: the classes {seen[key]!r} and {original!r} both mean {key!r}; rename one'
                 )
-            seen[main] = original
+            seen[key] = original
         for what, given in (('synonyms', synonyms), ('things', things)):
             for c in given or ():
                 if c not in shown:
@@ -278,7 +292,6 @@ class LabelSpaces(Sequence[LabelSpace]):
             twice = sorted({n for n in names if names.count(n) > 1})
             raise LabelSpaceError(f'two label spaces are named {", ".join(twice)}; give each its own name')
         self.vocabulary: tuple[str, ...] = tuple(dict.fromkeys(name for space in spaces for name in space.names))
-        self._row = {name: i for i, name in enumerate(self.vocabulary)}
 
     @classmethod
     def from_config(cls, specs: Sequence[str | Path | Mapping[str, Any] | LabelSpace]) -> LabelSpaces:
@@ -316,15 +329,6 @@ class LabelSpaces(Sequence[LabelSpace]):
                 f'{did_you_mean(name, self.names)}'
             )
         return self._spaces[name]
-
-    def index(self, name: str) -> int:  # type: ignore[override]
-        """The position of the space of a name."""
-        self.get(name)
-        return self.names.index(name)
-
-    def rows(self, name: str) -> tuple[int, ...]:
-        """Where the classes of a space stand in the vocabulary, in the order of its ids."""
-        return tuple(self._row[n] for n in self.get(name).names)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Plain Python data, for checkpoints; :meth:`from_list` reads it."""

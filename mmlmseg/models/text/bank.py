@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import LabelSpaceError, TextBankError, did_you_mean
-from ...label_space import normalise_name
+from ...label_space import name_key
 
 FORMAT_VERSION = '1'
 SHIPPED_BANK = 'minilm'
@@ -203,6 +203,6 @@ def read_names(path: str | Path) -> list[str]:
 
 def _key(name: str) -> str:
     try:
-        return normalise_name(name)[0].replace('-', ' ')
+        return name_key(name)
     except LabelSpaceError as error:
         raise TextBankError(str(error)) from None
