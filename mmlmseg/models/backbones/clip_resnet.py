@@ -26,6 +26,7 @@ class CLIPResNet(BaseModule):
     Args:
         model: An open_clip model with a ResNet image tower, e.g. ``RN50-quickgelu``.
         pretrained: A local weight file, a hub tag of open_clip, or None for random weights.
+        init_cfg: See mmengine's BaseModule, e.g. the backbone of a checkpoint; then ``pretrained`` is not read.
 
     Raises:
         CheckpointError: Where the model is unknown or its image tower is no ResNet.
@@ -36,8 +37,10 @@ class CLIPResNet(BaseModule):
         [(1, 256, 16, 16), (1, 512, 8, 8), (1, 1024, 4, 4), (1, 2048, 2, 2)]
     """
 
-    def __init__(self, model: str = 'RN50-quickgelu', pretrained: str | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, model: str = 'RN50-quickgelu', pretrained: str | None = None, init_cfg: dict | None = None
+    ) -> None:
+        super().__init__(init_cfg)
         from open_clip.modified_resnet import ModifiedResNet
         from open_clip.utils import freeze_batch_norm_2d
 
@@ -61,7 +64,7 @@ class CLIPResNet(BaseModule):
             CheckpointError: Where they cannot be opened or do not fit.
         """
         super().init_weights()
-        if self.pretrained is None:
+        if self.init_cfg or self.pretrained is None:
             return
         clip: Any = load_open_clip(self.model, self.pretrained)
         weights = clip.visual.state_dict()

@@ -57,6 +57,20 @@ def test_a_checkpoint_needs_no_weight_file(tiny_clip: str) -> None:
         backbone.init_weights()
 
 
+def test_starts_from_the_backbone_of_a_checkpoint(tiny_clip: str, tmp_path: Path) -> None:
+    trained = CLIPResNet(tiny_clip)
+    file = str(tmp_path / 'model.pth')
+    state = {f'backbone.{name}': tensor for name, tensor in trained.state_dict().items()}
+    torch.save(dict(state_dict={**state, 'decode_head.weight': torch.zeros(1)}), file)
+    init = dict(type='Pretrained', checkpoint=file, prefix='backbone.')
+    backbone = MODELS.build(
+        dict(type='mmlmseg.CLIPResNet', model=tiny_clip, pretrained='absent/clip.pt', init_cfg=init)
+    )
+    assert not torch.equal(backbone.visual.conv1.weight, trained.visual.conv1.weight)
+    backbone.init_weights()
+    assert all(torch.equal(tensor, trained.state_dict()[name]) for name, tensor in backbone.state_dict().items())
+
+
 def test_a_transformer_is_no_resnet() -> None:
     with pytest.raises(CheckpointError, match="image tower of open_clip model 'ViT-B-32' is no ResNet"):
         CLIPResNet('ViT-B-32')
