@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.model import BaseTTAModel
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -30,24 +29,39 @@ class MultiSpaceTTA(BaseTTAModel):
         super().__init__(module, data_preprocessor)
         self.module.test_cfg = {**(self.module.test_cfg or {}), 'keep_probabilities': True}
 
+    def test_step(self, data: dict[str, Any]) -> list[SegDataSample]:
+        """Segment a batch, view by view: only the sum of the probabilities so far is kept.
+
+        Args:
+            data: ``inputs`` and ``data_samples``, each a list of views of a list of samples, as ``TestTimeAug`` and
+                ``pseudo_collate`` give them.
+
+        Returns:
+            One sample per image with ``pred_sem_seg``, long [1, H, W].
+        """
+        merged: list[SegDataSample] = []
+        for view in range(len(data['inputs'])):
+            samples = self.module.test_step({key: value[view] for key, value in data.items()})
+            merged = self.merge_preds(list(zip(merged, samples, strict=True))) if merged else samples
+        for sample in merged:
+            del sample.seg_logits
+        return merged
+
     def merge_preds(self, data_samples_list: Sequence[Sequence[SegDataSample]]) -> list[SegDataSample]:
-        """Merge the views.
+        """Sum the probabilities of views.
 
         Args:
             data_samples_list: The views of each image, with ``seg_logits``: probabilities [K, H, W] at its original
                 size and orientation.
 
         Returns:
-            One sample per image with ``pred_sem_seg``, long [1, H, W].
+            The first view of each image, with the sum as ``seg_logits`` and its classes as ``pred_sem_seg``, long
+            [1, H, W]; the others have lost theirs.
         """
-        return [_merge(views) for views in data_samples_list]
-
-
-def _merge(views: Sequence[SegDataSample]) -> SegDataSample:
-    merged = views[0]
-    total: Tensor = torch.zeros_like(merged.seg_logits.data)  # [K, H, W]
-    for view in views:
-        total += view.seg_logits.data
-        del view.seg_logits
-    merged.pred_sem_seg = PixelData(data=total.argmax(dim=0, keepdim=True))
-    return merged
+        for first, *others in data_samples_list:
+            total: Tensor = first.seg_logits.data  # [K, H, W]
+            for view in others:
+                total += view.seg_logits.data
+                del view.seg_logits
+            first.pred_sem_seg = PixelData(data=total.argmax(dim=0, keepdim=True))
+        return [views[0] for views in data_samples_list]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -22,11 +23,15 @@ class Echo(BaseModel):
     def __init__(self) -> None:
         super().__init__()
         self.test_cfg: dict = {}
+        self.given: list[weakref.ref[torch.Tensor]] = []
+        self.most_kept = 0
 
     def forward(self, inputs: list, data_samples: list, mode: str = 'predict') -> list:
         assert self.test_cfg['keep_probabilities']
+        self.most_kept = max(self.most_kept, sum(given() is not None for given in self.given))
         for image, sample in zip(inputs, data_samples, strict=True):
-            probabilities = image.flip(-1) if sample.metainfo['flip'] else image
+            probabilities = image.flip(-1) if sample.metainfo['flip'] else image.clone()
+            self.given.append(weakref.ref(probabilities))
             sample.seg_logits = PixelData(data=probabilities)
             sample.pred_sem_seg = PixelData(data=probabilities.argmax(0, keepdim=True))
         return data_samples
@@ -45,8 +50,8 @@ def _views(probabilities: list[torch.Tensor], name: str) -> dict:
 
 def test_mean_of_views_of_different_numbers_of_classes() -> None:
     generator = torch.Generator().manual_seed(0)
-    first = [torch.rand(3, 4, 5, generator=generator) for _ in range(2)]
-    second = [torch.rand(6, 4, 5, generator=generator) for _ in range(2)]
+    first = [torch.rand(3, 4, 5, generator=generator) for _ in range(3)]
+    second = [torch.rand(6, 4, 5, generator=generator) for _ in range(3)]
     model = MODELS.build(dict(type='mmlmseg.MultiSpaceTTA', module=Echo()))
     assert isinstance(model, MultiSpaceTTA)
     items = [_views(first, 'a'), _views(second, 'b')]
@@ -59,6 +64,7 @@ def test_mean_of_views_of_different_numbers_of_classes() -> None:
         assert sample.metainfo['label_space'] == f'{name}-space'
         assert 'gt_sem_seg' in sample
         assert 'seg_logits' not in sample
+    assert model.module.most_kept == 2  # the running sum of each image, however many views there are
 
 
 def test_with_real_views_and_a_real_segmentor(model_config: Callable[..., dict]) -> None:
