@@ -45,7 +45,7 @@ class TableProvenance:
 
 
 def read_provenance(state_dict: Mapping[str, Tensor]) -> TableProvenance | None:
-    """Finds the text table's provenance in the state dict of a model or of the table itself; None where it has no text table."""
+    """Finds the text table's provenance in the state dict of a model, or of the table; None where there is no table."""
     for key in state_dict:
         if key.endswith('_extra_state') and key.removesuffix('_extra_state') + 'table' in state_dict:
             return TableProvenance.unpack(state_dict[key])
