@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -13,8 +15,10 @@ from PIL import Image
 from rich.console import Console
 
 from mmlmseg.apis.demo import draw_data, read_data, run_demo
+from mmlmseg.apis.demo.data import read_labels
 from mmlmseg.apis.demo.scores import position_prior, prior_score, score
 from mmlmseg.errors import DataError, LabelSpaceError
+from mmlmseg.evaluation import MultiDatasetEvaluator
 
 SIZE = (64, 80)
 
@@ -54,8 +58,14 @@ def test_own_folders_from_the_command_line(
     folders = draw_data(tmp_path / 'data', train=2, val=2, held_out=0, size=SIZE).folders
     arguments = ['--data', ','.join(str(folder) for folder in folders[1:]), '--iterations', '2']
     monkeypatch.setattr('sys.argv', ['demo.py', *arguments, '--work-dir', str(tmp_path / 'work')])
+    monkeypatch.chdir(tmp_path)
+    validations = []
+    evaluate = MultiDatasetEvaluator.evaluate
+    monkeypatch.setattr(MultiDatasetEvaluator, 'evaluate', lambda *args: validations.append(args[1]) or evaluate(*args))
     demo.main()
+    assert validations == [4], 'the model is validated once'
     printed = capsys.readouterr().out
+    assert re.search(r'log +work/\d', printed)
     assert 'facade' in printed
     assert 'street' not in printed
     assert (tmp_path / 'work' / 'demo.png').is_file()
@@ -71,8 +81,25 @@ def test_own_folders_have_truth_in_their_space_and_a_list_of_frequent_classes(tm
         read_data([tmp_path / 'nowhere'], held_out=1)
     for label in (folders[0] / 'labels').iterdir():
         label.unlink()
-    with pytest.raises(DataError, match='labels/'):
+    with pytest.raises(DataError, match=r'no label for .* in .*labels'):
         read_data(folders, held_out=1)
+
+
+def test_labels_are_read_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / 'classes.json').write_text(json.dumps(dict(classes=['a', 'b', 'c'], ignore=7)))
+    ids = np.array([[0, 1], [2, 7]], dtype=np.uint8)
+    image = Image.fromarray(ids)
+    image.putpalette(list(range(3 * 8)))
+    image.save(tmp_path / 'palette.png')
+    assert read_labels(tmp_path, tmp_path / 'palette.png').tolist() == [[0, 1], [2, 255]]
+    for name, content, message in (
+        ('colour', np.zeros((2, 2, 3), np.uint8), 'not colours'),
+        ('outside', np.full((2, 2), 5, np.uint8), 'label id 5 is outside'),
+        ('deep', np.full((2, 2), 300, np.uint16), 'label id 300'),
+    ):
+        Image.fromarray(content).save(tmp_path / f'{name}.png')
+        with pytest.raises(DataError, match=f'{name}.png: .*{message}'):
+            read_labels(tmp_path, tmp_path / f'{name}.png')
 
 
 def test_scores() -> None:

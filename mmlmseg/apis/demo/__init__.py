@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from ...datasets.folder import read_split
 from ...label_space import LabelSpace
 from ..inferencer import LMSegInferencer
 from .data import DemoData, draw_data, read_data
@@ -47,16 +48,21 @@ def run_demo(
     for space in data.spaces:
         console.print(f'[bold]{space.name}[/bold]: {", ".join(space.classes)}', highlight=False)
     with quiet(work_dir / 'console.log'):
-        runner = train(settings, console)
-        measured = runner.val()
+        runner, measured = train(settings, console)
         checkpoint = work_dir / f'iter_{runner.max_iters}.pth'
         predictions = _predict(settings, checkpoint, data)
     console.print(_table(data, measured, predictions))
     picture = work_dir / 'demo.png'
     shown = data.held_out[:_SHOWN]
     Image.fromarray(draw_picture(shown, predictions, data.spaces, data.free)).save(picture)
-    console.print(f'picture     {picture}\ncheckpoint  {checkpoint}\nlog         {runner.log_dir}', highlight=False)
+    log = _nearby(Path(runner.log_dir))
+    console.print(f'picture     {picture}\ncheckpoint  {checkpoint}\nlog         {log}', highlight=False)
     return picture
+
+
+def _nearby(path: Path) -> Path:
+    """A path as seen from the current folder, if it is below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _predict(config: Config, checkpoint: Path, data: DemoData) -> dict[str, list[np.ndarray]]:
@@ -82,7 +88,7 @@ def _table(data: DemoData, measured: dict[str, float], predictions: dict[str, li
         table.add_column(column, justify='right')
     for folder, space in zip(data.folders, data.spaces, strict=True):
         model = Score(measured[f'{space.name}/mIoU'], measured[f'{space.name}/aAcc'])
-        size = len((folder / 'val.txt').read_text().split())
+        size = len(read_split(folder / 'val.txt'))
         table.add_row(*_cells(space, size, model, prior_score(folder, space.num_classes)))
     if all(data.free.name in image.truth for image in data.held_out):
         truths = [image.truth[data.free.name] for image in data.held_out]

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 
+from ...datasets.checks import check_depth, check_ids, check_size
 from ...datasets.drawn_scenes import SceneSpace, draw_scene, scene_space, write_folder_dataset
-from ...datasets.folder import IMAGE_SUFFIXES, files_by_name, read_ignore, read_split
+from ...datasets.folder import FolderDataset, read_ignore
 from ...errors import DataError
 from ...label_space import LabelSpace
+from ..inputs import read_image
 
 IGNORE = 255
 TRAINED_SPACES = ('street', 'facade', 'wardrobe')
@@ -105,34 +107,44 @@ def read_data(folders: Sequence[str | Path], held_out: int) -> DemoData:
         number = max(1, held_out // len(paths) + (place < held_out % len(paths)))
         for index in np.linspace(0, len(pairs) - 1, number + 2)[1:-1].round().astype(int):
             image, label = pairs[index]
-            picture = _read(image, cv2.IMREAD_COLOR)[..., ::-1]
+            picture = read_image(image)[..., ::-1]
             shown.append(HeldOut(f'{space.name}: {image.stem}', picture, {space.name: read_labels(path, label)}))
     return DemoData(paths, spaces, tuple(shown), _frequent_classes(paths, spaces))
 
 
 def image_label_pairs(folder: Path, split: str) -> Iterator[tuple[Path, Path]]:
     """Image and label file of each sample of a split."""
-    images, labels = files_by_name(folder / 'images', IMAGE_SUFFIXES), files_by_name(folder / 'labels', ('.png',))
-    for name in read_split(folder / f'{split}.txt'):
-        if name not in images or name not in labels:
-            raise DataError(
-                f'{folder}: {split}.txt lists {name!r}, but images/ or labels/ lacks it; add it or unlist it'
-            )
-        yield images[name], labels[name]
+    for sample in FolderDataset(folder, split, lazy_init=True).load_data_list():
+        yield Path(sample['img_path']), Path(sample['seg_map_path'])
 
 
 def read_labels(folder: Path, path: Path) -> np.ndarray:
-    """A label map, uint8 [H, W], with 255 for everything that is ignored."""
-    labels = _read(path, cv2.IMREAD_UNCHANGED)
-    ignore = read_ignore(folder / 'classes.json', LabelSpace.from_json(folder).num_classes)
-    return np.where(labels == ignore, IGNORE, labels).astype(np.uint8)
+    """A label map as training reads it: ids, also of a file with a palette.
 
+    Args:
+        folder: The folder dataset it belongs to.
+        path: The file.
 
-def _read(path: Path, flags: int) -> np.ndarray:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f'{path}: cannot be read as an image; replace the file')
-    return image
+    Returns:
+        uint8 [H, W], with 255 for everything that is ignored.
+
+    Raises:
+        DataError: Where the file is no map of ids of the folder's classes.
+    """
+    num_classes = LabelSpace.from_json(folder).num_classes
+    try:
+        with Image.open(path) as image:
+            labels = np.asarray(image)
+    except (OSError, SyntaxError) as error:
+        raise DataError(f'{path}: cannot be read as an image ({error}); replace the file') from error
+    try:
+        check_size(labels, labels.shape[:2])
+        check_depth(str(path))
+        labels = np.where(labels == read_ignore(folder / 'classes.json', num_classes), IGNORE, labels)
+        check_ids(labels, num_classes, IGNORE)
+    except DataError as error:
+        raise DataError(f'{path}: {error}') from None
+    return labels.astype(np.uint8)
 
 
 def _frequent_classes(folders: Sequence[Path], spaces: Sequence[LabelSpace]) -> LabelSpace:

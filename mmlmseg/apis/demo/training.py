@@ -72,6 +72,17 @@ class ProgressBar(Hook):
             self.bar.stop()
 
 
+class LastScores(Hook):
+    """Keeps what the last validation found; training validates at its end."""
+
+    def __init__(self) -> None:
+        self.scores: dict[str, float] = {}
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Takes the scores."""
+        self.scores = dict(metrics or {})
+
+
 def demo_config(path: str | Path, folders: Sequence[Path], work_dir: Path, iterations: int | None = None) -> Config:
     """The demo's config over other folders.
 
@@ -95,24 +106,25 @@ def demo_config(path: str | Path, folders: Sequence[Path], work_dir: Path, itera
     return config
 
 
-def train(config: Config, console: Console) -> Runner:
-    """Trains a model.
+def train(config: Config, console: Console) -> tuple[Runner, dict[str, float]]:
+    """Trains a model and validates it at the end.
 
     Args:
         config: Says how.
         console: Shows the progress.
 
     Returns:
-        The runner, with the trained model.
+        The runner, with the trained model, and its scores.
     """
     runner = Runner.from_cfg(config)
-    bar = ProgressBar(console)
+    bar, last = ProgressBar(console), LastScores()
     runner.register_hook(bar)
+    runner.register_hook(last)
     try:
         runner.train()
     finally:
         bar.stop()
-    return runner
+    return runner, last.scores
 
 
 @contextlib.contextmanager
