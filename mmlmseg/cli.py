@@ -14,7 +14,7 @@ from mmengine.device import is_cuda_available, is_mlu_available, is_musa_availab
 from mmengine.runner import find_latest_checkpoint
 
 from .checkpoint import check_checkpoint_file
-from .label_space import LabelSpace, default_space_name
+from .dataset_configs import innermost, space_name
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,11 +129,11 @@ def use_tta(cfg: Config) -> None:
     pipelines = cfg.get('tta_pipelines', {})
     dataset = cfg.test_dataloader.dataset
     if 'datasets' not in dataset:
-        _innermost(dataset).pipeline = _pipeline_of(cfg, pipelines, None)
+        innermost(dataset).pipeline = _pipeline_of(cfg, pipelines, None)
     else:
         names = dataset.get('names') or [None] * len(dataset.datasets)
         for name, part in zip(names, dataset.datasets):
-            _innermost(part).pipeline = _pipeline_of(cfg, pipelines, name or _dataset_name(_innermost(part)))
+            innermost(part).pipeline = _pipeline_of(cfg, pipelines, name or space_name(innermost(part)))
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
 
@@ -155,23 +155,6 @@ def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str | None) ->
         f'--tta: the config has no augmented pipeline for dataset {name or "(the only one)"!r}; add '
         f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
     )
-
-
-def _innermost(dataset: Any) -> Any:
-    """The dataset config below wrappers such as RepeatDataset, where the pipeline stands."""
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    return dataset
-
-
-def _dataset_name(dataset: Mapping[str, Any]) -> str:
-    """The name MultiDataset gives a dataset that was not named, as far as the config alone tells it."""
-    metainfo = dataset.get('metainfo') or {}
-    if 'label_space' in metainfo:
-        return str(metainfo['label_space'])
-    if dataset['type'].endswith('FolderDataset'):
-        return LabelSpace.from_json(Path(dataset['data_root']) / 'classes.json').name
-    return default_space_name(dataset['type'])
 
 
 def leave_processes() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmcv.transforms import Compose
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from ..label_space import default_space_name
+from ..dataset_configs import innermost, space_name
 from .inputs import Image
 
 
@@ -18,27 +18,30 @@ def inference_pipeline(config: Mapping[str, Any], space: str | None) -> list[dic
 
     Args:
         config: A whole config.
-        space: Label space that is asked for. Where datasets have their own test pipelines, that of the dataset with
-            this label space is used; for a free class list (None) the first one.
+        space: Name of the label space that is asked for; None for a free class list.
 
     Returns:
-        Configs of the transforms: ``test_pipeline`` if the config has that key, else from its test datasets, else
-        only packing.
+        Configs of the transforms: those of the test dataset with this label space (or else with this name), as
+        `tools/test.py` uses them; else ``test_pipeline`` of the config; else those of the first test dataset; else only
+        packing.
     """
-    pipeline = config.get('test_pipeline') or _dataset_pipeline(config, space) or [dict(type='PackSegInputs')]
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    members = [innermost(member) for member in dataset.get('datasets') or ([dataset] if dataset else [])]
+    pipeline = (
+        _pipeline_of(space, members, dataset.get('names') or ())
+        or config.get('test_pipeline')
+        or (members[0].get('pipeline') if members else None)
+        or [dict(type='PackSegInputs')]
+    )
     return [copy.deepcopy(dict(step)) for step in pipeline if not _bare(step['type']).startswith('Load')]
 
 
-def _dataset_pipeline(config: Mapping[str, Any], space: str | None) -> list[dict] | None:
-    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
-    members = dataset.get('datasets')
-    if not members:
-        return dataset.get('pipeline')
-    names = dataset.get('names') or [None] * len(members)
-    for member, name in zip(members, names, strict=True):
-        if space is not None and space in (name, default_space_name(str(member['type']))):
-            return member.get('pipeline')
-    return members[0].get('pipeline')
+def _pipeline_of(space: str | None, members: Sequence[Any], names: Sequence[str]) -> list[dict] | None:
+    """The pipeline of the dataset with a label space, or of this name."""
+    for known in ([space_name(member) if 'type' in member else None for member in members], names):
+        if space is not None and space in known:
+            return members[list(known).index(space)].get('pipeline')
+    return None
 
 
 def _bare(name: Any) -> str:
