@@ -91,3 +91,21 @@ def test_wheel_carries_what_mim_needs(tmp_path: Path) -> None:
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
     left = {path.relative_to(source) for path in source.rglob('*')} - before
     assert {path.parts[0] for path in left} <= {'mmlmseg.egg-info'}, 'building must leave no second copy of the configs'
+
+
+def test_source_distribution_names_what_the_two_commands_need() -> None:
+    """`make demo` and `make test` read these, beside the package itself."""
+    manifest = (ROOT / 'MANIFEST.in').read_text()
+    for rule in ('requirements *.txt *.sh', 'tests *', 'configs *.py', 'tools *.py'):
+        assert f'recursive-include {rule}' in manifest
+    for name in ('Makefile', 'requirements.txt', 'README.md', 'CONTRIBUTING.md'):
+        assert re.search(rf'^include .*\b{re.escape(name)}', manifest, re.MULTILINE)
+        assert (ROOT / name).is_file()
+
+
+def test_nothing_is_required_without_need() -> None:
+    required = (ROOT / 'setup.cfg').read_text().split('install_requires =')[1].split('[')[0].split()
+    code = '\n'.join(path.read_text() for path in (ROOT / 'mmlmseg').rglob('*.py'))
+    for module in ('tqdm', 'prettytable', 'rich', 'scipy', 'matplotlib', 'safetensors'):
+        used = re.search(rf'^\s*(from|import) {module}\b', code, re.MULTILINE)
+        assert bool(used) == (module in required), module

@@ -47,6 +47,14 @@ test_dataloader = val_dataloader
 train_cfg = dict(max_iters=2, val_interval=100)
 default_hooks = dict(checkpoint=dict(interval=1, save_optimizer=True), logger=dict(interval=1))
 auto_scale_lr = dict(base_batch_size=2)
+tta_model = dict(type='mmlmseg.MultiSpaceTTA')
+views = [
+    [dict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (0.5, 1.0)],
+    [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+    [dict(type='LoadAnnotations')],
+    [dict(type='PackSegInputs')],
+]
+tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=views)]
 """
 
 
@@ -89,6 +97,16 @@ def test_testing_dumps_and_draws(workplace: Path) -> None:
     assert [sample['dataset'] for sample in samples] == ['street'] * 2 + ['facade'] * 2
     assert samples[0]['pred_sem_seg']['data'].shape == (1, 64, 96)
     assert len(list((workplace / 'shown').rglob('*.png'))) == 4
+
+
+def test_testing_with_augmentation(workplace: Path) -> None:
+    done = run('test.py', workplace, 'tiny.py', 'run/iter_2.pth', '--tta', '--out', 'tta.pkl')
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert 'mean/mIoU' in done.stdout + done.stderr
+    samples = pickle.loads((workplace / 'tta.pkl').read_bytes())
+    assert [sample['dataset'] for sample in samples] == ['street'] * 2 + ['facade'] * 2
+    assert all(sample['pred_sem_seg']['data'].shape == (1, 64, 96) for sample in samples)
+    assert not any('seg_logits' in sample for sample in samples)
 
 
 def test_two_processes_train_and_test_to_the_numbers_of_one(workplace: Path) -> None:

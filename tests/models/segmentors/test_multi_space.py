@@ -224,9 +224,9 @@ def test_named_spaces_need_no_bank(model_config, make_sample, tmp_path) -> None:
     loaded.load_state_dict(state, strict=False)
     result = loaded.eval()(**prepare(loaded, [make_sample('facade')], False), mode='predict')[0].seg_logits.data
     torch.testing.assert_close(result, expected)
+    data = prepare(loaded, [make_sample('facade', label_space=LabelSpace.create('custom', ['motorbike']))], False)
     with pytest.raises(TextBankError, match=r'own\.safetensors'):
-        free = LabelSpace.create('custom', ['motorbike'])
-        loaded(**prepare(loaded, [make_sample('facade', label_space=free)], False), mode='predict')
+        loaded(**data, mode='predict')
 
 
 def test_ema_weights_save_and_load_their_own_table(model_config, make_sample, tmp_path) -> None:
