@@ -86,7 +86,7 @@ def _check_presence(path: Path) -> None:
     if not path.exists():
         if not path.parent.is_dir():
             raise CheckpointError(f'{path}: does not exist, nor does its folder')
-        raise CheckpointError(f'{path}: does not exist.{did_you_mean(path.name, _neighbours(path))}{_others(path)}')
+        raise CheckpointError(f'{path}: does not exist{_others(path)}.{did_you_mean(path.name, _neighbours(path))}')
     if path.stat().st_size == 0:
         raise CheckpointError(f'{path}: is empty; it was not written to the end{_others(path)}')
     if _starts_as_zip(path) and not zipfile.is_zipfile(path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from mmengine.device import is_cuda_available, is_mlu_available, is_musa_availab
 from mmengine.runner import find_latest_checkpoint
 
 from .checkpoint import check_checkpoint_file
+from .config import read_config
 from .dataset_configs import innermost, space_name
+from .errors import USER_ERRORS, OptionError
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +38,18 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Ends the script with one line, and status 2, where the user's config, data or checkpoint is at fault."""
+    try:
+        yield
+    except USER_ERRORS as error:
+        # From a worker of a data loader the message comes behind a traceback, its last line is the message itself.
+        message = str(error).strip().splitlines()[-1].removeprefix(f'{type(error).__module__}.{type(error).__name__}: ')
+        print(f'error: {message}', file=sys.stderr)
+        sys.exit(2)
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common options.
 
@@ -42,9 +58,12 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Returns:
         The config, with `work_dir` and `launcher` set.
+
+    Raises:
+        OptionError: If there is no such file.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
@@ -66,15 +85,15 @@ def use_amp(cfg: Config) -> None:
     """Switch the optimiser wrapper to automatic mixed precision.
 
     Raises:
-        ValueError: If there is no accelerator, or the config uses another wrapper already.
+        OptionError: If there is no accelerator, or the config uses another wrapper already.
     """
     if not has_accelerator():
-        raise ValueError(
+        raise OptionError(
             '--amp: mixed precision needs an accelerator (a GPU) and none is available here; train without --amp'
         )
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp: works with optim_wrapper type OptimWrapper, the config has {kind!r}')
+        raise OptionError(f'--amp: works with optim_wrapper type OptimWrapper, the config has {kind!r}')
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
@@ -83,10 +102,10 @@ def use_auto_scale_lr(cfg: Config) -> None:
     """Let mmengine scale the learning rate from the batch size the config was tuned for to the actual one.
 
     Raises:
-        ValueError: If the config does not say which batch size that was.
+        OptionError: If the config does not say which batch size that was.
     """
     if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-        raise ValueError(
+        raise OptionError(
             '--auto-scale-lr: the config does not say which batch size its learning rate is for; add auto_scale_lr = '
             'dict(base_batch_size=16), or drop the option'
         )
@@ -122,10 +141,10 @@ def use_tta(cfg: Config) -> None:
     The views come from `tta_pipelines`, a pipeline per dataset name, or else from `tta_pipeline`, one for all.
 
     Raises:
-        ValueError: If the config lacks the model or the pipeline of a dataset.
+        OptionError: If the config lacks the model or the pipeline of a dataset.
     """
     if 'tta_model' not in cfg:
-        raise ValueError("--tta: the config has no tta_model; add tta_model = dict(type='mmlmseg.MultiSpaceTTA')")
+        raise OptionError("--tta: the config has no tta_model; add tta_model = dict(type='mmlmseg.MultiSpaceTTA')")
     pipelines = cfg.get('tta_pipelines', {})
     dataset = cfg.test_dataloader.dataset
     if 'datasets' not in dataset:
@@ -151,7 +170,7 @@ def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str | None) ->
         return pipelines[name]
     if 'tta_pipeline' in cfg:
         return cfg.tta_pipeline
-    raise ValueError(
+    raise OptionError(
         f'--tta: the config has no augmented pipeline for dataset {name or "(the only one)"!r}; add '
         f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
     )

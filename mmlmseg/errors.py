@@ -22,6 +22,14 @@ class CheckpointError(RuntimeError):
     """A checkpoint cannot be read or does not fit the model."""
 
 
+class OptionError(ValueError):
+    """A command-line option asks for what cannot be had."""
+
+
+USER_ERRORS = (CheckpointError, DataError, LabelSpaceError, OptionError, TextBankError)
+"""What a user can mend: the message says all, a traceback would only hide it."""
+
+
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
     """Names the known words nearest to a misspelt one.
 

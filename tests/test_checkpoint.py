@@ -55,7 +55,7 @@ def test_empty_file(good: Path) -> None:
 
 
 def test_missing_file_lists_the_nearest(good: Path) -> None:
-    with pytest.raises(CheckpointError, match=r'iter_2\.pth: does not exist\. Did you mean: iter_20\.pth\?'):
+    with pytest.raises(CheckpointError, match=r'iter_2\.pth: does not exist; .*\. Did you mean: iter_20\.pth\?'):
         check_checkpoint_file(good.with_name('iter_2.pth'))
     with pytest.raises(CheckpointError, match='nor does its folder'):
         check_checkpoint_file(good.parent / 'nowhere' / 'x.pth')

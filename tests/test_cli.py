@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmlmseg import cli
-from mmlmseg.errors import CheckpointError
+from mmlmseg.errors import CheckpointError, DataError, OptionError
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -134,3 +134,16 @@ def test_tta_names_what_is_missing() -> None:
         cli.use_tta(cfg)
     with pytest.raises(ValueError, match='no tta_model'):
         cli.use_tta(Config())
+
+
+def test_a_missing_config_is_named_with_its_neighbours(config_file: Path) -> None:
+    with pytest.raises(OptionError, match=r'smal\.py: no such config file\. Did you mean: small\.py\?'):
+        cli.load_config(parse(str(config_file.with_name('smal.py'))))
+
+
+def test_what_a_user_can_mend_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match='2'), cli.one_line_errors():
+        raise DataError('Caught DataError in worker 0.\n  File "x.py"\nmmlmseg.errors.DataError: a.png: no such file')
+    assert capsys.readouterr().err == 'error: a.png: no such file\n'
+    with pytest.raises(ZeroDivisionError), cli.one_line_errors():
+        raise ZeroDivisionError

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from mmlmseg import cli
 from mmlmseg.apis import LMSegInferencer, Segmentation
-from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpaces
 from mmlmseg.visualization import percentage
 
@@ -61,15 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
     console = Console()
-    try:
+    with cli.one_line_errors():
         inferencer = LMSegInferencer(args.config, args.checkpoint, args.device)
         if args.list_label_spaces:
             show_label_spaces(inferencer.label_spaces, console)
             return 0
         results = inferencer(args.inputs, args.label_space, args.classes, args.batch_size, args.out_dir)
-    except (CheckpointError, DataError, LabelSpaceError, TextBankError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
     show_results(results, console)
     if args.out_dir:
         console.print(f'Saved label maps to {args.out_dir}/pred and pictures to {args.out_dir}/vis.', soft_wrap=True)

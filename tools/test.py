@@ -11,7 +11,7 @@ from mmlmseg import cli
 from mmlmseg.checkpoint import check_checkpoint_file
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a model and evaluate it.')
     cli.add_common_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -21,25 +21,23 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     args = parser.parse_args()
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         parser.error(f'--out: {args.out} must end in .pkl; for pictures use --show-dir')
-    return parser, args
+    return args
 
 
 def main() -> None:
-    parser, args = parse_args()
-    cfg = cli.load_config(args)
-    try:
+    args = parse_args()
+    with cli.one_line_errors():
+        cfg = cli.load_config(args)
         check_checkpoint_file(args.checkpoint)
         cfg.load_from = args.checkpoint
         if args.tta:
             cli.use_tta(cfg)
         if args.show_dir:
             cli.use_show_dir(cfg, args.show_dir)
-    except (ValueError, RuntimeError) as error:  # before anything was built: the message says all
-        parser.exit(2, f'error: {error}\n')
-    runner = Runner.from_cfg(cfg)
-    if args.out:
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
-    runner.test()
+        runner = Runner.from_cfg(cfg)
+        if args.out:
+            runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+        runner.test()
     cli.leave_processes()
 
 

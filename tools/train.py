@@ -10,26 +10,26 @@ from mmlmseg import cli
 from mmlmseg.checkpoint import check_checkpoint_file
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model.')
     cli.add_common_arguments(parser)
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from this checkpoint; without a file, from the last one in the work directory',
+        help='go on from this checkpoint; without a file, from the last one in the work directory, if there is one',
     )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs an accelerator)')
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate by the actual over the base batch size'
     )
-    return parser, parser.parse_args()
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser, args = parse_args()
-    cfg = cli.load_config(args)
-    try:
+    args = parse_args()
+    with cli.one_line_errors():
+        cfg = cli.load_config(args)
         if args.amp:
             cli.use_amp(cfg)
         if args.auto_scale_lr:
@@ -38,9 +38,7 @@ def main() -> None:
             cli.use_resume(cfg, args.resume)
         elif cfg.get('load_from'):
             check_checkpoint_file(cfg.load_from, resume=cfg.get('resume', False))
-    except (ValueError, RuntimeError) as error:  # before anything was built: the message says all
-        parser.exit(2, f'error: {error}\n')
-    Runner.from_cfg(cfg).train()
+        Runner.from_cfg(cfg).train()
     cli.leave_processes()
 
 

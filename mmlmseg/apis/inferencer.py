@@ -13,7 +13,8 @@ from mmengine.device import get_device
 from rich.progress import Progress
 from torch import nn
 
-from ..errors import LabelSpaceError
+from ..config import read_config
+from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
 from .inputs import Inputs, Source, expand_inputs, read_image
 from .model import build_model, load_weights
@@ -32,6 +33,7 @@ class LMSegInferencer:
 
     Raises:
         CheckpointError: The checkpoint cannot be read or does not fit the config.
+        OptionError: There is no such config, or no such device.
 
     Examples:
         >>> inferencer = LMSegInferencer('configs/lmseg/lmseg_r18_clash3.py', 'work_dirs/best.pth')  # doctest: +SKIP
@@ -49,10 +51,12 @@ class LMSegInferencer:
             if weights is not None:
                 load_weights(model, weights)
         else:
-            self.config = model if isinstance(model, Config) else Config.fromfile(str(model))
+            self.config = model if isinstance(model, Config) else read_config(model)
             self.model = build_model(self.config, weights)
             device = device or get_device()
         if device is not None:
+            if torch.device(device).type == 'cuda' and not torch.cuda.is_available():
+                raise OptionError(f'device {device!r}: this PyTorch sees no CUDA device; use cpu')
             self.model.to(device)
 
     @property

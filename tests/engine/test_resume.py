@@ -93,7 +93,6 @@ def test_a_seed_of_the_samplers_own_stays(script: ModuleType, folders: list[str]
     assert script.read_record(tmp_path / 'rest') == script.read_record(tmp_path / 'whole')[3:]
 
 
-@pytest.mark.slow
 def test_killed_and_resumed(script: ModuleType, folders: list[str], tmp_path: Path) -> None:
     def run(work_dir: Path, *arguments: str) -> int:
         command = [sys.executable, str(SCRIPT), str(work_dir), *folders, '--workers', '2', *arguments]
