@@ -21,7 +21,7 @@ from .training import demo_config, quiet, train
 
 __all__ = ['DemoData', 'draw_data', 'read_data', 'run_demo']
 
-_SHOWN = 3
+_SHOWN = 3  # pictures at least; where the folders are the user's, one of each
 
 
 def run_demo(
@@ -53,7 +53,7 @@ def run_demo(
         predictions = _predict(settings, checkpoint, data)
     console.print(_table(data, measured, predictions))
     picture = work_dir / 'demo.png'
-    shown = data.held_out[:_SHOWN]
+    shown = data.held_out[: max(_SHOWN, len(data.folders))]
     Image.fromarray(draw_picture(shown, predictions, data.spaces, data.free)).save(picture)
     log = _nearby(Path(runner.log_dir))
     console.print(f'picture     {picture}\ncheckpoint  {checkpoint}\nlog         {log}', highlight=False)

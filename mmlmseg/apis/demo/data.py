@@ -93,7 +93,7 @@ def draw_data(
 
 
 def read_data(folders: Sequence[str | Path], held_out: int) -> DemoData:
-    """Takes the user's folders; the pictures to show are spread over their validation lists.
+    """Takes the user's folders; the pictures to show are spread over their validation lists, one folder after another.
 
     Args:
         folders: Folder datasets.
@@ -101,15 +101,17 @@ def read_data(folders: Sequence[str | Path], held_out: int) -> DemoData:
     """
     paths = tuple(Path(folder).expanduser() for folder in folders)
     spaces = tuple(LabelSpace.from_json(path) for path in paths)
-    shown = []
+    shown: list[tuple[int, HeldOut]] = []
     for place, (path, space) in enumerate(zip(paths, spaces, strict=True)):
         pairs = list(image_label_pairs(path, 'val'))
         number = max(1, held_out // len(paths) + (place < held_out % len(paths)))
-        for index in np.linspace(0, len(pairs) - 1, number + 2)[1:-1].round().astype(int):
+        for turn, index in enumerate(np.linspace(0, len(pairs) - 1, number + 2)[1:-1].round().astype(int)):
             image, label = pairs[index]
             picture = read_image(image)[..., ::-1]
-            shown.append(HeldOut(f'{space.name}: {image.stem}', picture, {space.name: read_labels(path, label)}))
-    return DemoData(paths, spaces, tuple(shown), _frequent_classes(paths, spaces))
+            truth = {space.name: read_labels(path, label)}
+            shown.append((turn, HeldOut(f'{space.name}: {image.stem}', picture, truth)))
+    in_turn = sorted(shown, key=lambda entry: entry[0])
+    return DemoData(paths, spaces, tuple(picture for _, picture in in_turn), _frequent_classes(paths, spaces))
 
 
 def image_label_pairs(folder: Path, split: str) -> Iterator[tuple[Path, Path]]:
