@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,21 @@ def shared_data() -> Path:
     if not (folder / 'camvid11' / 'classes.json').is_file():
         pytest.skip(f'real data is absent: {folder} holds no camvid11 (set MMLMSEG_DATA)')
     return folder
+
+
+@pytest.fixture(scope='session')
+def load_script() -> Callable[[Path], ModuleType]:
+    """Imports a script by its file, as a module to call functions of."""
+
+    def load(path: Path) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,13 +21,8 @@ STEPS = 10
 
 
 @pytest.fixture(scope='module')
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('resume_run', SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(SCRIPT)
 
 
 @pytest.fixture(scope='module')

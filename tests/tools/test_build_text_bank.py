@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,13 +17,8 @@ TOOL = Path(__file__).parents[2] / 'tools' / 'build_text_bank.py'
 
 
 @pytest.fixture(scope='module')
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('build_text_bank', TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(TOOL)
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -24,14 +24,8 @@ SIZE = (64, 80)
 
 
 @pytest.fixture
-def demo() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
-    spec = importlib.util.spec_from_file_location('demo', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def demo(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(Path(__file__).resolve().parents[2] / 'tools' / 'demo.py')
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,14 +16,8 @@ from mmlmseg.registry import MODELS
 
 
 @pytest.fixture
-def infer() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / 'tools' / 'infer.py'
-    spec = importlib.util.spec_from_file_location('infer', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def infer(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(Path(__file__).resolve().parents[2] / 'tools' / 'infer.py')
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -16,14 +16,8 @@ from mmlmseg.models.text.provenance import TableProvenance
 
 
 @pytest.fixture(scope='module')
-def tool() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / 'tools' / 'publish_model.py'
-    spec = importlib.util.spec_from_file_location('publish_model', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(Path(__file__).resolve().parents[2] / 'tools' / 'publish_model.py')
 
 
 @pytest.fixture

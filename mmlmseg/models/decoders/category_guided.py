@@ -31,8 +31,15 @@ class CategoryGuidedLayer(PlainDecoderLayer):
         self.text_first = order == 'text-visual'
 
     def look_at_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
-        """Attention of ``[B, N, C]`` to the rows of the sample's space and the no-object row."""
-        assert categories.rows is not None  # the decoder has checked it
+        """Attention of ``[B, N, C]`` to the rows of the sample's space and the no-object row.
+
+        Raises:
+            ValueError: Where the model has no text rows.
+        """
+        if categories.rows is None:
+            raise ValueError(
+                'category-guided layers need text rows: give the head a text=dict(type="mmlmseg.TextTable")'
+            )
         rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
         return self.text(x, x + position, rows, rows, ~categories.valid)
 
@@ -71,23 +78,3 @@ class CategoryGuidedDecoder(PlainDecoder):
     def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
         """Makes one category-guided layer."""
         return CategoryGuidedLayer(channels, num_heads, ffn_channels, dropout, self.order)
-
-    def forward(
-        self,
-        content: Tensor,
-        position: Tensor,
-        memory: Tensor,
-        memory_position: Tensor,
-        padding: Tensor | None,
-        categories: Categories,
-    ) -> Tensor:
-        """See :meth:`PlainDecoder.forward`.
-
-        Raises:
-            ValueError: Where the categories have no text rows.
-        """
-        if categories.rows is None:
-            raise ValueError(
-                'CategoryGuidedDecoder needs text rows: give the head a text=dict(type="mmlmseg.TextTable")'
-            )
-        return super().forward(content, position, memory, memory_position, padding, categories)
