@@ -37,9 +37,7 @@ class CategoryGuidedLayer(PlainDecoderLayer):
             ValueError: Where the model has no text rows.
         """
         if categories.rows is None:
-            raise ValueError(
-                'category-guided layers need text rows: give the head a text=dict(type="mmlmseg.TextTable")'
-            )
+            raise ValueError('category-guided decoding needs text rows: give the head a text=dict(...)')
         rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
         return self.text(x, x + position, rows, rows, ~categories.valid)
 
