@@ -112,9 +112,8 @@ class MixedSampler(DatasetSampler):
         return self._draws[n * self.world_size + self.rank]
 
 
-@DATA_SAMPLERS.register_module()
-class SameDatasetSampler(DatasetSampler):
-    """Draws one dataset per step, the same on all ranks: no padding, no rank waits for another's larger images.
+class StepSampler(DatasetSampler):
+    """Draws datasets for whole steps, not for single images.
 
     Args:
         dataset: A :class:`MultiDataset`; any other dataset counts as one.
@@ -125,6 +124,11 @@ class SameDatasetSampler(DatasetSampler):
     def __init__(self, dataset: Sized, batch_size: int, **kwargs: Any) -> None:
         super().__init__(dataset, batch_size=batch_size, **kwargs)
         self._per_step = batch_size
+
+
+@DATA_SAMPLERS.register_module()
+class SameDatasetSampler(StepSampler):
+    """Draws one dataset per step, the same on all ranks: no padding, no rank waits for another's larger images."""
 
     def _place(self, n: int) -> tuple[int, int]:
         step, slot = divmod(n, self._per_step)
@@ -133,18 +137,8 @@ class SameDatasetSampler(DatasetSampler):
 
 
 @DATA_SAMPLERS.register_module()
-class DatasetPerRankSampler(DatasetSampler):
-    """Draws one dataset per step and rank (what LMSeg's published code does): no padding, mixed gradients.
-
-    Args:
-        dataset: A :class:`MultiDataset`; any other dataset counts as one.
-        batch_size: Samples per step and rank, as in the data loader.
-        **kwargs: ``ratio``, ``alpha`` and ``seed`` of :class:`DatasetSampler`.
-    """
-
-    def __init__(self, dataset: Sized, batch_size: int, **kwargs: Any) -> None:
-        super().__init__(dataset, batch_size=batch_size, **kwargs)
-        self._per_step = batch_size
+class DatasetPerRankSampler(StepSampler):
+    """Draws one dataset per step and rank (what LMSeg's published code does): no padding, mixed gradients."""
 
     def _place(self, n: int) -> tuple[int, int]:
         step, slot = divmod(n, self._per_step)
