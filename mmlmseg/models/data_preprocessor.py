@@ -17,6 +17,7 @@ from ..errors import DataError
 from ..registry import MODELS
 
 Size = tuple[int, int]
+IGNORE_INDEX = 255
 
 
 def group_sizes(sizes: Sequence[Size], divisor: int, max_padding: float) -> list[tuple[Size, list[int]]]:
@@ -151,9 +152,9 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         return batch.sub_(self.mean).div_(self.std)
 
 
-def _pad_labels(sample: SegDataSample, canvas: Size, ignore_index: int = 255) -> None:
+def _pad_labels(sample: SegDataSample, canvas: Size) -> None:
     """Pads a label map [1, h, w] at its right and bottom with the ignored id."""
     if 'gt_sem_seg' in sample:
         labels = sample.gt_sem_seg.data
         padding = (0, canvas[1] - labels.shape[-1], 0, canvas[0] - labels.shape[-2])
-        sample.gt_sem_seg = PixelData(data=F.pad(labels, padding, value=ignore_index))
+        sample.gt_sem_seg = PixelData(data=F.pad(labels, padding, value=IGNORE_INDEX))

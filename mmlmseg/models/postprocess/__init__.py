@@ -1,5 +1,5 @@
 """From query predictions to results, as pure functions."""
 
-from ..postprocess.semantic import restore, semantic_probabilities
+from .semantic import restore, semantic_probabilities
 
 __all__ = ['restore', 'semantic_probabilities']
