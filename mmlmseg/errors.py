@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class LabelSpaceError(ValueError):
@@ -28,6 +30,22 @@ class OptionError(ValueError):
 
 USER_ERRORS = (CheckpointError, DataError, LabelSpaceError, OptionError, TextBankError)
 """What a user can mend: the message says all, a traceback would only hide it."""
+
+
+@contextmanager
+def errors_of(file: str | Path) -> Iterator[None]:
+    """Puts the name of a file before what is wrong with its content.
+
+    Example:
+        >>> with errors_of('a.json'):
+        ...     raise DataError('holds nothing')
+        Traceback (most recent call last):
+        mmlmseg.errors.DataError: a.json: holds nothing
+    """
+    try:
+        yield
+    except (DataError, LabelSpaceError) as error:
+        raise type(error)(f'{file}: {error}') from None
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import LabelSpaceError, did_you_mean
+from .errors import LabelSpaceError, did_you_mean, errors_of
 
 Colour = tuple[int, int, int]
 
@@ -86,8 +86,10 @@ def default_space_name(type_name: str) -> str:
     Example:
         >>> default_space_name('mmseg.CityscapesDataset'), default_space_name('MapillaryDataset_v1')
         ('cityscapes', 'mapillary_v1')
+        >>> default_space_name('mmlmseg.CityscapesPanopticDataset')
+        'cityscapes_panoptic'
     """
-    return type_name.rsplit('.', 1)[-1].replace('Dataset', '').lower().strip('_')
+    return type_name.rsplit('.', 1)[-1].replace('Dataset', '').replace('Panoptic', '_panoptic').lower().strip('_')
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,26 @@ class LabelSpace:
         )
 
     @classmethod
-    def from_json(cls, path: str | Path) -> LabelSpace:
-        """Reads a ``classes.json`` (or the folder that holds one).
+    def from_json(
+        cls,
+        path: str | Path,
+        name: str | None = None,
+        things: Sequence[str] | None = None,
+        synonyms: Mapping[str, Sequence[str]] | None = None,
+    ) -> LabelSpace:
+        """Reads a ``classes.json`` (or the folder that holds one), or an annotation file of COCO's panoptic format.
 
-        Its keys: ``classes``; optional ``name`` (default: the folder's name), ``synonyms``, ``things``, ``palette``.
+        The keys of a ``classes.json``: ``classes``; optional ``name`` (default: the folder's name), ``synonyms``,
+        ``things``, ``palette``. Of an annotation file, ``categories`` is read (see :meth:`from_categories`).
+
+        Args:
+            path: The file or folder.
+            name: The name of the space, in place of the file's.
+            things: The countable classes, where the file does not name them.
+            synonyms: Other names by class name, in place of the file's.
 
         Raises:
-            LabelSpaceError: Where the file is missing, no JSON, or ill-formed; the file is named.
+            LabelSpaceError: Where the file is missing, no JSON, or ill-formed, or names other things; it is named.
         """
         path = Path(path)
         path = path / 'classes.json' if path.is_dir() else path
@@ -183,13 +198,35 @@ class LabelSpace:
             raise LabelSpaceError(f'{path}: no such file; a label space is read from a classes.json') from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise LabelSpaceError(f'{path}: not valid JSON ({error})') from None
-        if not isinstance(content, dict) or not isinstance(content.get('classes'), list):
-            raise LabelSpaceError(f'{path}: needs the key "classes" with a list of class names')
-        fields = {key: content.get(key) for key in ('synonyms', 'things', 'palette')}
-        try:
-            return cls.create(content.get('name') or path.resolve().parent.name, content['classes'], **fields)
-        except LabelSpaceError as error:
-            raise LabelSpaceError(f'{path}: {error}') from None
+        content = content if isinstance(content, dict) else {}
+        with errors_of(path):
+            if isinstance(content.get('categories'), list):
+                described = _describe_categories(content['categories'])
+            elif isinstance(content.get('classes'), list):
+                described = {key: content.get(key) for key in ('classes', 'synonyms', 'things', 'palette')}
+            else:
+                raise LabelSpaceError('needs the key "classes" with a list of class names')
+            if things is not None and set(things) != set(described['things'] or things):
+                raise LabelSpaceError(
+                    f'its things are {", ".join(described["things"])}, but the config says '
+                    f'{", ".join(things) or "none"}; leave them out of the config, or correct the file'
+                )
+            described['things'] = things or described['things']
+            described['synonyms'] = synonyms or described.get('synonyms')
+            return cls.create(name or content.get('name') or path.resolve().parent.name, **described)
+
+    @classmethod
+    def from_categories(cls, name: str, categories: Sequence[Mapping[str, Any]]) -> LabelSpace:
+        """Reads the ``categories`` of a panoptic annotation file in COCO's format; labels are places in this list.
+
+        Args:
+            name: The name of the space.
+            categories: Each with ``id``, ``name`` and ``isthing``; ``color`` where all have one.
+
+        Raises:
+            LabelSpaceError: Where a category lacks one of these, or the classes are unusable.
+        """
+        return cls.create(name, **_describe_categories(categories))
 
     @classmethod
     def from_metainfo(cls, name: str, metainfo: Mapping[str, Any]) -> LabelSpace:
@@ -225,7 +262,8 @@ class LabelSpace:
         """Builds a space from what a config says.
 
         Args:
-            spec: A path to a ``classes.json`` or its folder; ``dict(dataset='CityscapesDataset', name=...)``;
+            spec: A path to a ``classes.json`` or its folder; ``dict(path=..., things=[...], ...)`` with the
+                arguments of :meth:`from_json`; ``dict(dataset='CityscapesDataset', name=...)``;
                 ``dict(name=..., classes=[...], ...)`` with the arguments of :meth:`create`; what :meth:`to_dict` gave;
                 or a space.
 
@@ -236,6 +274,8 @@ class LabelSpace:
             return spec
         if isinstance(spec, (str, Path)):
             return cls.from_json(spec)
+        if 'path' in spec:
+            return cls.from_json(**spec)
         if 'dataset' in spec:
             return cls.from_dataset(**spec)
         if 'is_thing' in spec:
@@ -243,8 +283,8 @@ class LabelSpace:
         if 'classes' in spec and 'name' in spec:
             return cls.create(**spec)
         raise LabelSpaceError(
-            'a label space is the path of a classes.json, dict(dataset=TYPE) or dict(name=..., classes=[...]); '
-            f'got {spec}'
+            'a label space is the path of a classes.json, dict(path=...), dict(dataset=TYPE) or '
+            f'dict(name=..., classes=[...]); got {spec}'
         )
 
     @property
@@ -256,6 +296,20 @@ class LabelSpace:
     def names(self) -> tuple[str, ...]:
         """The normalised main names, in the order of the ids: what is embedded."""
         return tuple(normalise_name(c)[0] for c in self.classes)
+
+    @property
+    def things(self) -> tuple[str, ...]:
+        """The countable classes, as the dataset writes them."""
+        return tuple(c for c, is_thing in zip(self.classes, self.is_thing, strict=True) if is_thing)
+
+    def to_metainfo(self) -> dict[str, Any]:
+        """The inverse of :meth:`from_metainfo`, with the mask ``is_thing``: plain Python, for OpenMMLab's datasets."""
+        return dict(
+            classes=list(self.classes),
+            palette=[list(colour) for colour in self.palette],
+            is_thing=list(self.is_thing),
+            thing_classes=list(self.things),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python data, for checkpoints; :meth:`from_dict` reads it."""
@@ -271,6 +325,19 @@ class LabelSpace:
             is_thing=tuple(data['is_thing']),
             palette=tuple((r, g, b) for r, g, b in data['palette']),
         )
+
+
+def _describe_categories(categories: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The arguments of :meth:`LabelSpace.create` that COCO's categories stand for."""
+    for category in categories:
+        if not isinstance(category, Mapping) or not {'id', 'name', 'isthing'} <= category.keys():
+            raise LabelSpaceError(f'the category {category} needs "id", "name" and "isthing"; is this a panoptic file?')
+    names = [str(category['name']).strip() for category in categories]
+    return dict(
+        classes=names,
+        things=[name for name, category in zip(names, categories, strict=True) if category['isthing']],
+        palette=[c['color'] for c in categories] if all('color' in c for c in categories) else None,
+    )
 
 
 class LabelSpaces(Sequence[LabelSpace]):

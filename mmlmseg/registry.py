@@ -11,6 +11,7 @@ from mmengine.registry import EVALUATOR as ROOT_EVALUATOR
 from mmengine.registry import LOOPS as ROOT_LOOPS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import VISUALIZERS as ROOT_VISUALIZERS
 from mmengine.registry import Registry
@@ -28,3 +29,4 @@ METRICS = _child(ROOT_METRICS, 'mmlmseg.evaluation')
 EVALUATOR = _child(ROOT_EVALUATOR, 'mmlmseg.evaluation')
 VISUALIZERS = _child(ROOT_VISUALIZERS, 'mmlmseg.visualization')
 LOOPS = _child(ROOT_LOOPS, 'mmlmseg.engine')
+OPTIM_WRAPPERS = _child(ROOT_OPTIM_WRAPPERS, 'mmlmseg.engine')

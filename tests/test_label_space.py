@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,56 @@ def test_reading_classes_json(tmp_path) -> None:
         LabelSpace.from_json(folder)
 
 
+def test_a_config_gives_a_file_other_synonyms(tmp_path: Path) -> None:
+    file = tmp_path / 'classes.json'
+    file.write_text(json.dumps(dict(name='s', classes=['sky', 'car'], synonyms={'car': ['auto']}, things=['car'])))
+    given = LabelSpace.from_config(dict(path=str(tmp_path), synonyms={'sky': ['Skies']}))
+    assert given == LabelSpace.create('s', ['sky', 'car'], synonyms={'sky': ['skies']}, things=['car'])
+    assert LabelSpace.from_config(dict(path=str(tmp_path))).synonyms == ((), ('auto',))
+    with pytest.raises(LabelSpaceError, match=r"classes\.json: .*synonyms name the unknown class 'cart'.*car"):
+        LabelSpace.from_config(dict(path=str(tmp_path), synonyms={'cart': ['auto']}))
+
+
+def test_reading_with_a_name_and_things_of_the_config(tmp_path) -> None:
+    file = tmp_path / 'classes.json'
+    file.write_text(json.dumps(dict(classes=['sky', 'car', 'person'])))
+    wanted = LabelSpace.create('street', ['sky', 'car', 'person'], things=['person', 'car'])
+    assert LabelSpace.from_config(dict(path=tmp_path, name='street', things=['person', 'car'])) == wanted
+    assert wanted.things == ('car', 'person')
+    for things in ([], ['car']):
+        file.write_text(json.dumps(dict(classes=['sky', 'car'], things=things)))
+        assert LabelSpace.from_json(file, things=['car']).things == ('car',)
+    for things in ([], ['sky'], ['car', 'sky']):
+        with pytest.raises(LabelSpaceError, match=r'classes\.json: its things are car, but the config says'):
+            LabelSpace.from_json(file, things=things)
+
+
+def test_reading_the_categories_of_an_annotation_file(tmp_path) -> None:
+    file = tmp_path / 'panoptic_val.json'
+    categories = [
+        dict(id=9, name='sky-other-merged', isthing=0, color=[1, 2, 3]),
+        dict(id=4, name=' car', isthing=1, color=[4, 5, 6]),
+    ]
+    file.write_text(json.dumps(dict(images=[], annotations=[], categories=categories)))
+    wanted = LabelSpace.create('x', ['sky-other-merged', 'car'], things=['car'], palette=[(1, 2, 3), (4, 5, 6)])
+    assert LabelSpace.from_config(dict(path=file, name='x')) == wanted == LabelSpace.from_categories('x', categories)
+    with pytest.raises(LabelSpaceError, match='its things are car, but the config says sky'):
+        LabelSpace.from_json(file, things=['sky'])
+    del categories[0]['color'], categories[1]['isthing']
+    file.write_text(json.dumps(dict(categories=categories)))
+    with pytest.raises(
+        LabelSpaceError, match=r'panoptic_val\.json: the category .* car.*needs \"id\", .*a panoptic file'
+    ):
+        LabelSpace.from_json(file)
+
+
+def test_metainfo_and_back(spaces: list[LabelSpace]) -> None:
+    metainfo = spaces[0].to_metainfo()
+    assert json.loads(json.dumps(metainfo)) == metainfo
+    assert LabelSpace.from_metainfo('street', metainfo) == spaces[0]
+    assert metainfo['is_thing'] == [False, False, False, False, True]
+
+
 def test_reading_registered_datasets() -> None:
     space = LabelSpace.from_config(dict(dataset='CityscapesDataset'))
     assert (space.name, space.num_classes, space.palette[0]) == ('cityscapes', 19, (128, 64, 128))
@@ -109,6 +160,7 @@ def test_reading_registered_datasets() -> None:
 
 def test_small_helpers() -> None:
     assert default_space_name('mmseg.ADE20KDataset') == 'ade20k'
+    assert default_space_name('mmlmseg.ADE20KPanopticDataset') == 'ade20k_panoptic'
     assert did_you_mean('xyz', ['camvid11']) == ''
     palette = default_palette(60)
     assert len(set(palette)) == 60

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from .checks import CheckLabels
+from .coco_panoptic import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, PanopticDataset
 from .folder import FolderDataset
 from .mapillary import MapillaryVistas65Dataset
 from .multi import MultiDataset
+from .panoptic_transforms import LoadPanopticAnnotations, PackPanopticInputs
 from .samplers import DatasetPerRankSampler, MixedSampler, SameDatasetSampler
 
 __all__ = [
+    'ADE20KPanopticDataset',
+    'COCOPanopticDataset',
     'CheckLabels',
+    'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
     'FolderDataset',
+    'LoadPanopticAnnotations',
     'MapillaryVistas65Dataset',
     'MixedSampler',
     'MultiDataset',
+    'PackPanopticInputs',
+    'PanopticDataset',
     'SameDatasetSampler',
 ]

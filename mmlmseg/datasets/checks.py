@@ -10,8 +10,11 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
 
-from ..errors import DataError
+from ..errors import DataError, LabelSpaceError
+from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
+
+IGNORE_INDEX = 255
 
 _FILE_ENDS = {'.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9', '.png': b'IEND\xaeB`\x82'}
 
@@ -41,6 +44,18 @@ def check_image_file(path: str) -> None:
         raise DataError(f'the image is damaged or cut off ({error}); replace the file') from None
 
 
+def check_class_count(space: LabelSpace) -> None:
+    """Makes sure that the labels of a space fit 8 bits, as mmseg loads them.
+
+    Raises:
+        LabelSpaceError: Where they do not.
+    """
+    if space.num_classes > IGNORE_INDEX:
+        raise LabelSpaceError(
+            f'label space {space.name!r}: {space.num_classes} classes do not fit 8-bit labels (at most {IGNORE_INDEX})'
+        )
+
+
 def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
     """Makes sure that a label map is a map of ids, as large as its image.
 
@@ -53,8 +68,8 @@ def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
     """
     if labels.ndim != 2:
         raise DataError(
-            f'the label map has shape {tuple(labels.shape)}, not (height, width); '
-            'save one 8-bit class id per pixel (mode L or P), not colours'
+            f'the label map has shape {tuple(labels.shape)}, not (height, width); save one 8-bit class id per pixel '
+            "(mode L or P), not colours (COCO's panoptic PNG files need mmlmseg.LoadPanopticAnnotations)"
         )
     if tuple(labels.shape) != tuple(image_size):
         raise DataError(
@@ -64,7 +79,7 @@ def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
         )
 
 
-def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = 255, reduced: bool = False) -> None:
+def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_INDEX, reduced: bool = False) -> None:
     """Makes sure that every label id is one of a class or the ignored one.
 
     Args:
@@ -123,7 +138,7 @@ class CheckLabels(BaseTransform):
         ignore_index: The id that stands for no class.
     """
 
-    def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
+    def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
         self.num_classes = num_classes
         self.ignore_index = ignore_index
 

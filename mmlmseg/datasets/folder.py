@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from mmseg.datasets import BaseSegDataset
 from ..errors import DataError, LabelSpaceError, did_you_mean
 from ..label_space import LabelSpace
 from ..registry import DATASETS
+from .checks import IGNORE_INDEX, check_class_count
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
-IGNORE_INDEX = 255
 
 
 def files_by_name(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
@@ -84,28 +84,33 @@ def read_ignore(path: Path, free: int) -> int:
 
 @DATASETS.register_module()
 class FolderDataset(BaseSegDataset):
-    """Semantic segmentation data in one folder; nothing but its path is needed in a config.
+    """Semantic or panoptic segmentation data in one folder; nothing but its path is needed in a config.
 
     The folder holds ``classes.json`` (see :meth:`LabelSpace.from_json`; optional key ``ignore``, an id of the label
     maps that counts nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or png, bmp,
-    tif, webp) and ``labels/NAME.png`` with 8-bit ids. Every listed sample is looked for at the start.
+    tif, webp) and ``labels/NAME.png`` with 8-bit ids. ``instances/NAME.png`` with 8-bit or 16-bit ids of segments
+    (0 = none) tells the things of an image apart, for ``mmlmseg.LoadPanopticAnnotations``. Every listed sample is
+    looked for at the start.
 
     Args:
         data_root: The folder.
         split: Which list to read.
+        things: The countable classes, where ``classes.json`` does not name them.
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``, ``lazy_init``.
 
     Raises:
-        LabelSpaceError: Where ``classes.json`` is missing or ill-formed, or ``metainfo`` says something else.
-        DataError: Where the split, an image or a label map is missing.
+        LabelSpaceError: Where ``classes.json`` is missing or ill-formed, or ``things`` or ``metainfo`` say something
+            else.
+        DataError: Where the split, an image, a label map or, with a folder of them, a map of segments is missing.
     """
 
     def __init__(
         self,
         data_root: str | Path,
         split: str = 'train',
+        things: Sequence[str] | None = None,
         metainfo: Mapping[str, Any] | None = None,
         reduce_zero_label: bool = False,
         **kwargs: Any,
@@ -114,19 +119,11 @@ class FolderDataset(BaseSegDataset):
         if not root.is_dir():
             raise DataError(f'{root}: no such folder; data_root must be the folder that holds classes.json')
         self.split = split
-        self.space = LabelSpace.from_json(root)
-        if self.space.num_classes > IGNORE_INDEX:
-            raise LabelSpaceError(
-                f'{root / "classes.json"}: {self.space.num_classes} classes do not fit 8-bit labels (at most 255)'
-            )
+        self.space = LabelSpace.from_json(root, things=things)
+        check_class_count(self.space)
         ignore = read_ignore(root / 'classes.json', self.space.num_classes + reduce_zero_label)
         lazy = kwargs.pop('lazy_init', False)
-        known = dict(
-            classes=list(self.space.classes),
-            palette=[list(colour) for colour in self.space.palette],
-            is_thing=list(self.space.is_thing),
-            thing_classes=[c for c, thing in zip(self.space.classes, self.space.is_thing, strict=True) if thing],
-        )
+        known = self.space.to_metainfo()
         more = copy.deepcopy(dict(metainfo or {}))
         if twice := sorted(known.keys() & more.keys()):
             raise LabelSpaceError(
@@ -136,7 +133,7 @@ class FolderDataset(BaseSegDataset):
         super().__init__(
             data_root=str(root),
             ann_file=f'{split}.txt',
-            data_prefix=dict(img_path='images', seg_map_path='labels'),
+            data_prefix=dict(img_path='images', seg_map_path='labels', panoptic_path='instances'),
             metainfo=known,
             reduce_zero_label=reduce_zero_label,
             lazy_init=True,
@@ -150,33 +147,37 @@ class FolderDataset(BaseSegDataset):
         if not lazy:
             self.full_init()
 
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The description of a sample before its pipeline, with ``space``, its label space."""
+        return {**super().get_data_info(idx), 'space': self.space}
+
     def load_data_list(self) -> list[dict[str, Any]]:
         """Lists the samples of the split.
 
         Returns:
-            One dict per sample, as mmseg's transforms want it.
+            One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances.
 
         Raises:
-            DataError: Where the split, an image or a label map is missing.
+            DataError: Where the split or a file of a sample is missing.
         """
         split_file = Path(self.ann_file)
         names = read_split(split_file)
-        files = dict(
-            image=files_by_name(Path(self.data_prefix['img_path']), IMAGE_SUFFIXES),
-            label=files_by_name(Path(self.data_prefix['seg_map_path']), ('.png',)),
-        )
-        for what, known in files.items():
-            missing = [name for name in names if name not in known]
+        kinds = dict(img_path=('image', IMAGE_SUFFIXES), seg_map_path=('label', ('.png',)))
+        if Path(self.data_prefix['panoptic_path']).is_dir():
+            kinds['panoptic_path'] = ('instance map', ('.png',))
+        files: dict[str, dict[str, Path]] = {}
+        for key, (what, suffixes) in kinds.items():
+            folder = self.data_prefix[key]
+            files[key] = files_by_name(Path(folder), suffixes)
+            missing = [name for name in names if name not in files[key]]
             if missing:
-                folder = self.data_prefix['img_path' if what == 'image' else 'seg_map_path']
                 raise DataError(
                     f'{split_file}: no {what} for {missing[0]!r} in {folder} ({len(missing)} of {len(names)} missing); '
-                    f'add the file or take the name off the list.{_hint(missing[0], known)}'
+                    f'add the file or take the name off the list.{_hint(missing[0], files[key])}'
                 )
         return [
             dict(
-                img_path=str(files['image'][name]),
-                seg_map_path=str(files['label'][name]),
+                {key: str(found[name]) for key, found in files.items()},
                 label_map=self.label_map,
                 reduce_zero_label=self.reduce_zero_label,
                 seg_fields=[],

@@ -22,7 +22,7 @@ from .checks import CheckLabels
 class MultiDataset(Dataset):
     """Joins datasets of different label spaces; each keeps its own pipeline and metainfo.
 
-    A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names) and ``classes`` in its metainfo. Labels are
+    A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names), ``classes`` and ``is_thing`` in its metainfo. Labels are
     checked as soon as they are loaded, and whatever goes wrong with a sample is raised as a :class:`DataError` that
     names it.
 
@@ -89,7 +89,11 @@ class MultiDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``datasets``: what is known of each dataset by name, as plain Python (``size`` once it is known)."""
+        """``datasets``: what is known of each dataset by name, as plain Python.
+
+        ``size`` once it is known, and ``category_ids``, the ids of the classes in the annotation file, where there is
+        one.
+        """
         described: dict[str, dict[str, Any]] = {}
         for i, (name, space) in enumerate(zip(self.names, self.spaces, strict=True)):
             described[name] = dict(
@@ -98,6 +102,8 @@ class MultiDataset(Dataset):
                 palette=[list(colour) for colour in space.palette],
                 is_thing=list(space.is_thing),
             )
+            if category_ids := self.datasets[i].metainfo.get('category_ids'):
+                described[name]['category_ids'] = list(category_ids)
             if self._fully_initialized:
                 described[name]['size'] = self.sizes[i]
         return dict(datasets=described)
@@ -150,8 +156,8 @@ class MultiDataset(Dataset):
 
     def _stamp(self, which: int) -> dict[str, Any]:
         space = self.spaces[which]
-        # The classes let the model see that it means the same by the name of the space.
-        return dict(dataset=self.names[which], label_space=space.name, classes=space.classes)
+        # Classes and things let the model see that it means the same by the name of the space.
+        return dict(dataset=self.names[which], label_space=space.name, classes=space.classes, is_thing=space.is_thing)
 
     def _describe(self, which: int, inner: int, error: Exception) -> str:
         info = self.datasets[which].get_data_info(inner)

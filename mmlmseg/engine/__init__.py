@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .loops import ResumableTrainLoop
+from .optim_wrapper import BFloat16OptimWrapper
 
-__all__ = ['ResumableTrainLoop']
+__all__ = ['BFloat16OptimWrapper', 'ResumableTrainLoop']

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..label_space import LabelSpaces
+from ..label_space import LabelSpace, LabelSpaces
 from ..registry import MODELS
+from ..taxonomy import SAME_NAMES, Taxonomy
 from .precision import at_least_float32, no_autocast
 from .structures import Categories
 
-__all__ = ['LinearClassifier', 'TextClassifier', 'mask_classes']
+__all__ = ['Classifier', 'LinearClassifier', 'TextClassifier', 'UnifiedClassifier', 'mask_classes']
 
 
 def mask_classes(logits: Tensor, valid: Tensor) -> Tensor:
@@ -30,8 +33,32 @@ def mask_classes(logits: Tensor, valid: Tensor) -> Tensor:
     return logits.masked_fill(~valid[:, None], -torch.inf)
 
 
+class Classifier(BaseModule):
+    """What turns decoded queries into class logits. Most have one column for each class of a sample's own space."""
+
+    def forward(self, queries: Tensor, categories: Categories) -> Tensor:
+        """Computes class logits.
+
+        Args:
+            queries: ``[L, B, N, C]``.
+            categories: What the samples may be classified as.
+
+        Returns:
+            ``[L, B, N, K + 1]``, finite, no-object last.
+        """
+        raise NotImplementedError
+
+    def valid(self, categories: Categories) -> Tensor:
+        """The columns of the logits that exist for each sample, ``[B, K + 1]`` bool."""
+        return categories.valid
+
+    def trained_columns(self, space: LabelSpace) -> tuple[int | None, ...]:
+        """The column that a query of each class of a space is trained to; None for a class that is not trained."""
+        return tuple(range(space.num_classes))
+
+
 @MODELS.register_module()
-class TextClassifier(BaseModule):
+class TextClassifier(Classifier):
     """Aligns segment queries with text rows (LMSeg, section 3.3, equation 1).
 
     Logits are cosine similarities over a temperature; the paper writes a bare dot product, whose scale would depend on
@@ -83,7 +110,7 @@ class TextClassifier(BaseModule):
 
 
 @MODELS.register_module()
-class LinearClassifier(BaseModule):
+class LinearClassifier(Classifier):
     """One linear layer per label space: MaskFormer's with one space, the multi-head baseline with several.
 
     Args:
@@ -124,3 +151,54 @@ class LinearClassifier(BaseModule):
             classes = F.pad(own[..., :-1], (0, width - own.shape[-1]))
             logits.append(torch.cat([classes, own[..., -1:]], dim=-1))
         return torch.stack(logits, dim=1) + idle
+
+
+@MODELS.register_module()
+class UnifiedClassifier(Classifier):
+    """One linear layer over a taxonomy that unites all label spaces: the manual-taxonomy baseline (section 4.2).
+
+    Training: every sample is classified among all unified classes, also those its dataset does not annotate.
+    Evaluation: the asked space's classes take the logits of their unified classes, and no other class takes part. Where
+    the taxonomy merges classes of one space, they get equal logits, of which the first wins.
+
+    Args:
+        channels: C, the width of the queries.
+        label_spaces: The spaces of the model.
+        taxonomy: See :meth:`Taxonomy.from_config`.
+        init_cfg: See mmengine's BaseModule.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        label_spaces: LabelSpaces,
+        taxonomy: str | Mapping[str, Any] = SAME_NAMES,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.taxonomy = Taxonomy.from_config(taxonomy, label_spaces)
+        self.layer = nn.Linear(channels, len(self.taxonomy.classes) + 1)
+
+    def forward(self, queries: Tensor, categories: Categories) -> Tensor:
+        logits = self.layer(queries)  # [L, B, N, U + 1]
+        if self.training:
+            return logits
+        index = self._asked(categories).clamp(min=0)  # [B, K + 1]
+        return logits.gather(-1, index[None, :, None].expand(*logits.shape[:3], -1))
+
+    def valid(self, categories: Categories) -> Tensor:
+        if self.training:
+            return categories.valid.new_ones(len(categories.spaces), self.layer.out_features)
+        return self._asked(categories) >= 0
+
+    def trained_columns(self, space: LabelSpace) -> tuple[int | None, ...]:
+        return self.taxonomy.columns[space.name]
+
+    def _asked(self, categories: Categories) -> Tensor:
+        """The unified class of each column of the asked spaces, -1 where there is none: long ``[B, K + 1]``."""
+        width = categories.valid.shape[1] - 1
+        rows = []
+        for space in categories.spaces:
+            columns = [-1 if column is None else column for column in self.taxonomy.columns[space]]
+            rows.append([*columns, *[-1] * (width - len(columns)), self.layer.out_features - 1])
+        return torch.tensor(rows, device=categories.valid.device)

@@ -17,7 +17,8 @@ from ..errors import DataError
 from ..registry import MODELS
 
 Size = tuple[int, int]
-IGNORE_INDEX = 255
+PADDING = dict(gt_sem_seg=255, gt_panoptic_seg=0)
+"""What the maps of a sample are padded with: the ignored id, and the number of no segment."""
 
 
 def group_sizes(sizes: Sequence[Size], divisor: int, max_padding: float) -> list[tuple[Size, list[int]]]:
@@ -66,9 +67,9 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
     """Normalises images and stacks those of like size; a batch becomes one tensor per group.
 
     The samples come back in the order of the groups; ``batch_index`` in their metainfo is their place in the incoming
-    batch. In training, groups are joined while little padding is added and label maps are padded with 255. At test
-    only equal sizes share a tensor, so that a prediction does not depend on its neighbours, and label maps stay as
-    they are.
+    batch. In training, groups are joined while little padding is added, and label maps are padded with 255, panoptic
+    maps with 0. At test only equal sizes share a tensor, so that a prediction does not depend on its neighbours, and
+    the maps stay as they are.
 
     Args:
         mean: Of each channel, in the order of the output (RGB where ``bgr_to_rgb``).
@@ -138,11 +139,12 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
                 f'{sample.metainfo.get("img_path", "an image")}: shape {tuple(image.shape)}, '
                 f'not ({len(self.mean)}, height, width); load it in colour'
             )
-        if training and 'gt_sem_seg' in sample and sample.gt_sem_seg.shape != image.shape[-2:]:
-            raise DataError(
-                f'{sample.metainfo.get("img_path", "an image")}: image {tuple(image.shape[-2:])} and label map '
-                f'{tuple(sample.gt_sem_seg.shape)} differ in size; in training, load labels before resizing'
-            )
+        for key in PADDING if training else ():
+            if key in sample and sample.get(key).shape != image.shape[-2:]:
+                raise DataError(
+                    f'{sample.metainfo.get("img_path", "an image")}: image {tuple(image.shape[-2:])} and {key} '
+                    f'{tuple(sample.get(key).shape)} differ in size; in training, load labels before resizing'
+                )
 
     def _stack(self, images: Sequence[Tensor], canvas: Size) -> Tensor:
         """Normalises the images of a group at once; the padding holds the mean, and so ends up 0."""
@@ -153,8 +155,10 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
 
 
 def _pad_labels(sample: SegDataSample, canvas: Size) -> None:
-    """Pads a label map [1, h, w] at its right and bottom with the ignored id."""
-    if 'gt_sem_seg' in sample:
-        labels = sample.gt_sem_seg.data
-        padding = (0, canvas[1] - labels.shape[-1], 0, canvas[0] - labels.shape[-2])
-        sample.gt_sem_seg = PixelData(data=F.pad(labels, padding, value=IGNORE_INDEX))
+    """Pads the maps [1, h, w] of a sample at their right and bottom."""
+    for key, value in PADDING.items():
+        if key in sample:
+            field: PixelData = sample.get(key)
+            padding = (0, canvas[1] - field.shape[-1], 0, canvas[0] - field.shape[-2])
+            padded = PixelData(data=F.pad(field.data, padding, value=value), metainfo=field.metainfo)
+            sample.set_data({key: padded})

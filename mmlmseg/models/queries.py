@@ -22,6 +22,7 @@ class SharedQueries(BaseModule):
         channels: C, the width of a query.
         label_spaces: Unused; every query module is built with them.
         num_queries: N.
+        learn_content: Let contents start from a learned embedding instead, as in LMSeg's published code.
         init_cfg: See mmengine's BaseModule.
     """
 
@@ -30,11 +31,13 @@ class SharedQueries(BaseModule):
         channels: int,
         label_spaces: LabelSpaces | None = None,
         num_queries: int = 100,
+        learn_content: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.num_queries = num_queries
         self.position = nn.Embedding(num_queries, channels)
+        self.content = nn.Embedding(num_queries, channels) if learn_content else None
 
     def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Gives each sample its queries.
@@ -46,4 +49,5 @@ class SharedQueries(BaseModule):
             Contents and positions, both ``[B, N, C]``.
         """
         position = self.position.weight.expand(len(spaces), -1, -1)  # [B, N, C]
-        return torch.zeros_like(position), position
+        content = torch.zeros_like(position) if self.content is None else self.content.weight.expand_as(position)
+        return content, position

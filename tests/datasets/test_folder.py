@@ -10,6 +10,7 @@ import pytest
 
 from mmlmseg.datasets import FolderDataset
 from mmlmseg.errors import DataError, LabelSpaceError
+from mmlmseg.label_space import LabelSpace
 
 MakeFolder = Callable[..., Path]
 
@@ -79,6 +80,36 @@ def test_metainfo_renames_the_space_and_adds_to_it(make_folder: MakeFolder, monk
     assert dataset.metainfo['licence'] == 'train.txt'  # no file to be read
     with pytest.raises(LabelSpaceError, match=r"classes\.json: metainfo=\{'classes': \.\.\.\} would contradict it"):
         FolderDataset(root, metainfo=dict(classes=['a']))
+
+
+def test_things_of_the_config(make_folder: MakeFolder) -> None:
+    root = make_folder('street')
+    assert FolderDataset(root).metainfo['thing_classes'] == []
+    dataset = FolderDataset(root, things=['car', 'sky'])
+    assert dataset.space == LabelSpace.from_config(dict(path=root, things=['sky', 'car']))
+    assert dataset.metainfo['is_thing'] == [False, True, True]
+    assert dataset.get_data_info(0)['space'] is dataset.space
+    with pytest.raises(
+        LabelSpaceError, match=r"classes\.json: .*things name the unknown class 'cra'.*Did you mean: car"
+    ):
+        FolderDataset(root, things=['cra'])
+    (root / 'classes.json').write_text(json.dumps(dict(classes=['road', 'sky', 'car'], things=['car'])))
+    assert FolderDataset(root, things=['car']).space.things == ('car',)
+    with pytest.raises(
+        LabelSpaceError, match=r'classes\.json: its things are car, but the config says sky; leave them'
+    ):
+        FolderDataset(root, things=['sky'])
+
+
+def test_instances_are_looked_for_where_there_is_a_folder_of_them(make_folder: MakeFolder) -> None:
+    root = make_folder(train=2, val=0)
+    assert 'panoptic_path' not in FolderDataset(root).get_data_info(0)
+    (root / 'instances').mkdir()
+    cv2.imwrite(str(root / 'instances' / 'train_0.png'), np.zeros((24, 32), np.uint8))
+    with pytest.raises(DataError, match=r"train\.txt: no instance map for 'train_1' in .*instances \(1 of 2 missing\)"):
+        FolderDataset(root)
+    cv2.imwrite(str(root / 'instances' / 'train_1.png'), np.zeros((24, 32), np.uint8))
+    assert FolderDataset(root).get_data_info(1)['panoptic_path'] == str(root / 'instances' / 'train_1.png')
 
 
 def test_lazy_init_reads_no_list(make_folder: MakeFolder) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmlmseg.label_space import LabelSpaces
-from mmlmseg.models.classifiers import LinearClassifier, TextClassifier, mask_classes
+from mmlmseg.models.classifiers import LinearClassifier, TextClassifier, UnifiedClassifier, mask_classes
 from mmlmseg.models.structures import Categories
 
 
@@ -85,3 +85,39 @@ def test_idle_linear_layers_get_a_zero_gradient(spaces) -> None:
 def test_a_text_classifier_needs_text() -> None:
     with pytest.raises(ValueError, match='needs text rows'):
         TextClassifier(6)(torch.randn(1, 1, 4, 6), Categories(('a',), torch.ones(1, 4, dtype=torch.bool)))
+
+
+class TestUnified:
+    """Over `street` (5 classes) and `facade` (3), which share `building`: 7 unified classes."""
+
+    @pytest.fixture
+    def asked(self) -> Categories:
+        valid = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 1]], dtype=torch.bool)
+        return Categories(('street', 'facade'), valid)
+
+    def test_training_classifies_among_all(self, spaces, asked: Categories) -> None:
+        classifier = UnifiedClassifier(4, LabelSpaces(spaces))
+        queries = torch.randn(2, 2, 3, 4)
+        assert torch.equal(classifier(queries, asked), classifier.layer(queries))
+        assert classifier.valid(asked).tolist() == [[True] * 8] * 2
+        assert [classifier.trained_columns(space) for space in spaces] == [(0, 1, 2, 3, 4), (5, 6, 1)]
+
+    def test_evaluation_takes_the_columns_of_the_space(self, spaces, asked: Categories) -> None:
+        classifier = UnifiedClassifier(4, LabelSpaces(spaces)).eval()
+        queries = torch.randn(2, 2, 3, 4)
+        logits, everything = classifier(queries, asked), classifier.layer(queries)
+        assert torch.equal(classifier.valid(asked), asked.valid)
+        assert torch.equal(logits[:, 0], everything[:, 0][..., [0, 1, 2, 3, 4, 7]])
+        assert torch.equal(logits[:, 1][..., [0, 1, 2, 5]], everything[:, 1][..., [5, 6, 1, 7]])
+        assert torch.isfinite(logits).all()
+
+    def test_classes_left_out_are_never_predicted(self, spaces, asked: Categories, tmp_path) -> None:
+        table = 'universal\tstreet\tfacade\nhouse\tbuilding\t{wall, window, building}\n\t{sky, tree, road, car}\t\n'
+        (tmp_path / 't.tsv').write_text(table)
+        classifier = UnifiedClassifier(4, LabelSpaces(spaces), dict(file=str(tmp_path / 't.tsv'))).eval()
+        assert classifier.valid(asked).tolist() == [
+            [False, True, False, False, False, True],
+            [True] * 3 + [False] * 2 + [True],
+        ]
+        assert classifier.trained_columns(spaces[0]) == (None, 0, None, None, None)
+        assert torch.isfinite(classifier(torch.randn(1, 2, 3, 4), asked)).all()

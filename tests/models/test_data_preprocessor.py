@@ -64,6 +64,28 @@ def test_equals_one_image_at_a_time(mixed: list[Sample], training: bool, bgr_to_
     assert 'batch_index' not in mixed[0]['data_samples']  # the incoming samples stay as they were
 
 
+@pytest.mark.parametrize('training', [True, False])
+def test_panoptic_truth(mixed: list[Sample], training: bool) -> None:
+    for sample in mixed[1:]:  # one has none
+        labels = sample['data_samples'].gt_sem_seg.data
+        ids = torch.randint(0, 4, labels.shape, dtype=torch.int32)
+        truth = PixelData(data=ids, metainfo=dict(labels=[3, 1, 3], crowd=[False, True, False]))
+        sample['data_samples'].gt_panoptic_seg = truth
+    for sample in make()(batch_of(mixed), training)['data_samples']:
+        original = mixed[sample.batch_index]['data_samples']
+        if sample.batch_index == 0:
+            assert 'gt_panoptic_seg' not in sample
+            continue
+        ids, (h, w) = original.gt_panoptic_seg.data, sample.img_shape
+        if training:
+            height, width = sample.pad_shape
+            ids = F.pad(ids, (0, width - w, 0, height - h), value=0)
+            assert sample.gt_sem_seg.shape == sample.gt_panoptic_seg.shape
+        assert sample.gt_panoptic_seg.data.equal(ids)
+        assert sample.gt_panoptic_seg.data.dtype == torch.int32
+        assert (sample.gt_panoptic_seg.labels, sample.gt_panoptic_seg.crowd) == ([3, 1, 3], [False, True, False])
+
+
 def test_groups_of_a_batch(mixed: list[Sample]) -> None:
     out = make()(batch_of(mixed), training=True)
     assert [tuple(group.shape) for group in out['inputs']] == [(3, 3, 64, 64), (2, 3, 128, 160)]
@@ -124,9 +146,12 @@ def test_bad_batches(make_sample: Callable[..., Sample]) -> None:
     with pytest.raises(DataError, match=r'grey\.png: shape \(1, 64, 64\).*in colour'):
         make()(batch_of([{**sample, 'inputs': sample['inputs'][:1]}]), True)
     small = {**sample, 'inputs': sample['inputs'][:, :32]}
-    with pytest.raises(DataError, match=r'grey\.png: image \(32, 64\) and label map \(64, 64\)'):
+    with pytest.raises(DataError, match=r'grey\.png: image \(32, 64\) and gt_sem_seg \(64, 64\)'):
         make()(batch_of([small]), True)
     make()(batch_of([small]), False)
+    sample['data_samples'].gt_panoptic_seg = PixelData(data=torch.zeros(1, 64, 32, dtype=torch.int32))
+    with pytest.raises(DataError, match=r'grey\.png: image \(64, 64\) and gt_panoptic_seg \(64, 32\)'):
+        make()(batch_of([sample]), True)
 
 
 def test_nothing_goes_into_a_checkpoint() -> None:

@@ -21,13 +21,12 @@ model = dict(
             num_heads=8,
             ffn_channels=2048,
             dropout=0.1,
-            order='visual-text',
         ),
         text=dict(
             type='mmlmseg.TextTable',
             encoder=dict(type='mmlmseg.OpenClipText', model='RN50-quickgelu', pretrained='openai'),
         ),
-        classifier=dict(type='mmlmseg.TextClassifier', tau=0.07),
+        classifier=dict(type='mmlmseg.TextClassifier'),
         criterion=dict(
             type='mmlmseg.SetCriterion', class_weight=1.0, focal_weight=20.0, dice_weight=1.0, no_object_weight=0.1
         ),

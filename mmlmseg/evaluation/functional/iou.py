@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from ...errors import DataError
+from .histogram import check_ignore_index, outside, pair_counts
 
 
 class ClassAreas(NamedTuple):
@@ -48,24 +47,17 @@ def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_
         DataError: A value outside its range, or different shapes.
 
     Examples:
+        >>> import torch
         >>> joint_histogram(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 255]), num_classes=2)
         tensor([[1, 1],
                 [0, 1]])
     """
-    if num_classes > ignore_index:
-        raise DataError(f'ignore_index {ignore_index} is also a class id: {num_classes} classes need it to be larger.')
-    if prediction.shape != label.shape:
-        raise DataError(f'prediction {tuple(prediction.shape)} and label {tuple(label.shape)} differ in size.')
-    if prediction.numel() == 0:
-        return torch.zeros(num_classes, num_classes, dtype=torch.long, device=prediction.device)
-    _check_range('predicted', prediction, num_classes - 1)
-    _check_range('label', label, ignore_index)
+    check_ignore_index(ignore_index, num_classes)
     rows = ignore_index + 1  # every legal label gets a row: cheaper than masking the ignored pixels out first
-    joint = label.to(torch.int32, copy=True).mul_(num_classes).add_(prediction)
-    histogram = torch.bincount(joint.flatten(), minlength=rows * num_classes).view(rows, num_classes)
+    histogram = pair_counts(label, prediction, (rows, num_classes), names=('label', 'predicted'))
     strangers = histogram[num_classes:ignore_index].any(1).nonzero()
     if strangers.numel():
-        raise _outside('label', num_classes + int(strangers[0]), num_classes - 1)
+        raise outside('label', num_classes + int(strangers[0]), num_classes - 1)
     return histogram[:num_classes]
 
 
@@ -85,6 +77,7 @@ def iou_scores(areas: ClassAreas) -> IoUScores:
         Scores per class and their means over the classes that have one.
 
     Examples:
+        >>> import torch
         >>> areas = class_areas(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 255]), num_classes=3)
         >>> iou_scores(areas).iou
         tensor([0.5000, 0.5000,    nan], dtype=torch.float64)
@@ -93,13 +86,3 @@ def iou_scores(areas: ClassAreas) -> IoUScores:
     iou = intersect / (prediction + label - intersect)
     accuracy = intersect / label
     return IoUScores(iou, accuracy, iou.nanmean(), accuracy.nanmean(), intersect.sum() / label.sum())
-
-
-def _check_range(what: str, values: Tensor, largest: int) -> None:
-    low, high = (int(value) for value in values.aminmax())
-    if low < 0 or high > largest:
-        raise _outside(what, low if low < 0 else high, largest)
-
-
-def _outside(what: str, value: int, largest: int) -> DataError:
-    return DataError(f'{what} id {value} is outside 0..{largest}.')

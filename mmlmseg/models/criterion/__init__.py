@@ -2,6 +2,6 @@
 
 from .criterion import SetCriterion
 from .matching import match
-from .targets import semantic_targets
+from .targets import segment_targets, semantic_targets, unite_segments
 
-__all__ = ['SetCriterion', 'match', 'semantic_targets']
+__all__ = ['SetCriterion', 'match', 'segment_targets', 'semantic_targets', 'unite_segments']

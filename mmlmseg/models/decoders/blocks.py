@@ -2,7 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+class UnprojectedAttention(nn.Module):
+    """Multi-head attention without key and value projections, for use in place of :class:`torch.nn.MultiheadAttention`.
+
+    The heads split the channels of keys and values as they come; only queries and outputs have a linear layer. Equals
+    torch's module with the identity as key and value projection.
+
+    Args:
+        channels: C.
+        num_heads: Heads; must divide C.
+        dropout: On attention weights.
+    """
+
+    def __init__(self, channels: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.query = nn.Linear(channels, channels)
+        self.output = nn.Linear(channels, channels)
+        for layer in (self.query, self.output):
+            nn.init.zeros_(layer.bias)  # as in torch's module
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: Literal[False] = False,
+    ) -> tuple[Tensor, None]:
+        """``[B, N, C]`` from ``[B, S, C]``, with a ``[B, S]`` mask that is True where a key must not be seen."""
+        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (self.query(query), key, value))
+        visible = None if key_padding_mask is None else ~key_padding_mask[:, None, None]  # [B, 1, 1, S]
+        dropout = self.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(q, k, v, visible, dropout)  # [B, heads, N, C / heads]
+        return self.output(attended.transpose(1, 2).flatten(2)), None
 
 
 class Attention(nn.Module):
@@ -12,11 +52,16 @@ class Attention(nn.Module):
         channels: C.
         num_heads: Heads; must divide C.
         dropout: On attention weights and on the output.
+        project_keys_values: Give keys and values a linear layer each; queries and outputs always have one.
     """
 
-    def __init__(self, channels: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, channels: int, num_heads: int, dropout: float, project_keys_values: bool = True) -> None:
         super().__init__()
-        self.attention = nn.MultiheadAttention(channels, num_heads, dropout=dropout, batch_first=True)
+        self.attention: nn.Module
+        if project_keys_values:
+            self.attention = nn.MultiheadAttention(channels, num_heads, dropout=dropout, batch_first=True)
+        else:
+            self.attention = UnprojectedAttention(channels, num_heads, dropout)
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(channels)
 

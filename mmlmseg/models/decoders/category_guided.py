@@ -23,11 +23,20 @@ class CategoryGuidedLayer(PlainDecoderLayer):
         ffn_channels: Hidden width of the feed-forward block.
         dropout: Everywhere in the layer.
         order: Which of image and text comes first (Table 5: ``visual-text`` is better).
+        project_keys_values: See :class:`Attention`; of the attention to image and to text.
     """
 
-    def __init__(self, channels: int, num_heads: int, ffn_channels: int, dropout: float, order: Order) -> None:
-        super().__init__(channels, num_heads, ffn_channels, dropout)
-        self.text = Attention(channels, num_heads, dropout)
+    def __init__(
+        self,
+        channels: int,
+        num_heads: int,
+        ffn_channels: int,
+        dropout: float,
+        order: Order,
+        project_keys_values: bool,
+    ) -> None:
+        super().__init__(channels, num_heads, ffn_channels, dropout, project_keys_values)
+        self.text = Attention(channels, num_heads, dropout, project_keys_values)
         self.text_first = order == 'text-visual'
 
     def look_at_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
@@ -61,18 +70,23 @@ class CategoryGuidedDecoder(PlainDecoder):
     Args:
         channels: C, the width of queries, memory and text rows.
         order: Which cross-attention comes first, ``visual-text`` or ``text-visual``.
+        project_keys_values: False leaves the key and value projections out of both cross-attentions, as LMSeg's
+            published code does.
         **kwargs: As :class:`PlainDecoder`.
 
     Raises:
         ValueError: On any other order.
     """
 
-    def __init__(self, channels: int, order: Order = 'visual-text', **kwargs: Any) -> None:
+    def __init__(
+        self, channels: int, order: Order = 'visual-text', project_keys_values: bool = True, **kwargs: Any
+    ) -> None:
         if order not in ('visual-text', 'text-visual'):
             raise ValueError(f'order must be "visual-text" or "text-visual", got {order!r}')
         self.order: Order = order
+        self.project_keys_values = project_keys_values
         super().__init__(channels, **kwargs)
 
     def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
         """Makes one category-guided layer."""
-        return CategoryGuidedLayer(channels, num_heads, ffn_channels, dropout, self.order)
+        return CategoryGuidedLayer(channels, num_heads, ffn_channels, dropout, self.order, self.project_keys_values)

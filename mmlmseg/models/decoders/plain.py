@@ -19,12 +19,15 @@ class PlainDecoderLayer(nn.Module):
         num_heads: Heads of each attention.
         ffn_channels: Hidden width of the feed-forward block.
         dropout: Everywhere in the layer.
+        project_keys_values: See :class:`Attention`; of the attention to the image.
     """
 
-    def __init__(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> None:
+    def __init__(
+        self, channels: int, num_heads: int, ffn_channels: int, dropout: float, project_keys_values: bool = True
+    ) -> None:
         super().__init__()
         self.among_queries = Attention(channels, num_heads, dropout)
-        self.visual = Attention(channels, num_heads, dropout)
+        self.visual = Attention(channels, num_heads, dropout, project_keys_values)
         self.feed_forward = FeedForward(channels, ffn_channels, dropout)
 
     def look_around(self, x: Tensor, position: Tensor) -> Tensor:

@@ -14,12 +14,13 @@ from torch import Tensor
 from ...errors import LabelSpaceError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
-from ..criterion import semantic_targets
+from ..criterion import segment_targets, unite_segments
 from ..loading import EXTRA_STATE, check_label_spaces, difference
 from ..packing import pack
 from ..pixel_features import MaskEmbedding, PixelFeatureExtractor
 from ..postprocess import semantic_probabilities
 from ..structures import Categories, HeadOutputs, Targets
+from ..text.variation import drop_absent, present_classes
 
 AskedSpace = str | LabelSpace
 
@@ -42,6 +43,7 @@ class QueryHead(BaseModule):
         text: Config of the text table; None for methods without text.
         channels: C, the width of queries, memory and text rows.
         mask_channels: Width of the per-pixel embeddings; ``channels`` by default.
+        drop_absent: In training, the probability of a class that a sample does not show to be taken off its list.
         init_cfg: See mmengine's BaseModule.
     """
 
@@ -61,6 +63,7 @@ class QueryHead(BaseModule):
         text: dict[str, Any] | None = None,
         channels: int = 256,
         mask_channels: int | None = None,
+        drop_absent: float = 0.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -76,6 +79,7 @@ class QueryHead(BaseModule):
         self.mask_embedding = MaskEmbedding(channels, mask_channels)
         self.text = MODELS.build({**text, **per_space}) if text is not None else None
         self.classifier = MODELS.build({**classifier, **per_space})
+        self.drop_absent = drop_absent
         self.criterion = MODELS.build(criterion)
 
     def categories(self, spaces: Sequence[AskedSpace], width: int | None = None) -> Categories:
@@ -99,6 +103,35 @@ class QueryHead(BaseModule):
         columns = torch.arange(width + 1, device=device)
         valid = (columns < torch.tensor(sizes, device=device)[:, None]) | (columns == width)
         return Categories(spaces=names, valid=valid)
+
+    def categories_to_learn(self, metas: Sequence[dict[str, Any]], targets: Sequence[Targets]) -> Categories:
+        """What samples are classified as in training: their spaces, less what ``drop_absent`` takes off their lists."""
+        categories = self.categories([self.asked_space(meta) for meta in metas])
+        if not self.drop_absent:
+            return categories
+        return drop_absent(categories, present_classes(targets, categories.valid.shape[1] - 1), self.drop_absent)
+
+    def space_of(self, meta: dict[str, Any]) -> LabelSpace:
+        """The label space that a sample asks for, see :meth:`asked_space`."""
+        asked = self.asked_space(meta)
+        return self.label_spaces.get(asked) if isinstance(asked, str) else asked
+
+    def things_of(self, meta: dict[str, Any]) -> tuple[bool, ...]:
+        """Which classes of the space that a sample asks for are things.
+
+        Raises:
+            LabelSpaceError: Where its dataset has other things than this model.
+        """
+        space = self.space_of(meta)
+        theirs = tuple(meta.get('is_thing', space.is_thing))
+        if theirs != space.is_thing:
+            named = ', '.join(name for name, thing in zip(space.classes, theirs, strict=True) if thing) or 'none'
+            raise LabelSpaceError(
+                f'label space {space.name!r}: the things of its dataset are {named}; those of the model '
+                f'{", ".join(space.things) or "none"}; name the same in both, as in dict(path=..., things=[...]) of '
+                'label_spaces'
+            )
+        return space.is_thing
 
     def asked_space(self, meta: dict[str, Any]) -> AskedSpace:
         """The label space that a sample's metainfo names; a model of one space needs no name.
@@ -148,21 +181,57 @@ class QueryHead(BaseModule):
         return HeadOutputs(
             class_logits=self.classifier(hidden, categories),
             mask_logits=self.mask_embedding(hidden, pixels.mask),
-            valid=categories.valid,
+            valid=self.classifier.valid(categories),
         )
 
     def targets(self, samples: Sequence[SegDataSample]) -> Targets:
-        """The truth of equally padded samples."""
-        seg = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in samples])  # [B, H, W]
-        return semantic_targets(seg, self.ignore_index)
+        """The truth of equally padded samples: the segments of ``gt_panoptic_seg`` where a sample has it, else every
+        class of ``gt_sem_seg`` as one segment.
+
+        Raises:
+            LabelSpaceError: Where a label is outside its sample's label space.
+        """
+        maps, united, columns = zip(*(self._segments(sample) for sample in samples), strict=True)
+        segments = torch.stack(maps)  # [B, H, W]
+        for sample, largest, ids in zip(samples, segments.amax((1, 2)).tolist(), united, strict=True):
+            if largest >= len(ids):
+                raise LabelSpaceError(
+                    f'{sample.metainfo.get("img_path", "a sample")}: label {largest - 1} is outside label space '
+                    f'{self.space_of(sample.metainfo).name!r} of {len(ids) - 1} classes; check the labels of the '
+                    'dataset against its class list, and reduce_zero_label'
+                )
+        if any(ids != list(range(len(ids))) for ids in united):
+            segments = torch.stack([segments.new_tensor(ids)[own] for ids, own in zip(united, maps, strict=True)])
+        width = max(map(len, columns))
+        labels = segments.new_tensor([[0, *own, *[0] * (width - len(own))] for own in columns])
+        return segment_targets(segments, labels)
+
+    def _segments(self, sample: SegDataSample) -> tuple[Tensor, list[int], list[int]]:
+        """Segment ids of a sample (long [H, W], 0 is void), what each id, with 0, becomes once segments of one class
+        are united, and the column that each united segment is trained to."""
+        space = self.space_of(sample.metainfo)
+        columns = self.classifier.trained_columns(space)
+        if 'gt_panoptic_seg' in sample:
+            truth = sample.gt_panoptic_seg
+            segments = truth.data[0].long()
+            trained = [None if crowd else columns[c] for c, crowd in zip(truth.labels, truth.crowd, strict=True)]
+            things = self.things_of(sample.metainfo)
+            separate = [things[c] for c in truth.labels]
+        else:
+            seg = sample.gt_sem_seg.data[0].long()
+            segments = torch.where(seg != self.ignore_index, seg + 1, 0)
+            trained, separate = list(columns), [False] * len(columns)
+        ids, classes = unite_segments(trained, separate)
+        return segments, [0, *ids], classes
 
     def loss(
         self, feats: Sequence[Tensor], samples: Sequence[SegDataSample], train_cfg: Any = None
     ) -> dict[str, Tensor]:
         """mmseg's head interface: the losses of one batch of equally padded images."""
         metas = [sample.metainfo for sample in samples]
-        outputs = self(feats, self._padded(metas, samples), self.categories([self.asked_space(m) for m in metas]))
-        return self.criterion([outputs], [self.targets(samples)])
+        targets = [self.targets(samples)]
+        outputs = self(feats, self._padded(metas, samples), self.categories_to_learn(metas, targets))
+        return self.criterion([outputs], targets)
 
     def predict(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], test_cfg: Any = None) -> Tensor:
         """mmseg's head interface: class probabilities ``[B, K_max, H, W]`` at the padded size.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.structures import PixelData
@@ -11,12 +11,22 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..loading import check_complete, check_label_spaces
-from ..postprocess import restore, semantic_probabilities
+from ..postprocess import PanopticThresholds, panoptic_segments, restore, semantic_probabilities
 from ..structures import Categories, HeadOutputs
 
+TASKS = ('semantic', 'panoptic')
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
+
+
+class _Prediction(NamedTuple):
+    """What the final layer says of one sample, in the columns of its own label space."""
+
+    class_logits: Tensor  # [N, K + 1]
+    valid: Tensor  # [K + 1]
+    mask_logits: Tensor  # [N, h, w]
 
 
 @MODELS.register_module()
@@ -30,13 +40,15 @@ class MultiSpaceSegmentor(BaseSegmentor):
         backbone: Config of any backbone that returns maps, fine first.
         decode_head: Config of the head, see :class:`QueryHead`.
         train_cfg: Unused; OpenMMLab configs hold it.
-        test_cfg: ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), as test-time augmentation
-            needs them.
+        test_cfg: ``tasks`` lists the results to make, ``semantic`` (the default) or ``panoptic`` or both. ``panoptic``
+            holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by name.
+            ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), as test-time augmentation needs them.
         data_preprocessor: Config of the preprocessor.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
-        ValueError: Where a SyncBN would be trained: ranks whose batches fall into different numbers of groups would
+        LabelSpaceError: Where thresholds name an unknown label space.
+        ValueError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different numbers of groups would
             wait for each other for ever.
     """
 
@@ -54,6 +66,10 @@ class MultiSpaceSegmentor(BaseSegmentor):
         self.decode_head = MODELS.build(decode_head)
         self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
+        self.tasks = tuple(self.test_cfg.get('tasks', ('semantic',)))
+        if not self.tasks or not set(self.tasks) <= set(TASKS):
+            raise ValueError(f'test_cfg.tasks is {list(self.tasks)}; choose from {", ".join(TASKS)}')
+        self.thresholds = _thresholds(self.test_cfg.get('panoptic', {}), self.decode_head.label_spaces)
         self.num_classes = self.out_channels = self.decode_head.out_channels
         self.align_corners = self.decode_head.align_corners
         self._register_load_state_dict_pre_hook(self._check_checkpoint)
@@ -99,7 +115,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
         targets = [head.targets(samples) for _, samples in groups]
-        categories = head.categories([head.asked_space(sample.metainfo) for sample in data_samples])
+        categories = head.categories_to_learn([sample.metainfo for sample in data_samples], targets)
         outputs = []
         first = 0
         for images, samples in groups:
@@ -118,27 +134,40 @@ class MultiSpaceSegmentor(BaseSegmentor):
                 :class:`LabelSpace` made of a free class list.
 
         Returns:
-            The samples in the order they came in, with ``pred_sem_seg`` ``[1, H, W]`` at the original size.
+            The samples in the order they came in, with the results of the tasks at the original size: ``pred_sem_seg``
+            ``[1, H, W]``, class ids; ``pred_panoptic_seg`` ``[1, H, W]``, int32 segment ids from 1, 0 is void, with the
+            lists ``labels`` and ``scores`` of the segments.
         """
         done = []
         for images, samples in _groups(inputs, data_samples):
             outputs = self.encode_decode(images, samples)
             size = (images.shape[-2], images.shape[-1])
             for b, sample in enumerate(samples):
-                num_classes = int(outputs.valid[b].sum()) - 1
-                columns = [*range(num_classes), -1]  # without the columns of larger spaces in the group
-                probabilities = semantic_probabilities(
-                    outputs.class_logits[-1, b : b + 1][..., columns],
-                    outputs.valid[b : b + 1, columns],
-                    outputs.mask_logits[-1, b : b + 1],
-                    size,
-                )[0]  # [K, H, W]
-                probabilities = restore(probabilities, sample.metainfo)
-                sample.pred_sem_seg = PixelData(data=probabilities.argmax(dim=0, keepdim=True))
-                if self.test_cfg.get('keep_probabilities'):
-                    sample.seg_logits = PixelData(data=probabilities)
+                space = self.decode_head.space_of(sample.metainfo)
+                columns = [*range(space.num_classes), -1]  # without the columns of larger spaces in the group
+                own = _Prediction(
+                    outputs.class_logits[-1, b][:, columns], outputs.valid[b, columns], outputs.mask_logits[-1, b]
+                )
+                if 'semantic' in self.tasks:
+                    self._add_semantic(sample, own, size)
+                if 'panoptic' in self.tasks:
+                    self._add_panoptic(sample, own, size, space)
                 done.append(sample)
         return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
+
+    def _add_semantic(self, sample: SegDataSample, own: _Prediction, size: tuple[int, int]) -> None:
+        scores = semantic_probabilities(own.class_logits[None], own.valid[None], own.mask_logits[None], size)[0]
+        scores = restore(scores, sample.metainfo)  # [K, H, W]
+        sample.pred_sem_seg = PixelData(data=scores.argmax(dim=0, keepdim=True))
+        if self.test_cfg.get('keep_probabilities'):
+            sample.seg_logits = PixelData(data=scores)
+
+    def _add_panoptic(self, sample: SegDataSample, own: _Prediction, size: tuple[int, int], space: LabelSpace) -> None:
+        is_thing = torch.tensor(self.decode_head.things_of(sample.metainfo), device=own.valid.device)
+        thresholds = self.thresholds.get(space.name, self.thresholds[None])
+        segments = panoptic_segments(*own, is_thing, size, sample.metainfo, thresholds)
+        described = dict(labels=segments.labels.tolist(), scores=segments.scores.tolist())
+        sample.pred_panoptic_seg = PixelData(data=segments.map[None], metainfo=described)
 
     def _forward(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[HeadOutputs]:
         """The raw predictions, one entry a group."""
@@ -165,3 +194,13 @@ def _groups(inputs: list[Tensor] | Tensor, samples: list[SegDataSample]) -> list
 def _of_samples(categories: Categories, which: slice) -> Categories:
     rows = None if categories.rows is None else categories.rows[which]
     return Categories(categories.spaces[which], categories.valid[which], rows)
+
+
+def _thresholds(config: Mapping[str, Any], spaces: LabelSpaces) -> dict[str | None, PanopticThresholds]:
+    """The thresholds of each label space that has its own, and under None those of the others."""
+    common = {key: value for key, value in config.items() if key != 'per_space'}
+    special = {spaces.get(name).name: own for name, own in config.get('per_space', {}).items()}
+    return {
+        None: PanopticThresholds(**common),
+        **{name: PanopticThresholds(**{**common, **own}) for name, own in special.items()},
+    }

@@ -18,6 +18,7 @@ from ..structures import Categories
 from .adapter import TextAdapter
 from .encoder import TextEncoder
 from .provenance import TableProvenance
+from .variation import all_synonyms, draw_names
 
 NO_OBJECT_TEXT = 'background'
 RESIDUAL_STD = 0.3
@@ -60,15 +61,18 @@ class TextTable(BaseModule):
         label_spaces: The label spaces of the model.
         encoder: Config of a text encoder: ``mmlmseg.OpenClipText`` or ``mmlmseg.TextBankEncoder``.
         channels: Channels C of a row.
+        sample_synonyms: In training, read each class by its main name or one of its synonyms, drawn per class and step.
+            A vocabulary of fixed names is learned by heart: renamed classes are lost, and others with them.
     """
 
     table: Tensor
     adapter: TextAdapter | None
 
-    def __init__(self, label_spaces: LabelSpaces, encoder: dict, channels: int) -> None:
+    def __init__(self, label_spaces: LabelSpaces, encoder: dict, channels: int, sample_synonyms: bool = False) -> None:
         super().__init__()
         self.label_spaces = label_spaces
         self.channels = channels
+        self.sample_synonyms = sample_synonyms
         self.encoder: TextEncoder = MODELS.build(encoder)
         width = self.encoder.width
         self.adapter = None if width is None else TextAdapter(width, channels)
@@ -79,12 +83,18 @@ class TextTable(BaseModule):
         self._cache: _Rows | None = None
 
     def init_weights(self) -> None:
-        """Centres the adapter on the vocabulary. Opens the encoder, so that a missing file stops a training early."""
+        """Centres the adapter on the vocabulary. Opens the encoder, so that what it lacks stops a training early.
+
+        Raises:
+            TextBankError: Where the encoder cannot be opened or lacks a name.
+            LabelSpaceError: Where synonyms shall be sampled, but no class has one.
+        """
         super().init_weights()
         names = self.label_spaces.vocabulary
         with torch.no_grad():
-            embeddings = self.encoder.encode(names, self.no_object.device)
-        self._adapter().centre_(embeddings)
+            more = all_synonyms(self.label_spaces) if self.sample_synonyms else []
+            embeddings = self.encoder.encode([*names, *more], self.no_object.device)
+        self._adapter().centre_(embeddings[: len(names)])
         self._cache = None
 
     def categories(self, spaces: Sequence[str | LabelSpace], width: int | None = None) -> Categories:
@@ -103,7 +113,8 @@ class TextTable(BaseModule):
             ValueError: Where ``width`` is too small.
         """
         asked = [self.label_spaces.get(space) if isinstance(space, str) else space for space in spaces]
-        names = [space.names for space in asked]
+        read = {space: self._names(space) for space in dict.fromkeys(asked)}
+        names = [read[space] for space in asked]
         largest = max(map(len, names))
         width = largest if width is None else width
         if width < largest:
@@ -157,6 +168,9 @@ class TextTable(BaseModule):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Nothing to do: it is read before the parameters are, in :meth:`_load_from_state_dict`."""
+
+    def _names(self, space: LabelSpace) -> tuple[str, ...]:
+        return draw_names(space) if self.training and self.sample_synonyms else space.names
 
     def _adapter(self) -> TextAdapter:
         if self.adapter is None:

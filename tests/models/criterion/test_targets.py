@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmlmseg.models.criterion import semantic_targets
+from mmlmseg.models.criterion import segment_targets, semantic_targets, unite_segments
 
 
 @pytest.mark.parametrize('ignore_index', [255, 3, -1])
@@ -49,3 +49,27 @@ def test_label_maps_of_any_integer_type() -> None:
     small, large = semantic_targets(seg.to(torch.uint8)), semantic_targets(seg)
     assert torch.equal(small.masks, large.masks)
     assert torch.equal(small.labels, large.labels)
+
+
+def test_one_mask_per_present_segment() -> None:
+    segments = torch.randint(0, 6, (3, 7, 8))
+    segments[segments == 4] = 0  # a segment that a crop took away
+    segments[2] = 0
+    labels = torch.randint(0, 9, (3, 6))
+    targets = segment_targets(segments, labels)
+    assert torch.equal(targets.pixels, segments != 0)
+    for b in range(3):
+        present = sorted(set(segments[b].flatten().tolist()) - {0})
+        assert targets.labels[b, targets.valid[b]].tolist() == [int(labels[b, i]) for i in present]
+        assert int(targets.valid[b].sum()) == len(present)
+        for t, i in enumerate(present):
+            assert torch.equal(targets.masks[b, t], segments[b] == i)
+        assert not targets.masks[b, len(present) :].any()
+
+
+def test_segments_of_a_class_unite_unless_told_apart() -> None:
+    labels, separate = [3, 3, 1, None, 1, 0], [True, True, False, True, False, False]
+    ids, classes = unite_segments(labels, separate)
+    assert ids == [1, 2, 3, 0, 3, 4]
+    assert classes == [3, 3, 1, 0]
+    assert unite_segments([], []) == ([], [])

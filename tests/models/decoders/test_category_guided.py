@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from mmlmseg.models.decoders import CategoryGuidedDecoder, PlainDecoder
+from mmlmseg.models.decoders.blocks import UnprojectedAttention
 from mmlmseg.models.structures import Categories
 
 SMALL = dict(num_layers=2, num_heads=2, ffn_channels=16, dropout=0.0)
@@ -21,9 +23,10 @@ def inputs(batch: int = 2, channels: int = 8, width: int = 3) -> dict:
     )
 
 
+@pytest.mark.parametrize('project', [True, False])
 @pytest.mark.parametrize('order', ['visual-text', 'text-visual'])
-def test_queries_see_the_rows_of_their_own_space_only(order: str) -> None:
-    decoder = CategoryGuidedDecoder(8, order=order, **SMALL)
+def test_queries_see_the_rows_of_their_own_space_only(order: str, project: bool) -> None:
+    decoder = CategoryGuidedDecoder(8, order=order, project_keys_values=project, **SMALL)
     decoder.init_weights()
     given = inputs()
     hidden = decoder(**given)
@@ -49,7 +52,14 @@ def test_the_orders_differ() -> None:
         CategoryGuidedDecoder(8, order='visual', **SMALL)
 
 
-@pytest.mark.parametrize('decoder', [PlainDecoder(8, **SMALL), CategoryGuidedDecoder(8, **SMALL)])
+@pytest.mark.parametrize(
+    'decoder',
+    [
+        PlainDecoder(8, **SMALL),
+        CategoryGuidedDecoder(8, **SMALL),
+        CategoryGuidedDecoder(8, project_keys_values=False, **SMALL),
+    ],
+)
 def test_padding_is_not_seen(decoder) -> None:
     given = inputs()
     given['padding'][1, 4:] = True
@@ -58,10 +68,17 @@ def test_padding_is_not_seen(decoder) -> None:
     torch.testing.assert_close(decoder(**given), hidden)
 
 
-def test_every_parameter_learns() -> None:
-    decoder = CategoryGuidedDecoder(8, **SMALL)
+@pytest.mark.parametrize('project', [True, False])
+def test_every_parameter_learns(project: bool) -> None:
+    decoder = CategoryGuidedDecoder(8, project_keys_values=project, **SMALL)
     decoder(**inputs()).square().sum().backward()
     assert [name for name, p in decoder.named_parameters() if p.grad is None] == []
+
+
+def test_only_cross_attention_can_do_without_key_and_value_projections() -> None:
+    layer = CategoryGuidedDecoder(8, project_keys_values=False, **SMALL).layers[1]
+    kinds = [type(block.attention) for block in (layer.among_queries, layer.visual, layer.text)]
+    assert kinds == [nn.MultiheadAttention, UnprojectedAttention, UnprojectedAttention]
 
 
 def test_text_is_needed() -> None:

@@ -281,6 +281,55 @@ def test_follows_its_model_in_precision() -> None:
     assert loaded.double().eval().categories(['street']).rows is not None
 
 
+def test_synonyms_are_sampled_in_training_only(encoder: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    space = LabelSpace.create('street', ['car', 'tree'], synonyms={'car': ['automobile'], 'tree': ['trees']})
+    table = MODELS.build(
+        dict(
+            type='mmlmseg.TextTable',
+            label_spaces=LabelSpaces([space, FACADE]),
+            encoder=encoder,
+            channels=16,
+            sample_synonyms=True,
+        )
+    ).train()
+    table.init_weights()
+    asked = []
+    encode = table.encoder.encode
+    monkeypatch.setattr(
+        table.encoder, 'encode', lambda names, device: asked.append(tuple(names)) or encode(names, device)
+    )
+    for _ in range(40):
+        rows = table.categories(['street', 'facade', 'street']).rows
+        assert rows is not None
+        assert torch.equal(rows[0], rows[2])  # one draw a step, encoded in one call
+        names = asked[-1]
+        assert names[2:] == ('wall', 'building', 'background')
+        torch.testing.assert_close(rows[0, :2], table._fresh(names[:2]).values[:2])
+        asked.pop()
+    assert {names[:2] for names in asked} == {
+        ('car', 'tree'), ('car', 'trees'), ('automobile', 'tree'), ('automobile', 'trees'),
+    }  # fmt: skip
+    table.eval()
+    for _ in range(5):
+        table.categories(['street'])
+        assert asked[-1] == (*table.label_spaces.vocabulary, 'background')
+    plain = build(encoder, (space, FACADE))
+    plain.load_state_dict(table.state_dict())  # the option is no part of the weights
+    torch.testing.assert_close(plain.eval().categories(['street']).rows, table.categories(['street']).rows)
+
+
+def test_synonyms_that_cannot_be_sampled_stop_the_training_early() -> None:
+    def start(synonyms: dict[str, list[str]]) -> None:
+        spaces = LabelSpaces([LabelSpace.create('street', ['car', 'tree'], synonyms=synonyms)])
+        TextTable(spaces, BANK, 16, sample_synonyms=True).init_weights()
+
+    start({'car': ['automobile']})
+    with pytest.raises(TextBankError, match="'automobilly'"):
+        start({'car': ['automobilly']})
+    with pytest.raises(LabelSpaceError, match='synonyms shall be sampled'):
+        start({})
+
+
 @pytest.mark.slow
 def test_importing_needs_no_open_clip() -> None:
     code = "import sys, mmlmseg, mmlmseg.models.text, mmlmseg.models.backbones; sys.exit('open_clip' in sys.modules)"

@@ -1,0 +1,186 @@
+"""Segments of an image: from what files hold to the numbering that the model and the metrics read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import DataError
+from ..label_space import LabelSpace
+from .checks import IGNORE_INDEX
+
+
+class Segments(NamedTuple):
+    """The segments of an image, numbered from 1 without a gap. A stuff class has one.
+
+    Attributes:
+        ids: The segment of each pixel, int32 [H, W]; 0 is void.
+        labels: The class of each segment, that of segment 1 first.
+        crowd: Whether a segment is a group of objects that nobody told apart.
+    """
+
+    ids: np.ndarray
+    labels: list[int]
+    crowd: list[bool]
+
+
+def distinct_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the values of a map, as ``np.unique`` does, by runs: neighbours are mostly equal, and sorting costs most.
+
+    Args:
+        values: Integers [H, W].
+
+    Returns:
+        The values in ascending order [U], and the place of each pixel's value among them [H, W].
+    """
+    flat = values.ravel()
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+    distinct, places = np.unique(flat[starts], return_inverse=True)
+    return distinct, np.repeat(places, np.diff(starts, append=flat.size)).reshape(values.shape)
+
+
+def segments_of_ids(
+    ids: np.ndarray, described: Sequence[tuple[int, int, bool]], space: LabelSpace
+) -> tuple[np.ndarray, Segments]:
+    """Reads a map of COCO's panoptic format.
+
+    Args:
+        ids: As written in the PNG, int [H, W]; 0 is void.
+        described: Id, class and crowd flag of each segment.
+        space: The label space of the classes.
+
+    Returns:
+        The class of each pixel, uint8 [H, W], 255 where void; and the segments, in the order of ``described``.
+
+    Raises:
+        DataError: Where map and description do not name the same segments.
+    """
+    present, places = distinct_values(ids)
+    row = {0: 0, **{segment: i for i, (segment, _, _) in enumerate(described, 1)}}
+    unknown = [segment for segment in present.tolist() if segment not in row]
+    absent = sorted(row.keys() - {0, *present.tolist()})
+    if unknown or absent:
+        faults = [(unknown, 'holds segment', 'the annotation lacks'), (absent, 'lacks segment', 'the annotation names')]
+        raise DataError(
+            '; '.join(f'the PNG {verb} {_shortened(some)}, which {rest}' for some, verb, rest in faults if some)
+            + '; are PNG and annotation file of one split and release?'
+        )
+    rows = np.array([row[segment] for segment in present.tolist()])[places]  # [H, W], 0 is void
+    labels = [label for _, label, _ in described]
+    classes = np.array([IGNORE_INDEX, *labels], np.uint8)[rows]
+    return classes, _number(rows, labels, [crowd for _, _, crowd in described], space)
+
+
+def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space: LabelSpace) -> Segments:
+    """Reads a label map with the map of its instances.
+
+    Pixels of a stuff class are one segment, whatever their instance; of a thing, those outside every instance are void.
+
+    Args:
+        classes: Uint8 [H, W] within the space, 255 where void.
+        instances: Segment ids, int [H, W], 0 outside every instance; None for a space without things.
+        space: The label space.
+
+    Returns:
+        The segments, in the order of their instance ids.
+
+    Raises:
+        DataError: Where the maps differ in size, an instance has two classes, or there are things without a map.
+    """
+    if instances is None:
+        if space.things:
+            raise DataError(
+                f'there is no instances/ folder to tell the things of {space.name!r} apart ({_shortened(space.things)})'
+            )
+        instances = np.zeros(classes.shape, np.int32)
+    if instances.shape != classes.shape:
+        raise DataError(f'instances {_size(instances)} and labels {_size(classes)} differ in size (height x width)')
+    pairs, places = distinct_values(instances.astype(np.int32) * 256 + classes)
+    rows: list[int] = []
+    labels: list[int] = []
+    class_of: dict[int, int] = {}
+    for instance, label in zip((pairs // 256).tolist(), (pairs % 256).tolist(), strict=True):
+        if label == IGNORE_INDEX or (instance == 0 and space.is_thing[label]):
+            rows.append(0)
+            continue
+        if instance and class_of.setdefault(instance, label) != label:
+            first, second = space.classes[class_of[instance]], space.classes[label]
+            raise DataError(f'segment {instance} lies on two classes, {first!r} and {second!r}; give each its own id')
+        labels.append(label)
+        rows.append(len(labels))
+    return _number(np.array(rows)[places], labels, [False] * len(labels), space)
+
+
+def follow_padding(ids: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Pads a map of segments as ``Pad`` padded the labels: at the right and the bottom, and it knows labels only.
+
+    Args:
+        ids: Segments [h, w].
+        classes: Class ids [H, W], 255 in the padding.
+
+    Returns:
+        Segments [H, W], 0 in the padding.
+
+    Raises:
+        DataError: Where the sizes differ for another reason.
+    """
+    padding = [have - want for have, want in zip(classes.shape, ids.shape, strict=True)]
+    added = np.ones(classes.shape, bool)
+    added[: ids.shape[0], : ids.shape[1]] = False
+    if min(padding) < 0 or (classes[added] != IGNORE_INDEX).any():
+        raise DataError(
+            f'labels {_size(classes)} and segments {_size(ids)} differ in size (height x width), since a transform '
+            'knows labels only: put Pad right before packing, with pad_val=dict(seg=255), and leave CenterCrop out'
+        )
+    return np.pad(ids, [(0, rows_or_columns) for rows_or_columns in padding])
+
+
+def check_aligned(segments: Segments, classes: np.ndarray) -> None:
+    """Makes sure that every segment lies on pixels of its class.
+
+    Args:
+        segments: Void wherever the class is.
+        classes: Class ids [H, W].
+
+    Raises:
+        DataError: Naming a segment that does not, or that there is none of its number.
+    """
+    ids = segments.ids
+    count = len(segments.labels)
+    wanted = np.array([IGNORE_INDEX, *segments.labels])[np.minimum(ids, count)]  # [H, W]
+    wrong = (ids > count) | ((wanted != classes) & (ids > 0))
+    if wrong.any():
+        y, x = (int(axis[0]) for axis in wrong.nonzero())
+        segment = int(ids[y, x])
+        meant = f'is of class {segments.labels[segment - 1]}' if segment <= count else f'is none of {count}'
+        raise DataError(
+            f'at row {y}, column {x}, segment {segment} {meant}, but the label is {int(classes[y, x])}: a transform '
+            'treated labels and segments differently (RandomFlip with swap_seg_labels, RandomMosaic); leave it out'
+        )
+
+
+def _number(rows: np.ndarray, labels: Sequence[int], crowd: Sequence[bool], space: LabelSpace) -> Segments:
+    """Numbers segments in the order of a table, the rows of a stuff class as one.
+
+    Args:
+        rows: The row of each pixel, from 1 [H, W]; 0 is void.
+        labels: The class of each row.
+        crowd: Whether a row is a crowd.
+        space: Tells the things.
+    """
+    number: dict[tuple[int, ...], int] = {}
+    keys = [(i,) if space.is_thing[label] else (label, crowd[i]) for i, label in enumerate(labels)]
+    numbers = [number.setdefault(key, len(number) + 1) for key in keys]
+    first = [numbers.index(n) for n in range(1, len(number) + 1)]
+    ids = np.array([0, *numbers], np.int32)[rows]
+    return Segments(ids, [labels[i] for i in first], [crowd[i] for i in first])
+
+
+def _shortened(items: Sequence[object]) -> str:
+    return ', '.join(map(str, items[:5])) + (f' and {len(items) - 5} more' if len(items) > 5 else '')
+
+
+def _size(values: np.ndarray) -> str:
+    return 'x'.join(map(str, values.shape))

@@ -1,0 +1,114 @@
+"""Panoptic results from query predictions: disjoint segments, each of one class (MaskFormer, section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..classifiers import mask_classes
+from ..precision import at_least_float32, no_autocast
+from .geometry import resize, restore
+
+
+@dataclass(frozen=True)
+class PanopticThresholds:
+    """When a query becomes part of a panoptic result.
+
+    Attributes:
+        object: Its class probability must be above this.
+        overlap: It must win at least this fraction of the pixels of its mask from the other queries.
+
+    Raises:
+        ValueError: Where one is not a fraction.
+    """
+
+    object: float = 0.8
+    overlap: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name, value in (('object', self.object), ('overlap', self.overlap)):
+            if not 0 <= value <= 1:
+                raise ValueError(f'the {name} threshold of panoptic inference must be from 0 to 1, got {value}')
+
+
+class Segments(NamedTuple):
+    """The panoptic result of one image.
+
+    Attributes:
+        map: ``[H, W]`` int32: the segment of each pixel, 1 to S; 0 is void.
+        labels: ``[S]`` long: the class of segments 1 to S.
+        scores: ``[S]``: their class probabilities, not below float32.
+    """
+
+    map: Tensor
+    labels: Tensor
+    scores: Tensor
+
+
+@torch.no_grad()
+def panoptic_segments(
+    class_logits: Tensor,
+    valid: Tensor,
+    mask_logits: Tensor,
+    is_thing: Tensor,
+    size: tuple[int, int],
+    meta: Mapping[str, Any],
+    thresholds: PanopticThresholds,
+) -> Segments:
+    """Lets the queries of one sample compete for the pixels of its original image.
+
+    A query takes part if its best class is not no-object and more probable than the object threshold. Each pixel goes
+    to the query with the largest product of class and mask probability; a query that wins no pixel, has no pixel of
+    mask probability 0.5 or more, or wins too small a fraction of these, leaves void. Queries of one stuff class make
+    one segment, a query of a thing class makes its own.
+
+    Only the masks of the queries that take part are resized, so that [n, H0, W0] is the largest tensor.
+
+    Args:
+        class_logits: Class logits of the final layer [N, K + 1], no-object last.
+        valid: Columns of the sample's label space, bool [K + 1].
+        mask_logits: Mask logits of the final layer [N, h, w].
+        is_thing: Whether a class is countable, bool [K].
+        size: Height and width of the padded input.
+        meta: The sample's metainfo, see :func:`restore`.
+        thresholds: Which queries count.
+
+    Returns:
+        Segments at the original size: stuff in the order of the classes, then things in the order of the queries. The
+        score of a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they won.
+    """
+    with no_autocast(class_logits):
+        logits = mask_classes(at_least_float32(class_logits)[None], valid[None])[0]  # [N, K + 1]
+        score, label = logits.softmax(-1).max(-1)  # [N]
+        found = ((label < logits.shape[-1] - 1) & (score > thresholds.object)).nonzero()[:, 0]  # [n]
+        score, label = score[found], label[found]
+        if not len(found):
+            blank = torch.zeros(meta['ori_shape'][:2], dtype=torch.int32, device=label.device)
+            return Segments(blank, label, score)
+
+        masks = at_least_float32(mask_logits[found]).to(score.dtype)
+        masks = restore(resize(masks, size), meta).sigmoid_()  # [n, H0, W0]
+        inside = (masks >= 0.5).flatten(1).sum(1)  # [n]
+        winner = masks.mul_(score[:, None, None]).argmax(0)  # [H0, W0]
+        won = winner.flatten().bincount(minlength=len(found))  # [n]
+        stays = ((won > 0) & (inside > 0) & (won.double() / inside >= thresholds.overlap)).nonzero()[:, 0]
+
+        segment, labels, scores = _merge_stuff(label[stays], score[stays], won[stays], is_thing)
+        ids = torch.zeros_like(found, dtype=torch.int32)
+        ids[stays] = segment.int() + 1
+        return Segments(ids[winner], labels, scores)
+
+
+def _merge_stuff(label: Tensor, score: Tensor, won: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The segment of each query [n], and class and score of each segment [S]."""
+    # Equal for queries of one segment: its class for stuff, a number of its own for a thing.
+    key = torch.where(is_thing[label], len(is_thing) + torch.arange(len(label), device=label.device), label)
+    keys, segment = key.unique(return_inverse=True)  # [S], [n]
+    labels = torch.empty_like(keys)
+    labels[segment] = label
+    area = (segment == torch.arange(len(keys), device=label.device)[:, None]) * won.to(score.dtype)  # [S, n]
+    return segment, labels, (area / area.sum(1, keepdim=True) * score).sum(1)
