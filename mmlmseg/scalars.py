@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .errors import DataError
 
@@ -11,9 +13,9 @@ Series = dict[int, float]
 
 
 def read_scalars(work_dir: str | Path) -> dict[str, Series]:
-    """Reads what mmengine wrote below a work directory, over all restarts of the run.
+    """Reads what mmengine wrote below a work directory, over all starts of the run.
 
-    Where a resumed run repeats steps, its values count.
+    A later start replaces what an earlier one logged from its first step on, whether it resumed or began anew.
 
     Args:
         work_dir: The folder that was given as ``--work-dir``.
@@ -29,13 +31,24 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
         raise DataError(f'{work_dir}: holds no */vis_data/scalars.json; give the work directory of a training')
     series: dict[str, Series] = {}
     for file in files:
-        for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f'{file}, line {number}: not valid JSON ({error})') from None
-            step = entry.get('step')
+        entries = list(_entries(file))
+        start = min((entry['step'] for entry in entries), default=float('inf'))
+        series = {key: {step: v for step, v in values.items() if step < start} for key, values in series.items()}
+        for entry in entries:
             for key, value in entry.items():
                 if key not in ('step', 'iter', 'epoch') and isinstance(value, (int, float)):
-                    series.setdefault(key, {})[step] = value
-    return {key: dict(sorted(values.items())) for key, values in series.items()}
+                    series.setdefault(key, {})[entry['step']] = value
+    return {key: dict(sorted(values.items())) for key, values in series.items() if values}
+
+
+def _entries(file: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f'{file}, line {number}: not valid JSON ({error}); a run that was cut off can leave half a line, delete it'
+            ) from None
+        if not isinstance(entry, dict) or not isinstance(entry.get('step'), int):
+            raise DataError(f'{file}, line {number}: holds no "step"; delete the line if mmengine did not write it')
+        yield entry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,21 @@ from mmlmseg.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 CONFIGS = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
-FULL_SIZE = sorted(ROOT.glob('lmseg/lmseg_clip-r50_*.py'))
 SMALL = [ROOT / 'lmseg' / f'lmseg_r18_{name}.py' for name in ('clash3', 'clash5', 'own-data')]
+FOUR, THREE = 'ade20k-cityscapes-cocostuff10k-mapillary', 'ade20k-cityscapes-coco-panoptic'
+FULL_SIZE = ROOT / 'lmseg' / f'lmseg_clip-r50_{FOUR}_160k.py'
+BASELINES = [
+    ROOT / 'baselines' / f'{name}.py'
+    for name in (
+        'maskformer_in1k-r50_mapillary_40k',
+        f'multi-head_clip-r50_{FOUR}_160k',
+        f'manual-taxonomy_clip-r50_{THREE}_640k',
+        'manual-taxonomy_r18_clash5',
+        'multi-head_r18_clash3-panoptic',
+    )
+]
+KINDS = [*SMALL, FULL_SIZE, ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}_320k.py', *BASELINES]
+ITERATIONS = re.compile(r'_(\d+)k$')
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -45,6 +59,8 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folders that the small configs name, in a working directory of their own."""
     for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop'):
         write_folder(tmp_path / 'data' / name)
+    things = Config.fromfile(ROOT / '_base_' / 'datasets' / 'clash3_panoptic.py').msrc_things
+    (tmp_path / 'data' / 'msrc_v2' / 'classes.json').write_text(json.dumps(dict(classes=['tree', 'road', 'sky', *things])))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('MMLMSEG_DATA', raising=False)
 
@@ -53,9 +69,11 @@ def load(path: Path) -> Config:
     """Reads a config, with pretrained weights left out: nothing is downloaded here."""
     config = Config.fromfile(path)
     init_default_scope(config.default_scope)
-    for part in (config.model.backbone, config.model.decode_head.text.encoder):
+    text = config.model.decode_head.text
+    for part in (config.model.backbone, text.encoder if text is not None else {}):
         if 'pretrained' in part:
             part.pretrained = None
+    config.model.backbone.pop('init_cfg', None)
     return config
 
 
@@ -64,7 +82,7 @@ def test_basenames_are_unique() -> None:
     assert not twice  # mim finds a config by its basename
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
+@pytest.mark.parametrize('path', KINDS, ids=names(KINDS))
 @pytest.mark.usefixtures('folders')
 def test_parses_and_can_be_written_down(path: Path, tmp_path: Path) -> None:
     config = Config.fromfile(path)
@@ -72,7 +90,7 @@ def test_parses_and_can_be_written_down(path: Path, tmp_path: Path) -> None:
     assert Config.fromfile(tmp_path / 'dumped.py').model == config.model
 
 
-@pytest.mark.parametrize('path', [*SMALL, FULL_SIZE[0]], ids=names([*SMALL, FULL_SIZE[0]]))
+@pytest.mark.parametrize('path', KINDS, ids=names(KINDS))
 @pytest.mark.usefixtures('folders')
 def test_model_and_optimiser_build(path: Path) -> None:
     config = load(path)
@@ -90,7 +108,7 @@ def test_model_and_optimiser_build(path: Path) -> None:
     assert settings(head.decoder.norm.weight) == (lr, 0.0)
     assert settings(head.decoder.layers[0].among_queries.attention.in_proj_weight) == (lr, decay)
     trained = [p for p in model.backbone.parameters() if p.requires_grad and p.dim() > 1]
-    assert {settings(p) for p in trained} == {(lr * (0.1 if path in FULL_SIZE else 1.0), decay)}
+    assert {settings(p) for p in trained} == {(lr * (0.1 if ITERATIONS.search(path.stem) else 1.0), decay)}
 
 
 @pytest.mark.parametrize('path', SMALL, ids=names(SMALL))
@@ -106,13 +124,30 @@ def test_all_crops_of_small_configs_have_one_size(path: Path) -> None:
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
-def test_runs_can_be_resumed_before_their_end(path: Path) -> None:
+def test_every_config_says_what_its_name_says(path: Path) -> None:
     config = Config.fromfile(path)
-    hook, iterations = config.default_hooks.checkpoint, config.train_cfg.max_iters
-    assert iterations % hook.interval == 0  # the last checkpoint is the end
+    head, iterations = config.model.decode_head, config.train_cfg.max_iters
+    train, val = config.train_dataloader.dataset, config.val_dataloader.dataset
+    assert train.get('names') == val.get('names') or 'camvid-halves' in path.stem  # which is also scored on a third set
+    assert len(train.datasets) == len(head.label_spaces)
+    if shown := ITERATIONS.search(path.stem):
+        assert iterations == config.param_scheduler.end == 1000 * int(shown[1])
+        assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 16
+    method = path.stem.split('_')[0]
+    assert (head.text is not None) == (method == 'lmseg')
+    assert (head.classifier.type == 'mmlmseg.UnifiedClassifier') == (method == 'manual-taxonomy')
+    guided = method == 'lmseg' and 'no-cgd' not in path.stem
+    assert head.decoder.type == f'mmlmseg.{"CategoryGuided" if guided else "Plain"}Decoder'
+    if 'no-daa' in path.stem:
+        assert all(dataset.pipeline == train.datasets[0].pipeline for dataset in train.datasets)
+    panoptic = 'panoptic' in config.model.get('test_cfg', {}).get('tasks', ())
+    assert panoptic == ('panoptic' in path.stem)
+    # Runs can be resumed before their end, and the last checkpoint is the end.
+    hook = config.default_hooks.checkpoint
+    assert iterations % hook.interval == 0
     if path.parent.name != 'demo':  # of minutes, it keeps its end only
-        assert hook.interval <= iterations // 9
-        assert hook.save_best == 'mean/mIoU'
+        assert hook.interval <= iterations // 8
+        assert hook.save_best == ('mean/PQ' if panoptic else 'mean/mIoU')
 
 
 def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,16 +162,8 @@ def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> N
     assert three.test_dataloader == three.val_dataloader
 
 
-@pytest.mark.parametrize('path', FULL_SIZE, ids=names(FULL_SIZE))
-def test_full_size_schedule(path: Path) -> None:
-    config = Config.fromfile(path)
-    thousands = int(path.stem.rsplit('_', 1)[1].removesuffix('k'))
-    assert config.train_cfg.max_iters == config.param_scheduler.end == thousands * 1000
-    assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 16
-
-
 def test_full_size_sizes_are_the_papers() -> None:
-    config = Config.fromfile(FULL_SIZE[0])
+    config = Config.fromfile(FULL_SIZE)
     train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
     steps = [{step.type: step for step in dataset.pipeline} for dataset in train.datasets]
     assert [s['RandomCrop'].crop_size for s in steps] == [(512, 512), (512, 1024), (640, 640), (1280, 1280)]

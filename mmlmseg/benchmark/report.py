@@ -71,7 +71,9 @@ class Report:
     def to_markdown(self) -> str:
         """The table, with what a reader must know to trust it."""
         datasets = list(self.rows[0].scores) if self.rows else []
-        head = ['method', 'models', 'text', *datasets, 'mean', f'minus {self.reference} [95 %]']
+        costs = len({row.cost for row in self.rows}) > 1  # are they worth a column?
+        head = ['method', 'models', 'text', *(['iterations'] if costs else []), *datasets, 'mean']
+        head.append(f'minus {self.reference} [95 %]')
         lines = [f'| {" | ".join(head)} |', f'|{"---|" * 3}{"---:|" * (len(head) - 3)}']
         best = {name: max(row.scores[name] for row in self.rows) for name in datasets}
         top = max((row.mean for row in self.rows), default=0.0)
@@ -81,7 +83,8 @@ class Report:
             if row.difference is not None and row.interval is not None:
                 paired = f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
             scores = [_bold(row.scores[name], best[name]) for name in datasets]
-            lines.append(f'| {" | ".join([row.method, str(row.models), row.text, *scores, mean, paired])} |')
+            first = [row.method, str(row.models), row.text, *([str(row.cost)] if costs else [])]
+            lines.append(f'| {" | ".join([*first, *scores, mean, paired])} |')
         if self.missing:
             lines += ['', f'Not finished: {", ".join(self.missing)}.']
         return '\n'.join(lines) + '\n'

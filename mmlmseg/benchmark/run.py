@@ -35,10 +35,10 @@ def run_config(benchmark: Benchmark, run: Run, options: Mapping[str, Any], work_
         work_dir: Where it leaves logs and checkpoints.
 
     Raises:
-        OptionError: Where the method's config is missing or lacks a dataset.
+        OptionError: Where the method's config is missing, or lacks a dataset or its label space.
     """
     cfg = read_config(run.method.config)
-    iterations = benchmark.iterations * len(benchmark.trained_on(run))
+    iterations = benchmark.length_of(run)
     length = {
         'train_cfg.max_iters': iterations,
         'train_cfg.val_interval': iterations // (benchmark.readings if run.choice is None else 1),
@@ -50,7 +50,10 @@ def run_config(benchmark: Benchmark, run: Run, options: Mapping[str, Any], work_
     for scheduler in cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]:
         if scheduler.type == 'PolyLR':
             scheduler.end = iterations
-    restrict(cfg, benchmark.trained_on(run), benchmark.scored_datasets)
+    restrict(cfg, benchmark.trained_on(run), benchmark.scored_by(run))
+    unknown = [name for name in benchmark.scored_by(run) if name not in cfg.val_dataloader.dataset.names]
+    if unknown and run.dataset is None:
+        raise OptionError(f'{run.method.config}: no dataset to train on has the label space of {", ".join(unknown)}')
     if run.choice is not None:
         hold_out(cfg)
     cfg.work_dir = str(work_dir / run.name)
@@ -65,25 +68,17 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str]) -> None
     Args:
         cfg: With :class:`MultiDataset` in its loaders; changed in place.
         trained: Names of the datasets to train on.
-        scored: Names of the datasets to evaluate, as far as they are trained on.
+        scored: Names of the datasets to evaluate, as far as their label spaces are among those trained on.
 
     Raises:
         OptionError: Where the config has no dataset of a name.
     """
-    spaces = set()
-    for loader, wanted in (
-        (cfg.train_dataloader, trained),
-        (cfg.val_dataloader, [n for n in trained if n in scored]),
-        (cfg.test_dataloader, [n for n in trained if n in scored]),
-    ):
-        dataset = loader.dataset
-        names = list(dataset.get('names') or [space_name(innermost(part)) for part in dataset.datasets])
-        for name in wanted:
-            if name not in names:
-                raise OptionError(f'the config has no dataset {name!r}: {", ".join(names)}.{did_you_mean(name, names)}')
-        parts = [dataset.datasets[names.index(name)] for name in wanted]
-        spaces |= {space_name(innermost(part)) for part in parts}
-        dataset.datasets, dataset.names = parts, list(wanted)
+    parts = _parts(cfg.train_dataloader.dataset, trained)
+    spaces = {space_name(innermost(part)) for part in parts.values()}
+    _set_parts(cfg.train_dataloader.dataset, parts)
+    for dataset in (cfg.val_dataloader.dataset, cfg.test_dataloader.dataset):
+        parts = _parts(dataset, scored)
+        _set_parts(dataset, {name: part for name, part in parts.items() if space_name(innermost(part)) in spaces})
     head = cfg.model.decode_head
     head.label_spaces = [spec for spec in head.label_spaces if LabelSpace.from_config(spec).name in spaces]
 
@@ -92,14 +87,15 @@ def hold_out(cfg: Config) -> None:
     """Puts the last part of each training list in the place of the validation data, with the validation pipeline."""
     val = {name: part for name, part in zip(cfg.val_dataloader.dataset.names, cfg.val_dataloader.dataset.datasets)}
     train = cfg.train_dataloader.dataset
-    held = []
+    held = {}
     for name, part in zip(train.names, train.datasets):
         size = len(DATASETS.build({**part, 'pipeline': []}))
         cut = size - size // HOLDOUT
         if name in val:
-            held.append({**part, 'pipeline': val[name]['pipeline'], 'indices': list(range(cut, size))})
+            held[name] = {**part, 'pipeline': val[name]['pipeline'], 'indices': list(range(cut, size))}
         part['indices'] = list(range(cut))
-    cfg.val_dataloader.dataset.datasets = cfg.test_dataloader.dataset.datasets = held
+    for dataset in (cfg.val_dataloader.dataset, cfg.test_dataloader.dataset):
+        _set_parts(dataset, held)
 
 
 def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
@@ -149,6 +145,19 @@ def text_of(cfg: Config) -> str:
         bank = encoder.get('bank', SHIPPED_BANK)
         return 'sentence bank' if bank == SHIPPED_BANK else f'text bank {Path(bank).name}'
     return f'CLIP {encoder.model}' if kind == 'OpenClipText' else kind
+
+
+def _parts(dataset: Any, wanted: Sequence[str]) -> dict[str, Any]:
+    """Some datasets of the config of a MultiDataset, by name."""
+    names = list(dataset.get('names') or [space_name(innermost(part)) for part in dataset.datasets])
+    for name in wanted:
+        if name not in names:
+            raise OptionError(f'the config has no dataset {name!r}: {", ".join(names)}.{did_you_mean(name, names)}')
+    return {name: dataset.datasets[names.index(name)] for name in wanted}
+
+
+def _set_parts(dataset: Any, parts: Mapping[str, Any]) -> None:
+    dataset.datasets, dataset.names = list(parts.values()), list(parts)
 
 
 def _last(logged: Mapping[str, Series], prefix: str) -> dict[str, float]:

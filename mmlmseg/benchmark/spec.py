@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 
 from ..errors import OptionError, did_you_mean
+from .schema import fill
 
 Options = Mapping[str, Any]
+METRICS = ('mIoU', 'PQ')
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,20 @@ class Method:
         name: What the table calls it.
         config: The file of its config, over all datasets of the benchmark.
         alone: Whether it is trained on each dataset alone; the models share the budget.
+        iterations: Per dataset, where they are not those of the benchmark.
         options: What differs from the config, as ``--cfg-options``.
     """
 
     name: str
     config: str
     alone: bool = False
+    iterations: int | None = None
     options: Options = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """Its name in names of files."""
+        return re.sub(r'[\W_]+', '-', self.name.lower()).strip('-')
 
 
 @dataclass(frozen=True)
@@ -56,9 +65,10 @@ class Benchmark:
     """A comparison of methods under one total cost.
 
     Every method may train for ``iterations`` per dataset: a joint model for the number of datasets times as many, the
-    models of one dataset each for that many. Where there are ``choices``, each method first tries all of them, trained
-    on four fifths of the training images and scored on the last fifth (a block, as neighbours in a list are often alike)
-    with the first seed, and takes its best one to the final runs.
+    models of one dataset each for that many. A method may say otherwise; the table then shows what each costs. Where
+    there are ``choices``, each method first tries all of them, trained on four fifths of the training images and scored
+    on the last fifth (a block, as neighbours in a list are often alike) with the first seed, and takes its best one to
+    the final runs.
 
     Attributes:
         name: The stem of the benchmark's file; results are called after it.
@@ -70,9 +80,10 @@ class Benchmark:
         iterations: Per dataset.
         seeds: Of the final runs.
         readings: Evaluations along each final run, evenly spaced; the last one is the result.
-        scored: The datasets that count; all by default.
+        scored: The datasets that count; all by default. Those that are none of ``datasets`` are never trained on: every
+            model that knows their label space is asked.
         options: What all runs change in their configs, as ``--cfg-options``.
-        choices: Options that every method may choose from.
+        choices: Options that every method may choose from, at least two.
     """
 
     name: str
@@ -93,35 +104,47 @@ class Benchmark:
         """Reads a benchmark from a YAML file, whose keys are the attributes.
 
         Raises:
-            OptionError: Where the file is missing, lacks a key or has one too many, or a name in it is unknown.
+            OptionError: Where the file is missing, lacks a key or has one too many, or a value cannot be; file and key
+                are named.
         """
         path = Path(path)
         if not path.is_file():
             near = did_you_mean(path.name, [other.name for other in path.parent.glob('*.yml')])
             raise OptionError(f'{path}: no such benchmark file.{near}')
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
         try:
-            methods = tuple(Method(**method) for method in content.pop('methods'))
-            lists = {
-                key: tuple(content.pop(key)) for key in ('datasets', 'seeds', 'scored', 'choices') if key in content
-            }
-            benchmark = cls(name=path.stem, methods=methods, **lists, **content)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise OptionError(f'{path}: not a benchmark: {error}') from None
-        names = [method.name for method in benchmark.methods]
-        if benchmark.reference not in names or len(set(names)) < len(names):
-            raise OptionError(
-                f'{path}: the reference {benchmark.reference!r} must be one of the methods, each of a name of its own: '
-                f'{", ".join(names)}'
-            )
-        for name in benchmark.scored:
-            if name not in benchmark.datasets:
-                raise OptionError(f'{path}: scored names {name!r}.{did_you_mean(name, benchmark.datasets)}')
-        if benchmark.iterations % benchmark.readings:
-            raise OptionError(
-                f'{path}: {benchmark.iterations} iterations cannot be read {benchmark.readings} times evenly'
-            )
+            content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise OptionError(f'{path}: not valid YAML: {" ".join(str(error).split())}') from None
+        benchmark = fill(cls, content, str(path), name=path.stem)
+        for fault in benchmark._faults():
+            raise OptionError(f'{path}: {fault}')
         return benchmark
+
+    def _faults(self) -> Iterator[str]:
+        """What cannot be, though each value by itself could."""
+        if self.metric not in METRICS:
+            yield f'metric is {self.metric!r}; choose from {", ".join(METRICS)}'
+        names = [method.name for method in self.methods]
+        slugs = [method.slug for method in self.methods]
+        for key, values in dict(datasets=self.datasets, methods=slugs, seeds=self.seeds).items():
+            if not values:
+                yield f'{key} lists nothing'
+        for key, values in dict(datasets=self.datasets, methods=slugs, seeds=self.seeds, scored=self.scored).items():
+            if twice := sorted({str(value) for value in values if list(values).count(value) > 1}):
+                yield f'{key} lists {", ".join(twice)} more than once'
+        if self.reference not in names:
+            yield f'reference is {self.reference!r}, none of the methods: {", ".join(names)}.' + did_you_mean(
+                self.reference, names
+            )
+        if not set(self.scored_datasets) & set(self.datasets):
+            yield f'scored names none of the datasets: {", ".join(self.datasets)}'
+        if self.readings < 1:
+            yield f'readings is {self.readings}; each run is read once at least'
+        for iterations in (self.iterations, *(method.iterations for method in self.methods)):
+            if iterations is not None and (iterations < 1 or iterations % self.readings):
+                yield f'iterations: {iterations} cannot be read {self.readings} times at even distances'
+        if len(self.choices) == 1:
+            yield 'choices holds one entry, which leaves no choice; move it to options'
 
     @property
     def scored_datasets(self) -> tuple[str, ...]:
@@ -132,9 +155,22 @@ class Benchmark:
         """The datasets of a run."""
         return self.datasets if run.dataset is None else (run.dataset,)
 
+    def scored_by(self, run: Run) -> tuple[str, ...]:
+        """The datasets that count and that the run is trained on, or no run is."""
+        trained = self.trained_on(run)
+        return tuple(name for name in self.scored_datasets if name in trained or name not in self.datasets)
+
+    def length_of(self, run: Run) -> int:
+        """The iterations of a run."""
+        return (run.method.iterations or self.iterations) * len(self.trained_on(run))
+
+    def runs(self) -> list[Run]:
+        """All runs, in the order in which they are done."""
+        return [*self.tuning_runs(), *self.final_runs()]
+
     def tuning_runs(self) -> Iterator[Run]:
         """The runs that try the choices, none where there is nothing to choose."""
-        for choice in range(len(self.choices) if len(self.choices) > 1 else 0):
+        for choice in range(len(self.choices)):
             for method in self.methods:
                 yield from self._runs(method, self.seeds[0], choice)
 
@@ -145,25 +181,6 @@ class Benchmark:
                 yield from self._runs(method, seed, None)
 
     def _runs(self, method: Method, seed: int, choice: int | None) -> Iterator[Run]:
-        for dataset in self.scored_datasets if method.alone else (None,):
-            parts = [_slug(method.name), dataset, f'choice{choice}' if choice is not None else None, f'seed{seed}']
+        for dataset in [name for name in self.scored_datasets if name in self.datasets] if method.alone else [None]:
+            parts = [method.slug, dataset, f'choice{choice}' if choice is not None else None, f'seed{seed}']
             yield Run('_'.join(part for part in parts if part), method, dataset, seed, choice)
-
-
-def read_lines(path: str | Path) -> dict[str, dict[str, Any]]:
-    """Reads the finished runs of a benchmark: one JSON object a line, by the name of the run."""
-    path = Path(path)
-    lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
-    return {line['run']: line for line in map(json.loads, filter(str.strip, lines))}
-
-
-def append_line(path: str | Path, line: Mapping[str, Any]) -> None:
-    """Adds a finished run."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('a', encoding='utf-8') as file:
-        file.write(json.dumps(line) + '\n')
-
-
-def _slug(name: str) -> str:
-    return ''.join(c if c.isalnum() else '-' for c in name.lower()).strip('-').replace('--', '-')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .checks import CheckLabels
 from .coco_panoptic import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, PanopticDataset
+from .crops import RandomRangeCrop
 from .folder import FolderDataset
 from .mapillary import MapillaryVistas65Dataset
 from .multi import MultiDataset
@@ -23,5 +24,6 @@ __all__ = [
     'MultiDataset',
     'PackPanopticInputs',
     'PanopticDataset',
+    'RandomRangeCrop',
     'SameDatasetSampler',
 ]

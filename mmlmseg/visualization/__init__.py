@@ -1,6 +1,6 @@
 """Pictures of images, truths and predictions."""
 
-from .drawing import Panel, class_shares, legend, legend_entries, overlay, panel_grid, percentage
+from .drawing import Panel, class_shares, legend, legend_entries, overlay, overlay_segments, panel_grid, percentage
 from .visualizer import MultiSpaceVisualizer
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     'legend',
     'legend_entries',
     'overlay',
+    'overlay_segments',
     'panel_grid',
     'percentage',
 ]

@@ -6,10 +6,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import DataError, errors_of
 from .figures import count_iterations, figure, line_styles
+
+T = TypeVar('T')
 
 _WANTED = (
     'a comparison of methods holds "metric": "mIoU" and "curves": {"method": [{"cost": iterations, "mean": value, '
@@ -50,10 +52,7 @@ def read_cost_curves(path: str | Path) -> tuple[dict[str, list[CostPoint]], str]
         except (OSError, ValueError) as error:
             raise DataError(f'cannot be read as JSON ({error})') from None
         results = results if isinstance(results, dict) else {}
-        curves, metric = results.get('curves'), results.get('metric')
-        for key, value, kind in (('metric', metric, str), ('curves', curves, dict)):
-            if not isinstance(value, kind) or not value:
-                raise DataError(f'has no {key!r} to plot; {_WANTED}')
+        metric, curves = _entry(results, 'metric', str), _entry(results, 'curves', dict)
         return {method: _read_points(points, f'curve {method!r}') for method, points in curves.items()}, metric
 
 
@@ -86,6 +85,13 @@ def plot_cost_curves(
         drawn.legend(loc='outside lower center', ncols=3)
 
 
+def _entry(results: Mapping[str, Any], key: str, kind: type[T]) -> T:
+    value = results.get(key)
+    if not isinstance(value, kind) or not value:
+        raise DataError(f'has no {key!r} to plot; {_WANTED}')
+    return value
+
+
 def _read_points(points: Any, where: str) -> list[CostPoint]:
     if not isinstance(points, list) or not points:
         raise DataError(f'{where} is no list of points; {_WANTED}')
@@ -96,9 +102,10 @@ def _read_points(points: Any, where: str) -> list[CostPoint]:
 
 
 def _read_point(point: Any, where: str) -> CostPoint:
-    found = {key: point.get(key) for key in CostPoint._fields} if isinstance(point, dict) else {}
-    for key in CostPoint._fields:
-        value = found.get(key)
+    if not isinstance(point, dict):
+        raise DataError(f'{where} is {point!r}; {_WANTED}')
+    found: dict[str, Any] = {key: point.get(key) for key in CostPoint._fields}
+    for key, value in found.items():
         if not (isinstance(value, (int, float)) and math.isfinite(value)) and not (key == 'std' and value is None):
             raise DataError(f'{where}: {key!r} must be a number, got {value!r}; {_WANTED}')
     return CostPoint(**found)

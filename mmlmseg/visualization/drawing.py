@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +18,7 @@ Picture = NDArray[np.uint8]
 
 _INK = (30, 30, 30)
 _PAPER = (255, 255, 255)
+_SHADES = (0.0, 0.45, -0.4, 0.2, -0.2)  # of the segments of a class: towards white, or (negative) towards black
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,43 @@ def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour],
     tint = colours[np.where(known, seg, 0)]  # [H, W, 3]
     mixed = (1 - alpha) * image.astype(np.float32) + alpha * tint
     return np.where(known[..., None], mixed.round(), image).astype(np.uint8)
+
+
+def overlay_segments(
+    image: Picture,
+    segment_map: NDArray[np.integer],
+    labels: Sequence[int],
+    palette: Sequence[Colour],
+    alpha: float = 0.6,
+) -> Picture:
+    """Tint an image with the colours of its segments: shades of their class's colour, with thin borders between them.
+
+    Args:
+        image: RGB, uint8 [H, W, 3].
+        segment_map: Segment ids [H, W]: 0 is void and leaves the image as it is, S segments are 1 to S.
+        labels: The class of each segment, that of segment 1 first.
+        palette: RGB colour of each class.
+        alpha: Strength of the colours; 1 hides the image.
+
+    Returns:
+        RGB, uint8 [H, W, 3].
+
+    Raises:
+        ValueError: Image and map of different size, or a segment without label.
+    """
+    if segment_map.max(initial=0) > len(labels):
+        raise ValueError(f'the map holds segment {segment_map.max()}, but only {len(labels)} segments have a label.')
+    if not labels:
+        return image.copy()
+    seen: Counter[int] = Counter()
+    colours = []
+    for label in labels:
+        colours.append(_shade(palette[label], _SHADES[seen[label] % len(_SHADES)]))
+        seen[label] += 1
+    ids = segment_map.astype(np.int64) - 1
+    drawn = overlay(image, ids, colours, alpha)
+    drawn[_borders(ids, width=1 + max(ids.shape) // 800)] = _PAPER  # still seen where large images are scaled down
+    return drawn
 
 
 def class_shares(seg: NDArray[np.integer], num_classes: int) -> list[tuple[int, float]]:
@@ -159,6 +198,21 @@ def panel_grid(rows: Sequence[Sequence[Panel]], panel_width: int = 320, text_siz
     padded = [_grow(band, band.shape[0], width) for band in bands]
     spacer = np.full((gap, width, 3), 255, dtype=np.uint8)
     return np.concatenate([spacer, *(part for band in padded for part in (band, spacer))], axis=0)
+
+
+def _shade(colour: Colour, strength: float) -> Colour:
+    """A colour mixed with white, or with black where the strength is negative."""
+    target = 255 if strength > 0 else 0
+    r, g, b = (round(channel + abs(strength) * (target - channel)) for channel in colour)
+    return r, g, b
+
+
+def _borders(ids: NDArray[np.integer], width: int) -> NDArray[np.bool_]:
+    """The pixels [H, W] within some pixels left of or above another id."""
+    border = np.zeros(ids.shape, dtype=bool)
+    border[:, :-width] |= ids[:, :-width] != ids[:, width:]
+    border[:-width] |= ids[:-width] != ids[width:]
+    return border
 
 
 def _draw_panel(panel: Panel, width: int, text_size: int) -> Picture:

@@ -8,14 +8,14 @@ from typing import Any
 import mmcv
 import numpy as np
 from mmengine.dist import master_only
-from mmengine.structures import PixelData
 from mmengine.visualization import Visualizer
 from mmseg.structures import SegDataSample
 
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import VISUALIZERS
-from .drawing import Colour, Panel, Picture, legend_entries, overlay, panel_grid
+from .drawing import Colour, Panel, Picture, panel_grid
+from .label_panel import label_panel
 
 _PANEL_WIDTHS = (256, 640)  # narrower panels have no room for a legend, wider ones make pictures of many megabytes
 
@@ -55,7 +55,8 @@ class MultiSpaceVisualizer(Visualizer):
         Args:
             name: Name of the picture; the sample's dataset is put before it.
             image: RGB, uint8 [H, W, 3].
-            data_sample: With ``gt_sem_seg`` and ``pred_sem_seg``, label maps [1, H, W], as far as there are any.
+            data_sample: With truth and prediction as far as there are any: ``gt_panoptic_seg`` and ``pred_panoptic_seg``,
+                segments [1, H, W]; where it lacks one, ``gt_sem_seg`` and ``pred_sem_seg``, label maps [1, H, W].
             draw_gt: Whether to draw the truth.
             draw_pred: Whether to draw the prediction.
             show: Whether to open a window; nothing is stored then.
@@ -70,11 +71,9 @@ class MultiSpaceVisualizer(Visualizer):
         if data_sample is not None:
             panels = [Panel(image, _origin(data_sample.metainfo))]
             classes, palette = self.classes_of(data_sample.metainfo)
-            for wanted, key, title in ((draw_gt, 'gt_sem_seg', 'truth'), (draw_pred, 'pred_sem_seg', 'prediction')):
-                if wanted and key in data_sample:
-                    seg = _label_map(data_sample.get(key), image)
-                    entries = legend_entries(seg, classes, palette)
-                    panels.append(Panel(overlay(image, seg, palette, self.alpha), title, entries))
+            for source, wanted in (('gt', draw_gt), ('pred', draw_pred)):
+                if wanted and (panel := label_panel(data_sample, source, image, classes, palette, self.alpha)):
+                    panels.append(panel)
             picture = panel_grid([panels], panel_width=int(np.clip(image.shape[1], *_PANEL_WIDTHS)))
             if dataset := data_sample.metainfo.get('dataset'):
                 name = f'{dataset}_{name}'  # datasets may hold files of one name
@@ -112,13 +111,6 @@ class MultiSpaceVisualizer(Visualizer):
                 'visualizer.dataset_meta to the metainfo of the dataset'
             )
         return found['classes'], found['palette']
-
-
-def _label_map(data: PixelData, image: Picture) -> np.ndarray:
-    seg = data.data.squeeze(0).cpu().numpy()  # [H, W]
-    if seg.shape != image.shape[:2]:  # the truth of a pipeline that resizes labels
-        seg = mmcv.imresize(seg.astype(np.int32), image.shape[1::-1], interpolation='nearest')
-    return np.asarray(seg)
 
 
 def _origin(meta: Mapping[str, Any]) -> str:

@@ -8,8 +8,9 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from mmlmseg.errors import CheckpointError, TextBankError
+from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.postprocess import PanopticThresholds, panoptic_segments
 from mmlmseg.models.structures import HeadOutputs
 
 SIZES = {'equal': [(64, 64)] * 4, 'mixed': [(64, 64), (64, 128), (96, 64), (64, 64)]}
@@ -268,3 +269,54 @@ def test_a_class_named_background_overfits_one_image(model_config, make_sample) 
     result = model.eval()(**prepare(model, [sample], False), mode='predict')[0].pred_sem_seg.data
     counted = truth != 255
     assert float((result == truth)[counted].float().mean()) > 0.97
+
+
+def test_panoptic_results_are_those_of_the_pure_function(model_config, make_sample) -> None:
+    thresholds = dict(object=0.0, overlap=0.0, per_space=dict(facade=dict(object=0.2)))
+    config = dict(model_config(), test_cfg=dict(tasks=['semantic', 'panoptic'], panoptic=thresholds))
+    model = MODELS.build(config).eval()
+    samples = [make_sample('street', ori_shape=(50, 70)), make_sample('facade', (96, 64), seed=1)]
+    batch = dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'] for s in samples])
+    results = model.test_step(copy.deepcopy(batch))
+    semantic = MODELS.build(model_config()).eval()
+    semantic.load_state_dict(model.state_dict())
+    for result, alone in zip(results, semantic.test_step(copy.deepcopy(batch)), strict=True):
+        assert torch.equal(result.pred_sem_seg.data, alone.pred_sem_seg.data)
+        assert 'pred_panoptic_seg' not in alone
+        found = result.pred_panoptic_seg
+        space = model.decode_head.space_of(result.metainfo)
+        assert found.data.dtype == torch.int32
+        assert tuple(found.data.shape) == (1, *result.ori_shape)
+        assert int(found.data.max()) <= len(found.labels) == len(found.scores)
+        assert all(0 <= label < space.num_classes for label in found.labels)
+
+        data = model.data_preprocessor(copy.deepcopy(batch), False)
+        outputs = {o.metainfo['label_space']: (g, o) for g, o in zip(data['inputs'], data['data_samples'])}
+        image, own = outputs[space.name]
+        raw = model.encode_decode(image, [own])
+        columns = [*range(space.num_classes), -1]
+        expected = panoptic_segments(
+            raw.class_logits[-1, 0][:, columns],
+            raw.valid[0, columns],
+            raw.mask_logits[-1, 0],
+            torch.tensor(space.is_thing),
+            tuple(image.shape[-2:]),
+            own.metainfo,
+            PanopticThresholds(0.2 if space.name == 'facade' else 0.0, 0.0),
+        )
+        assert torch.equal(found.data[0], expected.map)
+        assert found.labels == expected.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ('test_cfg', 'error', 'message'),
+    [
+        (dict(tasks=['instances']), ValueError, 'choose from semantic, panoptic'),
+        (dict(tasks=[]), ValueError, 'choose from'),
+        (dict(panoptic=dict(per_space=dict(streets=dict(object=0.5)))), LabelSpaceError, "'streets'.*Did you mean: street"),
+        (dict(panoptic=dict(object=80)), ValueError, 'from 0 to 1'),
+    ],
+)
+def test_unusable_test_options_are_errors(model_config, test_cfg: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        MODELS.build(dict(model_config(), test_cfg=test_cfg))

@@ -1,0 +1,100 @@
+"""Contact sheets of datasets: samples as they leave the pipeline, which is what the model sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import DefaultScope
+from mmengine.runner import set_random_seed
+from mmseg.structures import SegDataSample
+
+from ..dataset_configs import innermost, space_name
+from ..datasets import MultiDataset
+from ..errors import DataError, OptionError, did_you_mean
+from ..label_space import LabelSpace
+from .drawing import Panel, Picture, panel_grid
+from .label_panel import label_panel
+
+_SAMPLES_PER_ROW = 2
+_PANEL_WIDTH = 320
+
+
+def build_datasets(config: Mapping[str, Any], split: str, only: str | None = None) -> MultiDataset:
+    """Builds the datasets of a split.
+
+    Args:
+        config: A whole config; the dataset of the loader may be ``mmlmseg.MultiDataset`` or any single one.
+        split: ``train``, ``val`` or ``test``.
+        only: Build just the dataset of this name; files of the others may be missing.
+
+    Raises:
+        OptionError: Where the config has no such split, or the split no such dataset.
+        DataError: Where files are missing.
+    """
+    loader = config.get(f'{split}_dataloader')
+    if not loader:
+        raise OptionError(f'--split {split}: the config has no {split}_dataloader')
+    joined = innermost(loader['dataset'])
+    parts = list(joined.get('datasets') or [joined])
+    names = list(joined.get('names') or [space_name(innermost(part)) for part in parts])
+    if only is not None:
+        if only not in names:
+            raise OptionError(
+                f'--dataset {only}: is none of the {split} datasets ({", ".join(names)}).{did_you_mean(only, names)}'
+            )
+        parts, names = [parts[names.index(only)]], [only]
+    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmseg')):
+        return MultiDataset(parts, names)
+
+
+def contact_sheet(dataset: MultiDataset, name: str, number: int, seed: int) -> Picture:
+    """Draws samples of a dataset after its pipeline: the image beside its labels, with a legend of their classes.
+
+    Args:
+        dataset: The datasets.
+        name: Which of them.
+        number: How many samples to draw, at random and each once; all where there are fewer.
+        seed: Of the choice and of the augmentation; a sheet does not depend on those of other datasets.
+
+    Returns:
+        RGB, uint8 [H, W, 3].
+
+    Raises:
+        DataError: Where a sample cannot be loaded, or the pipeline packs no image; it is named.
+    """
+    which = dataset.names.index(name)
+    size, first = dataset.sizes[which], sum(dataset.sizes[:which])
+    chosen = np.random.default_rng(seed).choice(size, min(number, size), replace=False)
+    set_random_seed(seed)  # transforms draw from the global generators
+    panels = [sample_panels(dataset[first + index], dataset.spaces[which]) for index in sorted(chosen.tolist())]
+    rows = [panels[i : i + _SAMPLES_PER_ROW] for i in range(0, len(panels), _SAMPLES_PER_ROW)]
+    return panel_grid([[panel for sample in row for panel in sample] for row in rows], panel_width=_PANEL_WIDTH)
+
+
+def sample_panels(sample: Mapping[str, Any], space: LabelSpace) -> Sequence[Panel]:
+    """Draws a packed sample.
+
+    Args:
+        sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, with ``gt_panoptic_seg`` or ``gt_sem_seg``.
+        space: Its label space.
+
+    Returns:
+        The image, titled with file and size, and its labels where it has any.
+
+    Raises:
+        DataError: Where the pipeline packs something else.
+    """
+    inputs, packed = sample.get('inputs'), sample.get('data_samples')
+    if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or not isinstance(packed, SegDataSample):
+        raise DataError(
+            f'dataset {space.name!r}: its pipeline packs no uint8 image to draw (keys: {", ".join(sample)}); end it with '
+            'PackSegInputs, without views of test-time augmentation and without Normalize'
+        )
+    image = np.ascontiguousarray(inputs.numpy()[::-1].transpose(1, 2, 0))  # RGB [H, W, 3]
+    title = f'{image.shape[1]} × {image.shape[0]}, {Path(packed.metainfo["img_path"]).stem}'
+    truth = label_panel(packed, 'gt', image, space.classes, space.palette)
+    return [Panel(image, title)] + ([truth] if truth else [])

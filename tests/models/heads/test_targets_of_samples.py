@@ -1,0 +1,86 @@
+"""What a head makes of the truth of its samples: classes or objects, in its classifier's columns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmlmseg.errors import LabelSpaceError
+from mmlmseg.label_space import LabelSpace
+
+STREET = ['sky', 'building', 'tree', 'road', 'car']
+
+
+def sample(space: str, seg: torch.Tensor, ids: torch.Tensor | None = None, **truth: list) -> SegDataSample:
+    made = SegDataSample(gt_sem_seg=PixelData(data=seg[None]))
+    if ids is not None:
+        made.gt_panoptic_seg = PixelData(data=ids[None].int(), metainfo=truth)
+    made.set_metainfo(dict(label_space=space, img_path='a.jpg'))
+    return made
+
+
+def described(targets, b: int) -> list[tuple[int, list[list[int]]]]:
+    """Label and pixels of each target of a sample."""
+    return [
+        (int(targets.labels[b, t]), targets.masks[b, t].nonzero().tolist())
+        for t in range(targets.labels.shape[1])
+        if targets.valid[b, t]
+    ]
+
+
+def test_a_class_is_one_segment_and_an_object_is_one(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head'])
+    seg = torch.tensor([[0, 4, 4, 255], [0, 4, 0, 4]])
+    ids = torch.tensor([[3, 1, 2, 0], [3, 1, 4, 5]])  # car, car, sky, sky, a crowd of cars
+    truth = dict(labels=[4, 4, 0, 0, 4], crowd=[False, False, False, False, True])
+    targets = head.targets([sample('street', seg), sample('street', seg, ids, **truth)])
+    assert described(targets, 0) == [(0, [[0, 0], [1, 0], [1, 2]]), (4, [[0, 1], [0, 2], [1, 1], [1, 3]])]
+    assert described(targets, 1) == [(4, [[0, 1], [1, 1]]), (4, [[0, 2]]), (0, [[0, 0], [1, 0], [1, 2]])]
+    assert targets.pixels.tolist() == [
+        [[True, True, True, False], [True] * 4],
+        [[True, True, True, False], [True, True, True, False]],  # the crowd counts in no loss
+    ]
+
+
+def test_a_taxonomy_renames_merges_and_leaves_out(model_config, tmp_path) -> None:
+    table = 'universal\tstreet\tfacade\ncar\tcar\t\nmade\tbuilding\t{wall, window, building}\nopen\t{sky, road}\t\n\ttree\t\n'
+    (tmp_path / 't.tsv').write_text(table)
+    classifier = dict(type='mmlmseg.UnifiedClassifier', taxonomy=dict(file=str(tmp_path / 't.tsv')))
+    head = MODELS.build(model_config(text=False, classifier=classifier)['decode_head'])
+    seg = torch.tensor([[0, 3, 2, 4]])
+    ids, truth = torch.tensor([[1, 2, 3, 4]]), dict(labels=[0, 3, 2, 4], crowd=[False] * 4)
+    for made in (sample('street', seg), sample('street', seg, ids, **truth)):
+        targets = head.targets([made, sample('facade', torch.tensor([[0, 1, 2, 255]]))])
+        assert sorted(described(targets, 0)) == [(0, [[0, 3]]), (2, [[0, 0], [0, 1]])]
+        assert described(targets, 1) == [(1, [[0, 0], [0, 1], [0, 2]])]
+        assert targets.pixels.tolist() == [[[True, True, False, True]], [[True, True, True, False]]]
+
+
+def test_labels_outside_the_space_are_errors(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head'])
+    with pytest.raises(LabelSpaceError, match=r"a\.jpg: label 3 is outside label space 'facade' of 3 classes"):
+        head.targets([sample('street', torch.tensor([[4]])), sample('facade', torch.tensor([[3]]))])
+
+
+def test_other_things_than_the_models_are_errors(model_config) -> None:
+    head = MODELS.build(model_config(label_spaces=[LabelSpace.create('street', STREET)])['decode_head'])
+    made = sample('street', torch.tensor([[4]]), torch.tensor([[1]]), labels=[4], crowd=[False])
+    made.set_metainfo(dict(is_thing=(False, False, False, False, True)))
+    with pytest.raises(LabelSpaceError, match='things of its dataset are car; those of the model none'):
+        head.targets([made])
+    del made.gt_panoptic_seg
+    head.targets([made])  # things play no part in semantic training
+
+
+@pytest.mark.parametrize('dropped', [0.0, 0.9])
+def test_absent_classes_may_leave_the_list(model_config, dropped: float) -> None:
+    head = MODELS.build(model_config(drop_absent=dropped)['decode_head'])
+    made = sample('street', torch.tensor([[0, 4]]))
+    targets = head.targets([made])
+    valid = torch.stack([head.categories_to_learn([made.metainfo], [targets]).valid[0] for _ in range(50)])
+    assert valid[:, [0, 4, 5]].all()
+    kept = float(valid[:, 1:4].float().mean())
+    assert kept == (1.0 if dropped == 0 else pytest.approx(1 - dropped, abs=0.1))
