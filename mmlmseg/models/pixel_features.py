@@ -104,7 +104,8 @@ class MaskEmbedding(nn.Module):
         self.layers = nn.ModuleList([nn.Linear(channels, c) for c in (channels, channels, mask_channels)])
 
     def forward(self, queries: Tensor, pixels: Tensor) -> Tensor:
-        """``[L, B, N, C]`` and ``[B, C_mask, h, w]`` to mask logits ``[L, B, N, h, w]``."""
+        """``[L, B * S, N, C]`` and ``[B, C_mask, h, w]`` to mask logits ``[L, B * S, N, h, w]``."""
         for layer in self.layers[:-1]:
             queries = F.relu(layer(queries))
-        return torch.einsum('lbnc,bchw->lbnhw', self.layers[-1](queries), pixels)
+        filters = self.layers[-1](queries).unflatten(1, (len(pixels), -1))  # [L, B, S, N, C_mask]
+        return torch.einsum('lbsnc,bchw->lbsnhw', filters, pixels).flatten(1, 2)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..errors import LabelSpaceError
 from ..label_space import LabelSpaces
 from ..registry import MODELS
 
-__all__ = ['SharedQueries']
+__all__ = ['LabelSpaceQueries', 'SharedQueries']
+
+Mode = Literal['replace', 'add', 'concat']
 
 
 @MODELS.register_module()
@@ -51,3 +55,74 @@ class SharedQueries(BaseModule):
         position = self.position.weight.expand(len(spaces), -1, -1)  # [B, N, C]
         content = torch.zeros_like(position) if self.content is None else self.content.weight.expand_as(position)
         return content, position
+
+
+@MODELS.register_module()
+class LabelSpaceQueries(BaseModule):
+    """Queries of each label space's own: RESI's label-space-specific query embeddings, as far as their name tells.
+
+    The paper's text is not public; see docs/resi.md. All spaces start alike, contents and positions are learned.
+
+    Args:
+        channels: C, the width of a query.
+        label_spaces: The spaces of the model.
+        num_queries: N of a set.
+        mode: ``replace``: a set for each space. ``add``: a shared set, to which each space adds its own offsets, zero at
+            the start. ``concat``: a shared set, followed by ``num_own`` queries of the space.
+        num_own: Queries of a space's own, where they are appended.
+        init_cfg: See mmengine's BaseModule.
+
+    Raises:
+        ValueError: On another mode.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        label_spaces: LabelSpaces,
+        num_queries: int = 100,
+        mode: Mode = 'replace',
+        num_own: int = 20,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if mode not in ('replace', 'add', 'concat'):
+            raise ValueError(f'mode must be "replace", "add" or "concat", got {mode!r}')
+        self.mode: Mode = mode
+        self.position = {space.name: i for i, space in enumerate(label_spaces)}
+        own = torch.randn(2, num_own if mode == 'concat' else num_queries, channels)  # contents and positions
+        own = torch.zeros_like(own) if mode == 'add' else own
+        self.shared = None if mode == 'replace' else nn.Parameter(torch.randn(2, num_queries, channels))
+        # A list: names of spaces may hold dots, which the names of parameters must not.
+        self.own = nn.ParameterList([nn.Parameter(own.clone()) for _ in label_spaces])
+
+    def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Gives each sample the queries of its space.
+
+        Args:
+            spaces: The label space of each sample, length B. A free class list has the shared queries only.
+
+        Returns:
+            Contents and positions, both ``[B, N, C]``. Queries of spaces that no sample asks for join with weight 0, so
+            that distributed training sees a gradient for every parameter.
+
+        Raises:
+            LabelSpaceError: On a free class list, where no queries are shared.
+        """
+        sets = {space: self._set(space) for space in dict.fromkeys(spaces)}  # [2, N, C]
+        idle = sum(own.sum() * 0.0 for own in self.own)
+        content, position = torch.stack([sets[space] for space in spaces], dim=1) + idle  # [B, N, C]
+        return content, position
+
+    def _set(self, space: str) -> Tensor:
+        own = self.own[self.position[space]] if space in self.position else None
+        if self.shared is None:
+            if own is None:
+                raise LabelSpaceError(
+                    f'{space!r} is none of the label spaces that have queries ({", ".join(self.position)}), and none '
+                    "are shared: ask for one of these, or train with queries of mode 'add' or 'concat'"
+                )
+            return own
+        if own is None:
+            return self.shared
+        return self.shared + own if self.mode == 'add' else torch.cat([self.shared, own], dim=1)

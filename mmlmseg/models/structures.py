@@ -1,6 +1,9 @@
 """What passes between the parts of a model.
 
-Letters: B samples, N segment queries, L decoder layers, K classes, C channels, T targets.
+Letters: B samples, N segment queries, L predictions of the decoder, K classes, C channels, T targets.
+
+An image may be asked in S label spaces at once. Then there are B * S samples for B images, those of an image side by
+side, and what belongs to images (features, memory) keeps its length B.
 """
 
 from __future__ import annotations
@@ -38,6 +41,23 @@ class PixelFeatures:
     mask: Tensor
     memory: list[Tensor]
     padding: list[Tensor]
+
+
+@dataclass(frozen=True)
+class MemoryLevel:
+    """One map of image features that queries attend to.
+
+    Attributes:
+        value: ``[B, h*w, C]``.
+        position: ``[B, h*w, C]`` positional encoding.
+        padding: ``[B, h*w]`` bool, True where a pixel is padding.
+        size: (h, w).
+    """
+
+    value: Tensor
+    position: Tensor
+    padding: Tensor
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)

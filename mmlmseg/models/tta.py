@@ -23,10 +23,18 @@ class MultiSpaceTTA(BaseTTAModel):
     Args:
         module: The segmentor or its config; it is told to keep probabilities.
         data_preprocessor: Config of its preprocessor, if it is not in ``module``.
+
+    Raises:
+        ValueError: Where the segmentor makes panoptic results, which cannot be averaged.
     """
 
     def __init__(self, module: dict[str, Any] | nn.Module, data_preprocessor: Any = None) -> None:
         super().__init__(module, data_preprocessor)
+        if tuple(self.module.tasks) != ('semantic',):
+            raise ValueError(
+                f'test-time augmentation averages class probabilities; the model makes {", ".join(self.module.tasks)} '
+                "results: set model.test_cfg.tasks=['semantic'], or test without --tta"
+            )
         self.module.test_cfg = {**(self.module.test_cfg or {}), 'keep_probabilities': True}
 
     def test_step(self, data: dict[str, Any]) -> list[SegDataSample]:

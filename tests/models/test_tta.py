@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 from mmcv.transforms import TestTimeAug
 from mmengine.dataset import pseudo_collate
@@ -23,6 +24,7 @@ class Echo(BaseModel):
     def __init__(self) -> None:
         super().__init__()
         self.test_cfg: dict = {}
+        self.tasks = ('semantic',)
         self.given: list[weakref.ref[torch.Tensor]] = []
         self.most_kept = 0
 
@@ -87,3 +89,8 @@ def test_with_real_views_and_a_real_segmentor(model_config: Callable[..., dict])
     assert [tuple(sample.pred_sem_seg.data.shape) for sample in merged] == [(1, 40, 56), (1, 32, 48)]
     assert [sample.metainfo['label_space'] for sample in merged] == ['street', 'facade']
     assert int(merged[1].pred_sem_seg.data.max()) < 3
+
+
+def test_panoptic_results_are_refused(model_config) -> None:
+    with pytest.raises(ValueError, match='the model makes semantic, panoptic results'):
+        MultiSpaceTTA(dict(model_config(), test_cfg=dict(tasks=['semantic', 'panoptic'])))

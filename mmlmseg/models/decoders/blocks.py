@@ -36,6 +36,7 @@ class UnprojectedAttention(nn.Module):
         value: Tensor,
         key_padding_mask: Tensor | None = None,
         need_weights: Literal[False] = False,
+        attn_mask: None = None,
     ) -> tuple[Tensor, None]:
         """``[B, N, C]`` from ``[B, S, C]``, with a ``[B, S]`` mask that is True where a key must not be seen."""
         q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (self.query(query), key, value))
@@ -57,6 +58,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, num_heads: int, dropout: float, project_keys_values: bool = True) -> None:
         super().__init__()
+        self.num_heads = num_heads
         self.attention: nn.Module
         if project_keys_values:
             self.attention = nn.MultiheadAttention(channels, num_heads, dropout=dropout, batch_first=True)
@@ -65,7 +67,15 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        padding: Tensor | None = None,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
         """Attends and adds.
 
         Args:
@@ -74,11 +84,13 @@ class Attention(nn.Module):
             key: ``[B, S, C]``.
             value: ``[B, S, C]``.
             padding: ``[B, S]`` bool, True where a key must not be seen; one key at least must stay visible.
+            hidden: The same for each query, ``[B, N, S]``, in place of ``padding``.
 
         Returns:
             ``[B, N, C]``.
         """
-        attended = self.attention(query, key, value, key_padding_mask=padding, need_weights=False)[0]
+        mask = None if hidden is None else hidden.repeat_interleave(self.num_heads, 0)  # [B * heads, N, S]
+        attended = self.attention(query, key, value, key_padding_mask=padding, need_weights=False, attn_mask=mask)[0]
         return self.norm(x + self.dropout(attended))
 
 
@@ -105,6 +117,17 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[B, N, C] -> [B, N, C]``."""
         return self.norm(x + self.layers(x))
+
+
+def side_by_side(queries: Tensor, images: int) -> Tensor:
+    """Puts the query sets of an image beside each other: ``[..., B * S, N, C]`` to ``[..., B, S * N, C]``."""
+    return queries.unflatten(-3, (images, -1)).flatten(-3, -2)
+
+
+def one_by_one(queries: Tensor, samples: int) -> Tensor:
+    """The inverse of :func:`side_by_side`, for B * S samples."""
+    sets = samples // queries.shape[-3]
+    return queries.unflatten(-2, (sets, -1)).flatten(-4, -3)
 
 
 def init_transformer(module: nn.Module) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from ..structures import Categories
-from .blocks import Attention, FeedForward, init_transformer
+from ..structures import Categories, MemoryLevel
+from .blocks import Attention, FeedForward, init_transformer, one_by_one, side_by_side
+
+MasksOf = Callable[[Tensor], Tensor]
 
 
 class PlainDecoderLayer(nn.Module):
@@ -35,9 +39,23 @@ class PlainDecoderLayer(nn.Module):
         placed = x + position
         return self.among_queries(x, placed, placed, x)
 
-    def look_at_image(self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None) -> Tensor:
-        """Attention of ``[B, N, C]`` to ``[B, h*w, C]``."""
-        return self.visual(x, x + position, key, value, padding)
+    def look_at_image(
+        self,
+        x: Tensor,
+        position: Tensor,
+        key: Tensor,
+        value: Tensor,
+        padding: Tensor | None = None,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
+        """Attention of ``[B * S, N, C]`` to ``[B, h*w, C]``: all query sets of an image read it at once.
+
+        Queries do not see each other here, so S sets together get what each would get alone.
+        """
+        images = len(key)
+        placed = side_by_side(x + position, images)
+        seen = self.visual(side_by_side(x, images), placed, key, value, padding, hidden)  # [B, S * N, C]
+        return one_by_one(seen, len(x))
 
     def forward(
         self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, categories: Categories
@@ -88,27 +106,27 @@ class PlainDecoder(BaseModule):
         self,
         content: Tensor,
         position: Tensor,
-        memory: Tensor,
-        memory_position: Tensor,
-        padding: Tensor | None,
+        memory: Sequence[MemoryLevel],
         categories: Categories,
-    ) -> Tensor:
+        masks_of: MasksOf,
+    ) -> tuple[Tensor, Tensor]:
         """Decodes the queries.
 
         Args:
-            content: ``[B, N, C]`` where the queries start.
-            position: ``[B, N, C]`` their positions, added before every attention.
-            memory: ``[B, h*w, C]`` image features.
-            memory_position: ``[B, h*w, C]`` their positions.
-            padding: ``[B, h*w]`` bool, True where a pixel is padding, or None.
-            categories: What the samples may be classified as.
+            content: ``[B * S, N, C]`` where the queries start, for B images in S label spaces each.
+            position: ``[B * S, N, C]`` their positions, added before every attention.
+            memory: Image features, coarse first; this decoder reads the first level.
+            categories: What the B * S samples may be classified as.
+            masks_of: From decoded queries ``[L, B * S, N, C]`` to their mask logits ``[L, B * S, N, h, w]``.
 
         Returns:
-            ``[L, B, N, C]``, normalised, one entry a layer.
+            Decoded queries, normalised, and their mask logits, one entry a layer.
         """
-        key = memory + memory_position
-        hidden = []
+        level = memory[0]
+        key = level.value + level.position
+        decoded = []
         for layer in self.layers:
-            content = layer(content, position, key, memory, padding, categories)
-            hidden.append(self.norm(content))
-        return torch.stack(hidden)
+            content = layer(content, position, key, level.value, level.padding, categories)
+            decoded.append(self.norm(content))
+        hidden = torch.stack(decoded)
+        return hidden, masks_of(hidden)

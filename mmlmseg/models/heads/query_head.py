@@ -19,7 +19,7 @@ from ..loading import EXTRA_STATE, check_label_spaces, difference
 from ..packing import pack
 from ..pixel_features import MaskEmbedding, PixelFeatureExtractor
 from ..postprocess import semantic_probabilities
-from ..structures import Categories, HeadOutputs, Targets
+from ..structures import Categories, HeadOutputs, MemoryLevel, Targets
 from ..text.variation import drop_absent, present_classes
 
 AskedSpace = str | LabelSpace
@@ -162,26 +162,31 @@ class QueryHead(BaseModule):
 
         Args:
             feats: Backbone maps ``[B, C_i, h_i, w_i]``, fine first.
-            metas: Metainfo of the samples with ``batch_input_shape`` and ``img_shape``.
-            categories: What the samples may be classified as.
+            metas: Metainfo of the B images with ``batch_input_shape`` and ``img_shape``.
+            categories: What the B * S samples may be classified as: every image in S label spaces, one after the other.
 
         Returns:
-            The predictions of all layers.
+            The predictions of all layers for the B * S samples.
         """
         pixels = self.pixel_features(feats, metas)
-        memory, padding = pixels.memory[0], pixels.padding[0]  # [B, C, h, w], [B, h, w]
-        position = self.memory_position(padding).to(memory.dtype)  # [B, C, h, w]
-        hidden = self.decoder(
-            *self.queries(categories.spaces),
-            memory.flatten(2).transpose(1, 2),
-            position.flatten(2).transpose(1, 2),
-            padding.flatten(1),
-            categories,
-        )  # [L, B, N, C]
+        memory = [self._level(*level) for level in zip(pixels.memory, pixels.padding, strict=True)]
+        hidden, mask_logits = self.decoder(
+            *self.queries(categories.spaces), memory, categories, lambda h: self.mask_embedding(h, pixels.mask)
+        )
         return HeadOutputs(
             class_logits=self.classifier(hidden, categories),
-            mask_logits=self.mask_embedding(hidden, pixels.mask),
+            mask_logits=mask_logits,
             valid=self.classifier.valid(categories),
+        )
+
+    def _level(self, features: Tensor, padding: Tensor) -> MemoryLevel:
+        """Features ``[B, C, h, w]`` and padding ``[B, h, w]`` as queries read them."""
+        position = self.memory_position(padding).to(features.dtype)  # [B, C, h, w]
+        return MemoryLevel(
+            value=features.flatten(2).transpose(1, 2),
+            position=position.flatten(2).transpose(1, 2),
+            padding=padding.flatten(1),
+            size=(features.shape[-2], features.shape[-1]),
         )
 
     def targets(self, samples: Sequence[SegDataSample]) -> Targets:

@@ -1,0 +1,110 @@
+"""Masked attention (Mask2Former, Cheng et al., CVPR 2022, section 3.2): a query reads the image inside its mask so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from ..structures import Categories, MemoryLevel
+from .plain import MasksOf, PlainDecoder, PlainDecoderLayer
+
+
+class MaskedAttentionLayer(PlainDecoderLayer):
+    """Attention to the image inside the masks, self-attention, feed-forward."""
+
+    def forward(self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, hidden: Tensor) -> Tensor:  # type: ignore[override]
+        """One layer over ``[B * S, N, C]``; ``hidden`` ``[B, S * N, h*w]`` is True where a query must not look."""
+        x = self.look_at_image(x, position, key, value, hidden=hidden)
+        x = self.look_around(x, position)
+        return self.feed_forward(x)
+
+
+@MODELS.register_module()
+class MaskedAttentionDecoder(PlainDecoder):
+    """The decoder of Mask2Former: layers read the levels of the memory in turns, each inside the masks before it.
+
+    Predicts before the first layer too, so L is ``num_layers + 1``.
+
+    Args:
+        channels: C, the width of queries and memory.
+        num_levels: Levels of the memory: 3 of a deformable pixel decoder, 1 of a plain one.
+        num_layers: Nine in the paper.
+        num_heads: Heads of each attention.
+        ffn_channels: Hidden width of the feed-forward blocks.
+        dropout: Everywhere in the layers; none in the paper.
+        init_cfg: See mmengine's BaseModule.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_levels: int = 3,
+        num_layers: int = 9,
+        num_heads: int = 8,
+        ffn_channels: int = 2048,
+        dropout: float = 0.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(channels, num_layers, num_heads, ffn_channels, dropout, init_cfg)
+        self.level = nn.Embedding(num_levels, channels)
+
+    def init_weights(self) -> None:
+        """Xavier's uniform for every matrix; the level embedding is none and stays normal."""
+        super().init_weights()
+        nn.init.normal_(self.level.weight)
+
+    def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
+        """Makes one layer."""
+        return MaskedAttentionLayer(channels, num_heads, ffn_channels, dropout)
+
+    def forward(
+        self,
+        content: Tensor,
+        position: Tensor,
+        memory: Sequence[MemoryLevel],
+        categories: Categories,
+        masks_of: MasksOf,
+    ) -> tuple[Tensor, Tensor]:
+        """See :meth:`PlainDecoder.forward`; the categories play no part.
+
+        Raises:
+            ValueError: Where the memory has another number of levels.
+        """
+        if len(memory) != len(self.level.weight):
+            raise ValueError(
+                f'the pixel decoder makes {len(memory)} levels of memory, the decoder reads {len(self.level.weight)}: '
+                'set num_levels of mmlmseg.MaskedAttentionDecoder'
+            )
+        values = [level.value + own for level, own in zip(memory, self.level.weight, strict=True)]
+        keys = [value + level.position for value, level in zip(values, memory, strict=True)]
+        decoded = [self.norm(content)]
+        masks = [masks_of(decoded[0][None])]
+        for i, layer in enumerate(self.layers):
+            turn = i % len(memory)
+            hidden = hidden_pixels(masks[-1][0], memory[turn])
+            content = layer(content, position, keys[turn], values[turn], hidden)
+            decoded.append(self.norm(content))
+            masks.append(masks_of(decoded[-1][None]))
+        return torch.stack(decoded), torch.cat(masks)
+
+
+@torch.no_grad()
+def hidden_pixels(mask_logits: Tensor, level: MemoryLevel) -> Tensor:
+    """Where queries must not look: outside their masks, and in padding. A query with an empty mask looks everywhere.
+
+    Args:
+        mask_logits: ``[B * S, N, h, w]``.
+        level: The memory that is read, of B images.
+
+    Returns:
+        bool ``[B, S * N, h_l * w_l]``; every query keeps a pixel to see.
+    """
+    logits = F.interpolate(mask_logits, size=level.size, mode='bilinear', align_corners=False)
+    outside = (logits < 0).flatten(2).unflatten(0, (len(level.value), -1)).flatten(1, 2)  # [B, S * N, h_l * w_l]
+    padding = level.padding[:, None]
+    hidden = outside | padding
+    return torch.where(hidden.all(-1, keepdim=True), padding, hidden)
