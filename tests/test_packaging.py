@@ -44,6 +44,11 @@ def test_model_index_names_configs_that_exist() -> None:
         config = ROOT / model['Config']
         assert config.is_file(), f'{model["Name"]}: {config} is missing'
         assert config.stem == model['Name']
+        measured = any(result['Metrics'] for result in model['Results'])
+        assert measured != (model['Metadata'].get('Note') == 'not trained here'), model['Name']
+    listed = {model['Name'] for model in models}
+    configs = {path.stem for folder in ('lmseg', 'baselines') for path in (ROOT / 'configs' / folder).glob('*.py')}
+    assert configs - listed == {'lmseg_r18_own-data'}  # of a user's own folders
 
 
 def test_config_names_are_unique() -> None:
