@@ -67,8 +67,8 @@ class LabelSpaceQueries(BaseModule):
         channels: C, the width of a query.
         label_spaces: The spaces of the model.
         num_queries: N of a set.
-        mode: ``replace``: a set for each space. ``add``: a shared set, to which each space adds its own offsets, zero at
-            the start. ``concat``: a shared set, followed by ``num_own`` queries of the space.
+        mode: ``replace``: a set for each space. ``add``: a shared set, to which each space adds its own offsets, zero
+            at the start. ``concat``: a shared set, followed by ``num_own`` queries of the space.
         num_own: Queries of a space's own, where they are appended.
         init_cfg: See mmengine's BaseModule.
 

@@ -30,9 +30,10 @@ class MultiSpaceTTA(BaseTTAModel):
 
     def __init__(self, module: dict[str, Any] | nn.Module, data_preprocessor: Any = None) -> None:
         super().__init__(module, data_preprocessor)
-        if tuple(self.module.tasks) != ('semantic',):
+        tasks = list((self.module.test_cfg or {}).get('tasks', ['semantic']))
+        if tasks != ['semantic']:
             raise ValueError(
-                f'test-time augmentation averages class probabilities; the model makes {", ".join(self.module.tasks)} '
+                f'test-time augmentation averages class probabilities; the model makes {", ".join(tasks)} '
                 "results: set model.test_cfg.tasks=['semantic'], or test without --tta"
             )
         self.module.test_cfg = {**(self.module.test_cfg or {}), 'keep_probabilities': True}

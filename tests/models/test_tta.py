@@ -24,7 +24,6 @@ class Echo(BaseModel):
     def __init__(self) -> None:
         super().__init__()
         self.test_cfg: dict = {}
-        self.tasks = ('semantic',)
         self.given: list[weakref.ref[torch.Tensor]] = []
         self.most_kept = 0
 

@@ -2,6 +2,7 @@
 
 from .criterion import SetCriterion
 from .matching import match
+from .point_criterion import PointCriterion
 from .targets import segment_targets, semantic_targets, unite_segments
 
-__all__ = ['SetCriterion', 'match', 'segment_targets', 'semantic_targets', 'unite_segments']
+__all__ = ['PointCriterion', 'SetCriterion', 'match', 'segment_targets', 'semantic_targets', 'unite_segments']

@@ -1,8 +1,8 @@
-"""The set criterion: match, then classification, focal and dice loss of every decoder layer."""
+"""Criteria: match, then classification and mask losses of every decoder layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine import dist
@@ -13,36 +13,50 @@ from ..classifiers import mask_classes
 from ..precision import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import class_losses, mask_losses, signed_targets
-from .matching import match
+from .matching import match, matching_cost
 
-NAMES = ('loss_cls', 'loss_focal', 'loss_dice')
+MaskLosses = Callable[[Tensor, Targets, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-@MODELS.register_module()
-class SetCriterion(nn.Module):
-    """The training objective of the paper (equation 3) over the size groups of one step.
+class Criterion(nn.Module):
+    """The training objective over the size groups of one step; a subclass says what a mask costs and loses.
 
     Every decoder layer is matched and supervised on its own. All losses are normalised over the whole batch, over all
     size groups and all ranks: the classification loss by the total class weight of the queries' targets, the mask
     losses by the number of matched masks. Pixels that do not count are left out of costs and losses.
 
     Args:
-        class_weight: Factor of the classification loss, in the matching too.
-        focal_weight: Factor of the focal loss, in the matching too.
-        dice_weight: Factor of the dice loss, in the matching too.
+        weights: Factors of the classification loss and of the two mask losses, in the matching too.
         no_object_weight: Weight of queries that are matched with nothing, in the classification loss.
+
+    Attributes:
+        names: What the three losses are called.
     """
 
-    def __init__(
-        self,
-        class_weight: float = 1.0,
-        focal_weight: float = 20.0,
-        dice_weight: float = 1.0,
-        no_object_weight: float = 0.1,
-    ) -> None:
+    names: tuple[str, str, str]
+
+    def __init__(self, weights: tuple[float, float, float], no_object_weight: float) -> None:
         super().__init__()
-        self.weights = (class_weight, focal_weight, dice_weight)
+        self.weights = weights
         self.no_object_weight = no_object_weight
+
+    def cost(self, outputs: HeadOutputs, targets: Targets) -> Tensor:
+        """What it costs to match any query with any target of its sample in one size group, [L, B, N, T]."""
+        raise NotImplementedError
+
+    def mask_losses(self, logits: Tensor, targets: Targets, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
+        """The two losses of matched masks.
+
+        Args:
+            logits: Matched mask logits [M, h, w], float32 or better. M may be 0; the losses depend on them even so.
+            targets: Targets of the size group.
+            sample: The sample of each matched mask, long [M].
+            slot: The target slot of each matched mask, long [M].
+
+        Returns:
+            Unweighted losses, [M] each.
+        """
+        raise NotImplementedError
 
     def forward(self, outputs: Sequence[HeadOutputs], targets: Sequence[Targets]) -> dict[str, Tensor]:
         """The losses of one step.
@@ -52,23 +66,53 @@ class SetCriterion(nn.Module):
             targets: Targets, one entry per size group, in the same order.
 
         Returns:
-            Weighted scalar losses ``loss_cls``, ``loss_focal``, ``loss_dice`` of the final decoder layer, and those
-            of the others as ``d0.loss_cls``, ...
+            Weighted scalar losses of the final decoder layer by name, and those of the others as ``d0.loss_cls``, ...
         """
-        matched = match(outputs, targets, *self.weights)
+        matched = match(outputs, targets, self.cost)
         class_total, mask_total = normalisers(outputs, targets, self.no_object_weight)
         sums = torch.stack(
             [
-                group_losses(output, target, queries, self.no_object_weight)
+                group_losses(output, target, queries, self.no_object_weight, self.mask_losses)
                 for output, target, queries in zip(outputs, targets, matched, strict=True)
             ]
         ).sum(0)  # [3, L]
         final, auxiliary = {}, {}
         totals = (class_total, mask_total, mask_total)
-        for name, weight, total, by_layer in zip(NAMES, self.weights, totals, sums, strict=True):
+        for name, weight, total, by_layer in zip(self.names, self.weights, totals, sums, strict=True):
             *others, final[name] = (weight / total * by_layer).unbind()
             auxiliary.update({f'd{layer}.{name}': loss for layer, loss in enumerate(others)})
         return final | auxiliary
+
+
+@MODELS.register_module()
+class SetCriterion(Criterion):
+    """The objective of the paper (equation 3): focal and dice loss at all pixels.
+
+    Args:
+        class_weight: Factor of the classification loss, in the matching too.
+        focal_weight: Factor of the focal loss, in the matching too.
+        dice_weight: Factor of the dice loss, in the matching too.
+        no_object_weight: Weight of queries that are matched with nothing, in the classification loss.
+    """
+
+    names = ('loss_cls', 'loss_focal', 'loss_dice')
+
+    def __init__(
+        self,
+        class_weight: float = 1.0,
+        focal_weight: float = 20.0,
+        dice_weight: float = 1.0,
+        no_object_weight: float = 0.1,
+    ) -> None:
+        super().__init__((class_weight, focal_weight, dice_weight), no_object_weight)
+
+    def cost(self, outputs: HeadOutputs, targets: Targets) -> Tensor:
+        """See :class:`Criterion`; at the resolution of the mask logits."""
+        return matching_cost(outputs, targets, *self.weights)
+
+    def mask_losses(self, logits: Tensor, targets: Targets, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Criterion`; at the resolution of the targets."""
+        return mask_losses(logits, signed_targets(targets.masks, targets.pixels), sample, slot)
 
 
 def normalisers(
@@ -98,7 +142,9 @@ def normalisers(
     return class_total, mask_total
 
 
-def group_losses(output: HeadOutputs, target: Targets, queries: Tensor, no_object_weight: float) -> Tensor:
+def group_losses(
+    output: HeadOutputs, target: Targets, queries: Tensor, no_object_weight: float, mask_losses: MaskLosses
+) -> Tensor:
     """The un-normalised, unweighted losses of one size group.
 
     Args:
@@ -106,9 +152,10 @@ def group_losses(output: HeadOutputs, target: Targets, queries: Tensor, no_objec
         target: Targets of the group.
         queries: The matching as :func:`match` returns it, long [L, B, T] on the host.
         no_object_weight: Weight of unmatched queries in the classification loss.
+        mask_losses: The two losses of matched masks, as :meth:`Criterion.mask_losses`.
 
     Returns:
-        Classification, focal and dice loss of each decoder layer, summed over the group [3, L].
+        Classification loss and the two mask losses of each decoder layer, summed over the group [3, L].
     """
     layer, sample, slot = (queries >= 0).nonzero(as_tuple=True)
     index = torch.stack([layer, sample, slot, queries[layer, sample, slot]])
@@ -120,10 +167,10 @@ def group_losses(output: HeadOutputs, target: Targets, queries: Tensor, no_objec
         classes[layer, sample, query] = target.labels[sample, slot]
         by_class = class_losses(class_logits, classes, no_object_weight)  # [L]
 
-        # Only matched masks are ever resized. With no match at all these are sums over nothing that still depend on
-        # the mask logits, so that every parameter gets its (zero) gradient.
+        # Only matched masks are ever resized or sampled. With no match at all these are sums over nothing that still
+        # depend on the mask logits, so that every parameter gets its (zero) gradient.
         mask_logits = at_least_float32(output.mask_logits[layer, sample, query])  # [M, h, w]
-        focal, dice = mask_losses(mask_logits, signed_targets(target.masks, target.pixels), sample, slot)
+        losses = torch.stack(mask_losses(mask_logits, target, sample, slot))  # [2, M]
         zeros = by_class.new_zeros(2, len(by_class))
-        by_mask = zeros.index_add(1, layer, torch.stack([focal, dice]).to(zeros.dtype))  # [2, L]
+        by_mask = zeros.index_add(1, layer, losses.to(zeros.dtype))  # [2, L]
     return torch.cat([by_class[None], by_mask])

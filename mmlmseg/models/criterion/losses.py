@@ -16,6 +16,12 @@ DICE_SMOOTHING = 1.0
 CHUNK_CPU, CHUNK_DEVICE = 2**18, 2**25
 
 
+def chunk_length(count: int, size: int, device: torch.device) -> int:
+    """How many of ``count`` items of ``size`` pixels or points each are worked on at a time; at least 1."""
+    budget = CHUNK_CPU if device.type == 'cpu' else CHUNK_DEVICE
+    return max(1, min(count, budget // size))
+
+
 def class_losses(logits: Tensor, classes: Tensor, no_object_weight: float) -> Tensor:
     """Weighted cross entropy of the queries of each layer, summed over samples and queries.
 
@@ -66,6 +72,26 @@ def mask_losses(logits: Tensor, signs: Tensor, sample: Tensor, slot: Tensor) -> 
     return _MaskLosses.apply(logits, signs, sample, slot)
 
 
+def point_losses(logits: Tensor, inside: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    """Binary cross entropy and dice loss of each mask over its points (Cheng et al., Mask2Former, section 3.3).
+
+    Args:
+        logits: Mask logits at the points [M, P], float32 or better.
+        inside: Points in the target mask, bool [M, P].
+        counted: Points that count, bool [M, P].
+
+    Returns:
+        The cross entropy [M], a mean over the counted points, and the dice loss [M].
+    """
+    weight = counted.to(logits.dtype)
+    target = (inside & counted).to(logits.dtype)
+    entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction='none').sum(1)
+    probability = logits.sigmoid()
+    overlap, area = (probability * target).sum(1), (probability * weight).sum(1) + target.sum(1)
+    dice = 1 - (2 * overlap + DICE_SMOOTHING) / (area + DICE_SMOOTHING)
+    return entropy / weight.sum(1).clamp(min=1), dice
+
+
 def interpolation_matrix(old: int, new: int, like: Tensor) -> Tensor:
     """The bilinear resize (``align_corners=False``) of one axis as a matrix [new, old]."""
     identity = torch.eye(old, dtype=like.dtype, device=like.device)[None, None]
@@ -90,8 +116,7 @@ class _MaskLosses(torch.autograd.Function):
         wants_grad = ctx.needs_input_grad[0]
         grads = logits.new_empty((2, *logits.shape) if wants_grad else 0)
 
-        budget = CHUNK_CPU if logits.device.type == 'cpu' else CHUNK_DEVICE
-        chunk = max(1, min(count, budget // (height * width)))
+        chunk = chunk_length(count, height * width, logits.device)
         buffers = logits.new_empty(5, chunk, height, width)
         for start in range(0, count, chunk):
             part = slice(start, min(start + chunk, count))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from ...errors import LabelSpaceError
 from ..classifiers import mask_classes
 from ..precision import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
-from .losses import CHUNK_CPU, CHUNK_DEVICE, DICE_SMOOTHING, FOCAL_ALPHA
+from .losses import DICE_SMOOTHING, FOCAL_ALPHA, chunk_length
+
+Cost = Callable[[HeadOutputs, Targets], Tensor]  # of one size group, [L, B, N, T]
 
 _PADDING, _TARGET, _FOREIGN = 0, 1, 2  # what a target slot holds, as told to the host
 
@@ -24,12 +26,13 @@ def class_cost(logits: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: Class logits [L, B, N, K + 1], no-object last.
         valid: Columns of each sample's label space, bool [B, K + 1].
-        labels: Target classes, long [B, T].
+        labels: Target classes, long [B, T]. One that is no column costs as some other; :func:`match` reports it.
 
     Returns:
         Costs [L, B, N, T].
     """
     probability = mask_classes(at_least_float32(logits), valid).softmax(-1)
+    labels = labels.clamp(0, logits.shape[-1] - 1)
     index = labels[None, :, None].expand(*probability.shape[:3], -1)  # [L, B, N, T]
     return -probability.gather(-1, index)
 
@@ -86,8 +89,7 @@ def mask_cost(
 def pixel_chunks(logits: Tensor, dtype: torch.dtype) -> Iterator[tuple[int, slice, Tensor]]:
     """Walks over layers and samples with four buffers [4, m, N, P] that are used again for every chunk."""
     layers, samples, queries, size = logits.shape
-    budget = CHUNK_CPU if logits.device.type == 'cpu' else CHUNK_DEVICE
-    chunk = max(1, min(samples, budget // (queries * size)))
+    chunk = chunk_length(samples, queries * size, logits.device)
     buffers = logits.new_empty(4, chunk, queries, size, dtype=dtype)
     for layer in range(layers):
         for start in range(0, samples, chunk):
@@ -105,7 +107,11 @@ def nearest(maps: Tensor, size: Sequence[int]) -> Tensor:
 
 @torch.no_grad()
 def matching_cost(
-    outputs: HeadOutputs, targets: Targets, class_weight: float, focal_weight: float, dice_weight: float
+    outputs: HeadOutputs,
+    targets: Targets,
+    class_weight: float = 1.0,
+    focal_weight: float = 20.0,
+    dice_weight: float = 1.0,
 ) -> Tensor:
     """The cost of matching any query with any target of its sample, in every decoder layer.
 
@@ -123,25 +129,16 @@ def matching_cost(
     masks = nearest(targets.masks, size)  # [B, T, h, w]
     pixels = nearest(targets.pixels, size)  # [B, h, w]
     by_mask = mask_cost(outputs.mask_logits, masks, pixels, focal_weight, dice_weight)
-    labels = targets.labels.clamp(0, outputs.class_logits.shape[-1] - 1)  # foreign labels are reported by match()
-    return class_weight * class_cost(outputs.class_logits, outputs.valid, labels) + by_mask
+    return class_weight * class_cost(outputs.class_logits, outputs.valid, targets.labels) + by_mask
 
 
-def match(
-    outputs: Sequence[HeadOutputs],
-    targets: Sequence[Targets],
-    class_weight: float = 1.0,
-    focal_weight: float = 20.0,
-    dice_weight: float = 1.0,
-) -> list[Tensor]:
+def match(outputs: Sequence[HeadOutputs], targets: Sequence[Targets], cost: Cost = matching_cost) -> list[Tensor]:
     """Match the targets of all size groups, layers and samples with queries, at one device synchronisation.
 
     Args:
         outputs: Predictions, one entry per size group.
         targets: Targets, one entry per size group.
-        class_weight: Factor of the class cost.
-        focal_weight: Factor of the focal cost.
-        dice_weight: Factor of the dice cost.
+        cost: What it costs to match any query with any target in a size group, called without autocast.
 
     Returns:
         For each group a long tensor [L, B, T] **on the host** with the query of each target, -1 where the slot is
@@ -156,16 +153,16 @@ def match(
     costs, states = [], []
     for output, target in zip(outputs, targets, strict=True):
         with no_autocast(output.mask_logits):
-            cost = matching_cost(output, target, class_weight, focal_weight, dice_weight)
+            table = cost(output, target)
         # Where fp16 overflows any matching will do: the loss overflows too, and the gradient scaler skips the step.
-        costs.append(cost.nan_to_num() if output.mask_logits.dtype == torch.float16 else cost)
+        costs.append(table.nan_to_num() if output.mask_logits.dtype == torch.float16 else table)
         states.append(_slot_states(output, target))
     # Everything the host needs, in one copy.
     packed = torch.cat([part.flatten().to(costs[0].dtype) for part in (*costs, *states)])
     host = packed.cpu().split([part.numel() for part in (*costs, *states)])
     return [
-        _solve(host[i].reshape(cost.shape).numpy(), host[len(costs) + i].reshape(state.shape).numpy(), targets[i])
-        for i, (cost, state) in enumerate(zip(costs, states, strict=True))
+        _solve(host[i].reshape(table.shape).numpy(), host[len(costs) + i].reshape(state.shape).numpy(), targets[i])
+        for i, (table, state) in enumerate(zip(costs, states, strict=True))
     ]
 
 

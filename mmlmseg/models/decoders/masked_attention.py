@@ -1,4 +1,4 @@
-"""Masked attention (Mask2Former, Cheng et al., CVPR 2022, section 3.2): a query reads the image inside its mask so far."""
+"""Masked attention (Mask2Former, Cheng et al., CVPR 2022, section 3.2): queries read the image inside their masks."""
 
 from __future__ import annotations
 

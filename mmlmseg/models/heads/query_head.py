@@ -111,18 +111,21 @@ class QueryHead(BaseModule):
             return categories
         return drop_absent(categories, present_classes(targets, categories.valid.shape[1] - 1), self.drop_absent)
 
-    def space_of(self, meta: dict[str, Any]) -> LabelSpace:
-        """The label space that a sample asks for, see :meth:`asked_space`."""
-        asked = self.asked_space(meta)
-        return self.label_spaces.get(asked) if isinstance(asked, str) else asked
-
-    def things_of(self, meta: dict[str, Any]) -> tuple[bool, ...]:
-        """Which classes of the space that a sample asks for are things.
+    def space_of(self, asked: AskedSpace) -> LabelSpace:
+        """The label space of a name; a space of the user's own is itself.
 
         Raises:
-            LabelSpaceError: Where its dataset has other things than this model.
+            LabelSpaceError: On an unknown name.
         """
-        space = self.space_of(meta)
+        return self.label_spaces.get(asked) if isinstance(asked, str) else asked
+
+    def check_things(self, meta: dict[str, Any]) -> None:
+        """Makes sure that the dataset of a sample has the things of this model.
+
+        Raises:
+            LabelSpaceError: Where it has others.
+        """
+        space = self.space_of(self.asked_space(meta))
         theirs = tuple(meta.get('is_thing', space.is_thing))
         if theirs != space.is_thing:
             named = ', '.join(name for name, thing in zip(space.classes, theirs, strict=True) if thing) or 'none'
@@ -131,7 +134,10 @@ class QueryHead(BaseModule):
                 f'{", ".join(space.things) or "none"}; name the same in both, as in dict(path=..., things=[...]) of '
                 'label_spaces'
             )
-        return space.is_thing
+
+    def asked_spaces(self, meta: dict[str, Any]) -> list[AskedSpace]:
+        """All label spaces that a sample asks for: the list ``label_spaces`` of its metainfo, else one."""
+        return list(meta['label_spaces']) if 'label_spaces' in meta else [self.asked_space(meta)]
 
     def asked_space(self, meta: dict[str, Any]) -> AskedSpace:
         """The label space that a sample's metainfo names; a model of one space needs no name.
@@ -200,10 +206,11 @@ class QueryHead(BaseModule):
         segments = torch.stack(maps)  # [B, H, W]
         for sample, largest, ids in zip(samples, segments.amax((1, 2)).tolist(), united, strict=True):
             if largest >= len(ids):
+                space = self.space_of(self.asked_space(sample.metainfo))
                 raise LabelSpaceError(
                     f'{sample.metainfo.get("img_path", "a sample")}: label {largest - 1} is outside label space '
-                    f'{self.space_of(sample.metainfo).name!r} of {len(ids) - 1} classes; check the labels of the '
-                    'dataset against its class list, and reduce_zero_label'
+                    f'{space.name!r} of {space.num_classes} classes; check the labels of the dataset against its class '
+                    'list, and reduce_zero_label'
                 )
         if any(ids != list(range(len(ids))) for ids in united):
             segments = torch.stack([segments.new_tensor(ids)[own] for ids, own in zip(united, maps, strict=True)])
@@ -214,14 +221,14 @@ class QueryHead(BaseModule):
     def _segments(self, sample: SegDataSample) -> tuple[Tensor, list[int], list[int]]:
         """Segment ids of a sample (long [H, W], 0 is void), what each id, with 0, becomes once segments of one class
         are united, and the column that each united segment is trained to."""
-        space = self.space_of(sample.metainfo)
+        space = self.space_of(self.asked_space(sample.metainfo))
         columns = self.classifier.trained_columns(space)
         if 'gt_panoptic_seg' in sample:
             truth = sample.gt_panoptic_seg
             segments = truth.data[0].long()
             trained = [None if crowd else columns[c] for c, crowd in zip(truth.labels, truth.crowd, strict=True)]
-            things = self.things_of(sample.metainfo)
-            separate = [things[c] for c in truth.labels]
+            self.check_things(sample.metainfo)
+            separate = [space.is_thing[c] for c in truth.labels]
         else:
             seg = sample.gt_sem_seg.data[0].long()
             segments = torch.where(seg != self.ignore_index, seg + 1, 0)

@@ -49,6 +49,20 @@ class Segments(NamedTuple):
     scores: Tensor
 
 
+class Candidates(NamedTuple):
+    """The queries that take part in a result.
+
+    Attributes:
+        masks: ``[n, H, W]`` mask probabilities at the original size.
+        labels: ``[n]`` long: their classes.
+        scores: ``[n]``: the probabilities of these.
+    """
+
+    masks: Tensor
+    labels: Tensor
+    scores: Tensor
+
+
 @torch.no_grad()
 def panoptic_segments(
     class_logits: Tensor,
@@ -59,14 +73,7 @@ def panoptic_segments(
     meta: Mapping[str, Any],
     thresholds: PanopticThresholds,
 ) -> Segments:
-    """Lets the queries of one sample compete for the pixels of its original image.
-
-    A query takes part if its best class is not no-object and more probable than the object threshold. Each pixel goes
-    to the query with the largest product of class and mask probability; a query that wins no pixel, has no pixel of
-    mask probability 0.5 or more, or wins too small a fraction of these, leaves void. Queries of one stuff class make
-    one segment, a query of a thing class makes its own.
-
-    Only the masks of the queries that take part are resized, so that [n, H0, W0] is the largest tensor.
+    """Lets the queries of one sample compete for the pixels of its original image, see :func:`compete`.
 
     Args:
         class_logits: Class logits of the final layer [N, K + 1], no-object last.
@@ -81,26 +88,60 @@ def panoptic_segments(
         Segments at the original size: stuff in the order of the classes, then things in the order of the queries. The
         score of a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they won.
     """
+    found = candidates(class_logits, valid, mask_logits, size, meta, thresholds.object)
+    return compete(found, is_thing, found.scores.new_full(found.scores.shape, thresholds.overlap))
+
+
+@torch.no_grad()
+def candidates(
+    class_logits: Tensor,
+    valid: Tensor,
+    mask_logits: Tensor,
+    size: tuple[int, int],
+    meta: Mapping[str, Any],
+    object_threshold: float,
+) -> Candidates:
+    """Finds the queries whose best class is not no-object and more probable than a threshold.
+
+    Only their masks are resized, so that [n, H0, W0] is the largest tensor. Arguments as of :func:`panoptic_segments`.
+    """
     with no_autocast(class_logits):
         logits = mask_classes(at_least_float32(class_logits)[None], valid[None])[0]  # [N, K + 1]
-        score, label = logits.softmax(-1).max(-1)  # [N]
-        found = ((label < logits.shape[-1] - 1) & (score > thresholds.object)).nonzero()[:, 0]  # [n]
-        score, label = score[found], label[found]
+        scores, labels = logits.softmax(-1).max(-1)  # [N]
+        found = ((labels < logits.shape[-1] - 1) & (scores > object_threshold)).nonzero()[:, 0]  # [n]
+        scores, labels = scores[found], labels[found]
         if not len(found):
-            blank = torch.zeros(meta['ori_shape'][:2], dtype=torch.int32, device=label.device)
-            return Segments(blank, label, score)
+            return Candidates(scores.new_zeros(0, *meta['ori_shape'][:2]), labels, scores)
+        masks = at_least_float32(mask_logits[found]).to(scores.dtype)
+        return Candidates(restore(resize(masks, size), meta).sigmoid_(), labels, scores)
 
-        masks = at_least_float32(mask_logits[found]).to(score.dtype)
-        masks = restore(resize(masks, size), meta).sigmoid_()  # [n, H0, W0]
+
+@torch.no_grad()
+def compete(found: Candidates, is_thing: Tensor, overlap: Tensor) -> Segments:
+    """Gives each pixel to the candidate with the largest product of class and mask probability.
+
+    A candidate that wins no pixel, has no pixel of mask probability 0.5 or more, or wins too small a fraction of these,
+    leaves void. Those of one stuff class make one segment, one of a thing class makes its own.
+
+    Args:
+        found: The candidates.
+        is_thing: Whether a class is countable, bool [K].
+        overlap: The smallest fraction of its mask that each candidate must win, [n].
+    """
+    masks, labels, scores = found
+    if not len(labels):
+        blank = torch.zeros(masks.shape[1:], dtype=torch.int32, device=labels.device)
+        return Segments(blank, labels, scores)
+    with no_autocast(masks):
         inside = (masks >= 0.5).flatten(1).sum(1)  # [n]
-        winner = masks.mul_(score[:, None, None]).argmax(0)  # [H0, W0]
-        won = winner.flatten().bincount(minlength=len(found))  # [n]
-        stays = ((won > 0) & (inside > 0) & (won.double() / inside >= thresholds.overlap)).nonzero()[:, 0]
+        winner = (masks * scores[:, None, None]).argmax(0)  # [H0, W0]
+        won = winner.flatten().bincount(minlength=len(labels))  # [n]
+        stays = ((won > 0) & (inside > 0) & (won.double() / inside >= overlap)).nonzero()[:, 0]
 
-        segment, labels, scores = _merge_stuff(label[stays], score[stays], won[stays], is_thing)
-        ids = torch.zeros_like(found, dtype=torch.int32)
+        segment, merged, merged_scores = _merge_stuff(labels[stays], scores[stays], won[stays], is_thing)
+        ids = torch.zeros_like(labels, dtype=torch.int32)
         ids[stays] = segment.int() + 1
-        return Segments(ids[winner], labels, scores)
+        return Segments(ids[winner], merged, merged_scores)
 
 
 def _merge_stuff(label: Tensor, score: Tensor, won: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from mmengine.structures import PixelData
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..loading import check_complete, check_label_spaces
-from ..postprocess import PanopticThresholds, panoptic_segments, restore, semantic_probabilities
 from ..structures import Categories, HeadOutputs
+from .results import Prediction, ResultOptions, add_mixed, add_results
 
-TASKS = ('semantic', 'panoptic')
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
-
-
-class _Prediction(NamedTuple):
-    """What the final layer says of one sample, in the columns of its own label space."""
-
-    class_logits: Tensor  # [N, K + 1]
-    valid: Tensor  # [K + 1]
-    mask_logits: Tensor  # [N, h, w]
 
 
 @MODELS.register_module()
@@ -40,16 +29,18 @@ class MultiSpaceSegmentor(BaseSegmentor):
         backbone: Config of any backbone that returns maps, fine first.
         decode_head: Config of the head, see :class:`QueryHead`.
         train_cfg: Unused; OpenMMLab configs hold it.
-        test_cfg: ``tasks`` lists the results to make, ``semantic`` (the default) or ``panoptic`` or both. ``panoptic``
-            holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by name.
-            ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), as test-time augmentation needs them.
+        test_cfg: ``tasks`` lists the results to make: ``semantic`` (the default), ``panoptic``, ``instance``.
+            ``panoptic`` holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by
+            name. ``mixed`` says what becomes of duplicates where a sample asks for several label spaces, see
+            :class:`ResultOptions`. ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), as test-time
+            augmentation needs them.
         data_preprocessor: Config of the preprocessor.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
-        ValueError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different numbers of groups would
-            wait for each other for ever.
+        ValueError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different
+            numbers of groups would wait for each other for ever.
     """
 
     def __init__(
@@ -66,12 +57,9 @@ class MultiSpaceSegmentor(BaseSegmentor):
         self.decode_head = MODELS.build(decode_head)
         self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
-        self.tasks = tuple(self.test_cfg.get('tasks', ('semantic',)))
-        if not self.tasks or not set(self.tasks) <= set(TASKS):
-            raise ValueError(f'test_cfg.tasks is {list(self.tasks)}; choose from {", ".join(TASKS)}')
-        self.thresholds = _thresholds(self.test_cfg.get('panoptic', {}), self.decode_head.label_spaces)
         self.num_classes = self.out_channels = self.decode_head.out_channels
         self.align_corners = self.decode_head.align_corners
+        _ = self.options  # says at once what is wrong with test_cfg
         self._register_load_state_dict_pre_hook(self._check_checkpoint)
         self.train()
         for name, module in self.named_modules():
@@ -87,15 +75,23 @@ class MultiSpaceSegmentor(BaseSegmentor):
             self.decode_head.text.prepare_for(state_dict, f'{prefix}decode_head.text.')
         check_complete(self, state_dict, prefix)
 
+    @property
+    def options(self) -> ResultOptions:
+        """What ``test_cfg`` says; read anew for each batch, as test-time augmentation changes it."""
+        return ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
+
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
         """``[B, 3, H, W]`` to the backbone's maps, fine first."""
         return self.backbone(inputs)
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> HeadOutputs:
-        """Predicts one group; mmseg's name for it."""
-        metas = [sample.metainfo for sample in batch_data_samples]
-        categories = self.decode_head.categories([self.decode_head.asked_space(meta) for meta in metas])
-        return self.decode_head(self.extract_feat(inputs), metas, categories)
+        """Predicts one group, in every label space that its samples ask for; mmseg's name for it."""
+        return self._encode_decode(inputs, batch_data_samples)[0]
+
+    def _encode_decode(self, inputs: Tensor, samples: Sequence[SegDataSample]) -> tuple[HeadOutputs, Categories]:
+        metas = [sample.metainfo for sample in samples]
+        categories = self.decode_head.categories([asked for m in metas for asked in self.decode_head.asked_spaces(m)])
+        return self.decode_head(self.extract_feat(inputs), metas, categories), categories
 
     def loss(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """The losses of one step.
@@ -136,38 +132,48 @@ class MultiSpaceSegmentor(BaseSegmentor):
         Returns:
             The samples in the order they came in, with the results of the tasks at the original size: ``pred_sem_seg``
             ``[1, H, W]``, class ids; ``pred_panoptic_seg`` ``[1, H, W]``, int32 segment ids from 1, 0 is void, with the
-            lists ``labels`` and ``scores`` of the segments.
+            lists ``labels`` and ``scores`` of the segments; ``pred_instances`` with ``masks``, ``labels`` and
+            ``scores``. A sample whose metainfo asks for several ``label_spaces`` gets ``pred_masks`` instead: see
+            :class:`MixedSegments`; its metainfo ``classes`` are written ``SPACE:CLASS``.
         """
         done = []
         for images, samples in _groups(inputs, data_samples):
-            outputs = self.encode_decode(images, samples)
             size = (images.shape[-2], images.shape[-1])
-            for b, sample in enumerate(samples):
-                space = self.decode_head.space_of(sample.metainfo)
-                columns = [*range(space.num_classes), -1]  # without the columns of larger spaces in the group
-                own = _Prediction(
-                    outputs.class_logits[-1, b][:, columns], outputs.valid[b, columns], outputs.mask_logits[-1, b]
-                )
-                if 'semantic' in self.tasks:
-                    self._add_semantic(sample, own, size)
-                if 'panoptic' in self.tasks:
-                    self._add_panoptic(sample, own, size, space)
-                done.append(sample)
+            numbers = [len(self.decode_head.asked_spaces(sample.metainfo)) for sample in samples]
+            for number in sorted(set(numbers)):
+                members = [i for i, own in enumerate(numbers) if own == number]
+                found = self._encode_decode(images[members], [samples[i] for i in members])
+                for place, i in enumerate(members):
+                    self._add_results(samples[i], self._predictions(*found, place, samples[i]), size)
+            done += samples
         return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
 
-    def _add_semantic(self, sample: SegDataSample, own: _Prediction, size: tuple[int, int]) -> None:
-        scores = semantic_probabilities(own.class_logits[None], own.valid[None], own.mask_logits[None], size)[0]
-        scores = restore(scores, sample.metainfo)  # [K, H, W]
-        sample.pred_sem_seg = PixelData(data=scores.argmax(dim=0, keepdim=True))
-        if self.test_cfg.get('keep_probabilities'):
-            sample.seg_logits = PixelData(data=scores)
+    def _predictions(
+        self, outputs: HeadOutputs, categories: Categories, image: int, sample: SegDataSample
+    ) -> list[Prediction]:
+        """What is said of an image in each space that its sample asks for, without the columns of larger spaces."""
+        spaces = [self.decode_head.space_of(asked) for asked in self.decode_head.asked_spaces(sample.metainfo)]
+        found = []
+        for b, space in enumerate(spaces, image * len(spaces)):
+            columns = [*range(space.num_classes), -1]
+            found.append(
+                Prediction(
+                    outputs.class_logits[-1, b][:, columns],
+                    outputs.valid[b, columns],
+                    outputs.mask_logits[-1, b],
+                    space,
+                    None if categories.rows is None else categories.rows[b, : space.num_classes],
+                )
+            )
+        return found
 
-    def _add_panoptic(self, sample: SegDataSample, own: _Prediction, size: tuple[int, int], space: LabelSpace) -> None:
-        is_thing = torch.tensor(self.decode_head.things_of(sample.metainfo), device=own.valid.device)
-        thresholds = self.thresholds.get(space.name, self.thresholds[None])
-        segments = panoptic_segments(*own, is_thing, size, sample.metainfo, thresholds)
-        described = dict(labels=segments.labels.tolist(), scores=segments.scores.tolist())
-        sample.pred_panoptic_seg = PixelData(data=segments.map[None], metainfo=described)
+    def _add_results(self, sample: SegDataSample, found: list[Prediction], size: tuple[int, int]) -> None:
+        if 'label_spaces' in sample.metainfo:
+            add_mixed(sample, found, size, self.options)
+            return
+        if self.options.tasks != ('semantic',):
+            self.decode_head.check_things(sample.metainfo)
+        add_results(sample, found[0], size, self.options)
 
     def _forward(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[HeadOutputs]:
         """The raw predictions, one entry a group."""
@@ -194,13 +200,3 @@ def _groups(inputs: list[Tensor] | Tensor, samples: list[SegDataSample]) -> list
 def _of_samples(categories: Categories, which: slice) -> Categories:
     rows = None if categories.rows is None else categories.rows[which]
     return Categories(categories.spaces[which], categories.valid[which], rows)
-
-
-def _thresholds(config: Mapping[str, Any], spaces: LabelSpaces) -> dict[str | None, PanopticThresholds]:
-    """The thresholds of each label space that has its own, and under None those of the others."""
-    common = {key: value for key, value in config.items() if key != 'per_space'}
-    special = {spaces.get(name).name: own for name, own in config.get('per_space', {}).items()}
-    return {
-        None: PanopticThresholds(**common),
-        **{name: PanopticThresholds(**{**common, **own}) for name, own in special.items()},
-    }

@@ -143,4 +143,13 @@ def _sums(
 @pytest.fixture
 def brute_force() -> SimpleNamespace:
     """The definitions, spelt out number by number."""
-    return SimpleNamespace(cost=_cost, focal=_focal, dice=_dice, nearest=_nearest, bilinear=_bilinear, sums=_sums)
+    return SimpleNamespace(
+        cost=_cost,
+        focal=_focal,
+        dice=_dice,
+        nearest=_nearest,
+        bilinear=_bilinear,
+        sums=_sums,
+        softmax=_softmax,
+        best=_best,
+    )

@@ -6,7 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlmseg.models.criterion import losses as module
-from mmlmseg.models.criterion.losses import class_losses, interpolation_matrix, mask_losses, signed_targets
+from mmlmseg.models.criterion.losses import (
+    class_losses,
+    interpolation_matrix,
+    mask_losses,
+    point_losses,
+    signed_targets,
+)
 
 
 def plain_mask_losses(logits: Tensor, masks: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,6 +114,32 @@ def test_signed_targets() -> None:
     pixels = torch.tensor([[[True, True, False, False]]])
     assert signed_targets(masks, pixels).tolist() == [[[[-1, 1, 0, 0]]]]
     assert signed_targets(masks, pixels).dtype == torch.int8
+
+
+def test_point_losses_are_the_definitions_over_the_counted_points() -> None:
+    logits = (3 * torch.randn(5, 30, dtype=torch.float64)).requires_grad_()
+    inside, counted = torch.rand(5, 30) < 0.4, torch.rand(5, 30) < 0.7
+    entropy, dice = point_losses(logits, inside, counted)
+    for m in range(5):
+        z, t = logits[m, counted[m]], inside[m, counted[m]].double()
+        p = z.sigmoid()
+        assert entropy[m].item() == pytest.approx(F.binary_cross_entropy(p, t).item())
+        assert dice[m].item() == pytest.approx((1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)).item())
+    assert torch.autograd.gradcheck(lambda x: point_losses(x, inside, counted), logits)
+    (entropy.sum() + dice.sum()).backward()
+    assert not logits.grad[~counted].any()
+    assert logits.grad[counted].all()
+
+
+def test_point_losses_stay_finite() -> None:
+    """Where no point counts, and at extreme logits."""
+    logits = torch.tensor([[5.0, -5.0], [200.0, -200.0]]).requires_grad_()
+    counted = torch.tensor([[False, False], [True, True]])
+    entropy, dice = point_losses(logits, torch.tensor([[True, True], [False, True]]), counted)
+    assert entropy.tolist() == [0, 200]
+    assert dice.tolist() == pytest.approx([0, 1 - 1 / 3])
+    (entropy + dice).sum().backward()
+    torch.testing.assert_close(logits.grad, torch.tensor([[0.0, 0.0], [0.5, -0.5]]))
 
 
 @pytest.mark.parametrize(('old', 'new'), [(3, 12), (5, 7), (8, 8), (9, 4), (1, 5)])

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.models.criterion import match
-from mmlmseg.models.criterion import matching as module
+from mmlmseg.models.criterion import losses
 from mmlmseg.models.criterion.matching import class_cost, mask_cost, matching_cost, nearest
 
 WEIGHTS = (1.0, 20.0, 1.0)
@@ -57,7 +57,7 @@ def test_mask_cost_stays_finite_and_exact_at_extreme_logits() -> None:
 def test_chunks_change_nothing(make_group, monkeypatch) -> None:
     outputs, targets = make_group(classes=(4, 2, 3))
     whole = matching_cost(outputs, targets, *WEIGHTS)
-    monkeypatch.setattr(module, 'CHUNK_CPU', 1)
+    monkeypatch.setattr(losses, 'CHUNK_CPU', 1)
     torch.testing.assert_close(matching_cost(outputs, targets, *WEIGHTS), whole, rtol=1e-13, atol=0)
 
 

@@ -284,7 +284,7 @@ def test_panoptic_results_are_those_of_the_pure_function(model_config, make_samp
         assert torch.equal(result.pred_sem_seg.data, alone.pred_sem_seg.data)
         assert 'pred_panoptic_seg' not in alone
         found = result.pred_panoptic_seg
-        space = model.decode_head.space_of(result.metainfo)
+        space = model.decode_head.space_of(result.label_space)
         assert found.data.dtype == torch.int32
         assert tuple(found.data.shape) == (1, *result.ori_shape)
         assert int(found.data.max()) <= len(found.labels) == len(found.scores)
@@ -311,9 +311,13 @@ def test_panoptic_results_are_those_of_the_pure_function(model_config, make_samp
 @pytest.mark.parametrize(
     ('test_cfg', 'error', 'message'),
     [
-        (dict(tasks=['instances']), ValueError, 'choose from semantic, panoptic'),
+        (dict(tasks=['instances']), ValueError, 'choose from semantic, panoptic, instance'),
         (dict(tasks=[]), ValueError, 'choose from'),
-        (dict(panoptic=dict(per_space=dict(streets=dict(object=0.5)))), LabelSpaceError, "'streets'.*Did you mean: street"),
+        (
+            dict(panoptic=dict(per_space=dict(streets=dict(object=0.5)))),
+            LabelSpaceError,
+            "'streets'.*Did you mean: street",
+        ),
         (dict(panoptic=dict(object=80)), ValueError, 'from 0 to 1'),
     ],
 )

@@ -1,0 +1,190 @@
+"""Results in several label spaces at once, whose masks may overlap: our reading of RESI's ESF-OMI, see docs/resi.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...errors import LabelSpaceError, did_you_mean
+from ...label_space import LabelSpace, name_key
+from ..precision import at_least_float32
+from .panoptic import Candidates, compete
+
+
+class MixedSegments(NamedTuple):
+    """The segments of one image in several label spaces.
+
+    Attributes:
+        masks: ``[S, H, W]`` bool; masks of different exclusive groups may overlap.
+        labels: ``[S]`` long: the class of each, an index into the classes of all asked spaces one after the other.
+        scores: ``[S]``.
+        origins: Of each segment all classes that say it, its own first.
+    """
+
+    masks: Tensor
+    labels: Tensor
+    scores: Tensor
+    origins: list[tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """When segments of different groups are one.
+
+    Attributes:
+        same: ``[K, K]`` bool: which classes of all asked spaces mean the same.
+        iou: Their masks must overlap by more than this.
+    """
+
+    same: Tensor
+    iou: float = 0.5
+
+
+@torch.no_grad()
+def mixed_segments(
+    found: Sequence[Candidates],
+    num_classes: Sequence[int],
+    is_thing: Tensor,
+    group: Tensor,
+    overlap: Sequence[float],
+    duplicates: Duplicates | None = None,
+) -> MixedSegments:
+    """Lets candidates compete for pixels inside exclusive groups only, then unites what several groups say.
+
+    With a group for each label space and without ``duplicates``, the result is the union of the panoptic results of the
+    spaces.
+
+    Args:
+        found: The candidates of each asked label space, their labels within that space.
+        num_classes: K_s of each space.
+        is_thing: Whether a class is countable, bool [K] over the classes of all asked spaces.
+        group: The exclusive group of each class, long [K].
+        overlap: The overlap threshold of each space.
+        duplicates: Which segments are one; None keeps all.
+
+    Returns:
+        The segments, group by group, in the order of :func:`compete`.
+    """
+    sizes = [len(own.labels) for own in found]
+    first = [sum(num_classes[:i]) for i in range(len(found))]  # of each space, among the classes of all
+    everything = Candidates(
+        torch.cat([own.masks for own in found]),
+        torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)]),
+        torch.cat([own.scores for own in found]),
+    )
+    thresholds = torch.tensor(overlap, device=is_thing.device).repeat_interleave(torch.tensor(sizes))
+    masks, labels, scores = [], [], []
+    for own in group.unique().tolist():
+        members = (group[everything.labels] == own).nonzero()[:, 0]
+        segments = compete(Candidates(*(part[members] for part in everything)), is_thing, thresholds[members])
+        ids = torch.arange(1, len(segments.labels) + 1, device=segments.map.device)
+        masks.append(segments.map == ids[:, None, None])  # [S_g, H, W]
+        labels.append(segments.labels)
+        scores.append(segments.scores)
+    joint = MixedSegments(torch.cat(masks), torch.cat(labels), torch.cat(scores), [])
+    joint = joint._replace(origins=[(label,) for label in joint.labels.tolist()])
+    return joint if duplicates is None else unite_duplicates(joint, group, duplicates)
+
+
+def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplicates) -> MixedSegments:
+    """Unites segments of different groups that mean the same and overlap, the best first.
+
+    A segment joins the best one before it that it duplicates and that its group has not joined yet. The united segment
+    has the class of the best, the pixels of all and the score ``1 - (1 - a)(1 - b)...``: that one of them is right.
+
+    Args:
+        segments: Of all groups.
+        group: The exclusive group of each class, long [K].
+        duplicates: Which segments are one.
+    """
+    flat = segments.masks.flatten(1).float()
+    shared = flat @ flat.T  # [S, S], exact below 2^24 pixels
+    area = shared.diagonal()
+    iou = shared / (area[:, None] + area - shared).clamp(min=1)
+    alike = duplicates.same[segments.labels][:, segments.labels] & (iou > duplicates.iou)
+    groups = group[segments.labels].tolist()
+    joined: list[list[int]] = []
+    for i in segments.scores.argsort(descending=True, stable=True).tolist():
+        for members in joined:
+            if alike[members[0], i] and groups[i] not in [groups[m] for m in members]:
+                members.append(i)
+                break
+        else:
+            joined.append([i])
+    joined.sort(key=lambda members: members[0])
+    first = segments.labels.new_tensor([members[0] for members in joined])
+    missed = [torch.stack([1 - segments.scores[m] for m in members]).prod() for members in joined]
+    return MixedSegments(
+        masks=torch.stack([segments.masks[members].any(0) for members in joined]) if joined else segments.masks,
+        labels=segments.labels[first],
+        scores=1 - torch.stack(missed) if joined else segments.scores,
+        origins=[tuple(origin for m in members for origin in segments.origins[m]) for members in joined],
+    )
+
+
+def exclusive_groups(spaces: Sequence[LabelSpace], declared: Sequence[Sequence[str]] = ()) -> Tensor:
+    """The group of each class, within which pixels belong to one class only.
+
+    Args:
+        spaces: The asked spaces.
+        declared: Groups, each of names of spaces (``camvid11``) and of classes (``camvid11:car``). What none names
+            stays in the group of its space.
+
+    Returns:
+        long [K] over the classes of all spaces, one space after the other.
+
+    Raises:
+        LabelSpaceError: On an unknown name, or a class in two groups.
+
+    Example:
+        >>> spaces = [LabelSpace.create('street', ['sky', 'car']), LabelSpace.create('clothes', ['hat', 'bag'])]
+        >>> exclusive_groups(spaces).tolist(), exclusive_groups(spaces, [['street:car', 'clothes']]).tolist()
+        ([0, 0, 1, 1], [0, 2, 2, 2])
+    """
+    places: dict[str, list[int]] = {}
+    groups: list[int] = []
+    for i, space in enumerate(spaces):
+        for name in space.classes:
+            places.setdefault(space.name, []).append(len(groups))
+            places[f'{space.name}:{name}'] = [len(groups)]
+            groups.append(i)
+    taken: set[int] = set()
+    for number, members in enumerate(declared, len(spaces)):
+        for name in members:
+            if name not in places:
+                raise LabelSpaceError(
+                    f'exclusive group names {name!r}, which is neither an asked label space nor SPACE:CLASS of one.'
+                    f'{did_you_mean(name, places)}'
+                )
+            for place in places[name]:
+                if place in taken and groups[place] != number:
+                    raise LabelSpaceError(f'{name!r} is in two exclusive groups; a class can be in one')
+                groups[place] = number
+                taken.add(place)
+    return torch.tensor(groups)
+
+
+def same_meaning(spaces: Sequence[LabelSpace], rows: Tensor | None = None, similarity: float = 1.0) -> Tensor:
+    """Which classes of some label spaces mean the same: those of one normalised name, or of similar text rows.
+
+    Args:
+        spaces: The spaces.
+        rows: Text rows of all their classes, one space after the other, [K, C].
+        similarity: The cosine from which on rows are similar; needs ``rows``.
+
+    Returns:
+        bool [K, K], symmetric.
+    """
+    keys = [name_key(name) for space in spaces for name in space.names]
+    index = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    number = torch.tensor([index[key] for key in keys])
+    same = number[:, None] == number
+    if rows is None:
+        return same
+    unit = F.normalize(at_least_float32(rows), dim=-1)
+    return same.to(unit.device) | (unit @ unit.T >= similarity)

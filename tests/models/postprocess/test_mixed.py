@@ -1,0 +1,86 @@
+"""Several label spaces at once: the union of the single results, and what exclusive groups and duplicates change."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.postprocess.mixed import Duplicates, MixedSegments, mixed_segments, same_meaning, unite_duplicates
+from mmlmseg.models.postprocess.panoptic import Candidates, compete
+
+SIZES = (3, 4)
+THINGS = torch.tensor([True, False, False, False, True, True, False])
+GROUP = torch.tensor([0] * 3 + [1] * 4)
+
+
+def found(number: int, num_classes: int) -> Candidates:
+    masks = torch.rand(number, 9, 11, dtype=torch.float64)
+    return Candidates(masks, torch.randint(0, num_classes, (number,)), torch.rand(number, dtype=torch.float64))
+
+
+def test_without_handling_of_overlaps_it_is_the_union() -> None:
+    own = [found(6, 3), found(5, 4)]
+    mixed = mixed_segments(own, SIZES, THINGS, GROUP, overlap=(0.3, 0.1))
+    masks, labels, scores = [], [], []
+    for candidates, things, overlap, first in zip(own, THINGS.split(SIZES), (0.3, 0.1), (0, 3), strict=True):
+        alone = compete(candidates, things, torch.full((len(candidates.labels),), overlap))
+        masks += [alone.map == i + 1 for i in range(len(alone.labels))]
+        labels += (alone.labels + first).tolist()
+        scores += alone.scores.tolist()
+    assert torch.equal(mixed.masks, torch.stack(masks))
+    assert mixed.labels.tolist() == labels
+    assert mixed.scores.tolist() == pytest.approx(scores, abs=1e-12)
+    assert mixed.origins == [(label,) for label in labels]
+    assert int(mixed.masks.sum(0).max()) == 2  # a pixel may be in one segment of each space
+
+
+def test_classes_of_one_group_exclude_each_other() -> None:
+    one_group = torch.zeros(7, dtype=torch.long)
+    mixed = mixed_segments([found(6, 3), found(5, 4)], SIZES, THINGS, one_group, overlap=(0.0, 0.0))
+    assert int(mixed.masks.sum(0).max()) == 1
+    everything = mixed_segments([found(6, 3), found(0, 4)], SIZES, THINGS, GROUP, overlap=(0.0, 0.0))
+    assert set(everything.labels.tolist()) <= {0, 1, 2}
+
+
+def test_nothing_found() -> None:
+    mixed = mixed_segments(
+        [found(0, 3), found(0, 4)], SIZES, THINGS, GROUP, overlap=(0.5, 0.5), duplicates=Duplicates(torch.eye(7).bool())
+    )
+    assert mixed.masks.shape == (0, 9, 11)
+    assert mixed.labels.shape == mixed.scores.shape == (0,)
+    assert mixed.origins == []
+
+
+def test_duplicates_become_one() -> None:
+    masks = torch.zeros(4, 4, 4, dtype=torch.bool)
+    masks[0, :2], masks[1, 2:] = True, True  # two cars of the first space
+    masks[2, :2, :3], masks[3, 2:, :1] = True, True  # a car that covers most of the first one, and one that does not
+    segments = MixedSegments(
+        masks, torch.tensor([0, 0, 4, 4]), torch.tensor([0.6, 0.9, 0.8, 0.7]), [(0,), (0,), (4,), (4,)]
+    )
+    same = torch.eye(7, dtype=torch.bool)
+    same[0, 4] = same[4, 0] = True
+    united = unite_duplicates(segments, GROUP, Duplicates(same, iou=0.5))
+    assert united.labels.tolist() == [0, 4, 4]
+    assert united.origins == [(0,), (4, 0), (4,)]
+    assert united.scores.tolist() == pytest.approx([0.9, 1 - 0.4 * 0.2, 0.7])
+    assert torch.equal(united.masks, torch.stack([masks[1], masks[0] | masks[2], masks[3]]))
+    other = unite_duplicates(segments, GROUP, Duplicates(torch.eye(7, dtype=torch.bool)))
+    assert other.labels.tolist() == [0, 0, 4, 4]  # classes that mean something else stay
+
+
+def test_segments_of_one_group_are_never_united() -> None:
+    masks = torch.ones(2, 2, 2, dtype=torch.bool)
+    segments = MixedSegments(masks, torch.tensor([4, 4]), torch.tensor([0.5, 0.6]), [(4,), (4,)])
+    assert len(unite_duplicates(segments, GROUP, Duplicates(torch.ones(7, 7).bool())).labels) == 2
+
+
+def test_names_and_rows_tell_what_means_the_same() -> None:
+    spaces = [LabelSpace.create('a', ['car', 'traffic light']), LabelSpace.create('b', ['Traffic-light', 'automobile'])]
+    expected = torch.eye(4, dtype=torch.bool)
+    expected[1, 2] = expected[2, 1] = True
+    assert torch.equal(same_meaning(spaces), expected)
+    rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0], [3.0, 0.3]])
+    expected[0, 3] = expected[3, 0] = True
+    assert torch.equal(same_meaning(spaces, rows, 0.9), expected)

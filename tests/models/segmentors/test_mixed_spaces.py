@@ -1,0 +1,102 @@
+"""One image in several label spaces at once, through the whole model."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+
+from mmlmseg.errors import LabelSpaceError
+from mmlmseg.label_space import LabelSpace
+
+SPACES = ['street', 'facade']
+HEADS = {
+    'LMSeg': dict(),
+    'RESI': dict(
+        text=True,
+        queries=dict(type='mmlmseg.LabelSpaceQueries', num_queries=8),
+        decoder=dict(type='mmlmseg.MaskedAttentionDecoder', num_levels=1, num_layers=2, num_heads=4, ffn_channels=64),
+    ),
+    'multi-head': dict(text=False),
+}
+
+
+def build(model_config, head: dict, **mixed) -> torch.nn.Module:
+    head = dict(head)
+    text = head.pop('text', True)
+    test_cfg = dict(tasks=['panoptic'], panoptic=dict(object=0.0, overlap=0.3), mixed=mixed)
+    model = MODELS.build(dict(model_config(text=text, **head), test_cfg=test_cfg))
+    model.init_weights()
+    with torch.no_grad():  # untrained queries are all alike and find no object
+        for p in model.decode_head.queries.parameters():
+            p.mul_(20)
+        for p in model.decode_head.decoder.parameters():
+            p.add_(0.3 * torch.randn_like(p))
+    model.double().eval()
+    model.data_preprocessor.cast_dtype = torch.float64
+    return model
+
+
+def predict(model: torch.nn.Module, samples: list[dict], **meta) -> list:
+    samples = copy.deepcopy(samples)
+    for sample in samples:
+        sample['data_samples'].set_metainfo(meta)
+    data = model.data_preprocessor(
+        dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'] for s in samples]), False
+    )
+    return model.predict([group.double() for group in data['inputs']], data['data_samples'])
+
+
+@pytest.mark.parametrize('method', HEADS)
+def test_without_handling_of_overlaps_it_is_the_union_of_single_spaces(model_config, make_sample, method: str) -> None:
+    model = build(model_config, HEADS[method], duplicate_iou=None)
+    samples = [make_sample('street'), make_sample('street', (96, 64), seed=1), make_sample('street', seed=2)]
+    alone = {}
+    for space in SPACES:
+        stamped = dict(label_space=space, classes=model.decode_head.label_spaces.get(space).classes)
+        alone[space] = predict(model, samples, **stamped)
+    found = 0
+    for i, mixed in enumerate(predict(model, samples, label_spaces=SPACES)):
+        segments = mixed.pred_masks
+        assert segments.metainfo['classes'][:6] == [
+            *(f'street:{c}' for c in ['sky', 'building', 'tree', 'road', 'car']),
+            'facade:wall',
+        ]
+        place = 0
+        for space, first in zip(SPACES, (0, 5)):
+            single = alone[space][i].pred_panoptic_seg
+            number = len(single.labels)
+            own = slice(place, place + number)
+            assert segments.labels[own].tolist() == [label + first for label in single.labels]
+            torch.testing.assert_close(segments.scores[own], torch.tensor(single.scores, dtype=torch.float64), rtol=0, atol=1e-12)
+            for k in range(number):
+                assert torch.equal(segments.masks[place + k], single.data[0] == k + 1)
+            place += number
+        assert len(segments) == place
+        found += place
+    assert found > 4
+
+
+def test_duplicates_and_groups_reach_the_result(model_config, make_sample) -> None:
+    samples = [make_sample('street')]
+    model = build(model_config, HEADS['LMSeg'], duplicate_iou=0.0)
+    everything = build(model_config, HEADS['LMSeg'], duplicate_iou=0.0, similarity=-1.0)
+    everything.load_state_dict(model.state_dict())
+    one_group = predict(model, samples, label_spaces=SPACES, exclusive=[['street', 'facade']])[0].pred_masks
+    assert int(one_group.masks.sum(0).max()) == 1
+    plain, united = (predict(m, samples, label_spaces=SPACES)[0].pred_masks for m in (model, everything))
+    assert len(united) < len(plain)
+    assert max(len(origins) for origins in united.origins) == 2
+    with pytest.raises(LabelSpaceError, match="exclusive group names 'streets'"):
+        predict(model, samples, label_spaces=SPACES, exclusive=[['streets']])
+
+
+def test_a_class_list_of_the_users_own_may_be_one_of_the_spaces(model_config, make_sample) -> None:
+    model = build(model_config, HEADS['LMSeg'])
+    own = LabelSpace.create('custom', ['house', 'tree'])
+    found = predict(model, [make_sample('street')], label_spaces=['street', own])[0].pred_masks
+    assert found.metainfo['classes'][-2:] == ['custom:house', 'custom:tree']
+    with pytest.raises(LabelSpaceError, match='unknown label space'):
+        predict(model, [make_sample('street')], label_spaces=['street', 'roads'])
