@@ -3,6 +3,7 @@
 Examples:
     python tools/infer.py configs/lmseg/lmseg_r18_clash3.py best.pth photos/ --label-space camvid11 --out-dir out
     python tools/infer.py configs/lmseg/lmseg_r18_clash3.py best.pth 'photos/*.jpg' --classes "sky, house, motorbike"
+    python tools/infer.py configs/lmseg/lmseg_r18_clash3.py best.pth photos/ --label-spaces camvid11,msrc_v2
     python tools/infer.py configs/lmseg/lmseg_r18_clash3.py best.pth --list-label-spaces
 """
 
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmlmseg import cli
-from mmlmseg.apis import LMSegInferencer, Segmentation
+from mmlmseg.apis import LMSegInferencer, MaskSegmentation, Segmentation
 from mmlmseg.label_space import LabelSpaces
 from mmlmseg.visualization import percentage
 
@@ -27,11 +28,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config of the model')
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('inputs', nargs='*', help='images, folders or globs')
-    task = parser.add_mutually_exclusive_group()
-    task.add_argument('--label-space', metavar='NAME', help='predict in this label space of the model')
-    task.add_argument('--classes', metavar='LIST', help='predict these classes instead, e.g. "sky, house, motorbike"')
-    task.add_argument('--list-label-spaces', action='store_true', help='show what the model knows, and stop')
-    parser.add_argument('--out-dir', metavar='DIR', help='save label maps (pred/) and pictures (vis/) here')
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument('--label-space', metavar='NAME', help='predict in this label space of the model')
+    asked.add_argument('--label-spaces', metavar='A,B', help='predict in several at once, with masks that may overlap')
+    asked.add_argument('--classes', metavar='LIST', help='predict these classes instead, e.g. "sky, house, motorbike"')
+    asked.add_argument('--list-label-spaces', action='store_true', help='show what the model knows, and stop')
+    parser.add_argument('--task', help='semantic (default), panoptic or instance; mixed with --label-spaces')
+    parser.add_argument(
+        '--exclusive',
+        default='',
+        metavar='GROUPS',
+        help='label spaces and classes that share their pixels, e.g. "camvid11; ccp+msrc_v2:face" (default: each '
+        'label space is a group)',
+    )
+    parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass (default: 1)')
     args = parser.parse_args(argv)
@@ -48,9 +58,14 @@ def show_label_spaces(spaces: LabelSpaces, console: Console) -> None:
     console.print(table)
 
 
-def show_results(results: Sequence[Segmentation], console: Console) -> None:
+def split(text: str, separator: str) -> list[str]:
+    """The parts of a text, without blanks around them and without empty ones."""
+    return [part.strip() for part in text.split(separator) if part.strip()]
+
+
+def show_results(results: Sequence[Segmentation | MaskSegmentation], console: Console) -> None:
     """Print what was found in each image."""
-    table = Table('image', f'classes found ({results[0].label_space})')
+    table = Table('image', 'classes found')
     for result in results:
         found = ', '.join(f'{name} {percentage(share)}' for name, share in result.shares())
         table.add_row(result.path.name if result.path else '', found)
@@ -66,10 +81,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.list_label_spaces:
             show_label_spaces(inferencer.label_spaces, console)
             return 0
-        results = inferencer(args.inputs, args.label_space, args.classes, args.batch_size, args.out_dir)
+        results = inferencer(
+            args.inputs,
+            args.label_space,
+            args.classes,
+            args.batch_size,
+            args.out_dir,
+            label_spaces=split(args.label_spaces, ',') if args.label_spaces is not None else None,
+            task=args.task,
+            exclusive=[split(group, '+') for group in split(args.exclusive, ';')],
+        )
     show_results(results, console)
     if args.out_dir:
-        console.print(f'Saved label maps to {args.out_dir}/pred and pictures to {args.out_dir}/vis.', soft_wrap=True)
+        console.print(f'Saved predictions to {args.out_dir}/pred and pictures to {args.out_dir}/vis.', soft_wrap=True)
     return 0
 
 

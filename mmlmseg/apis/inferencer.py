@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmseg.structures import SegDataSample
 from rich.progress import Progress
 from torch import nn
 
 from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
+from ..models.segmentors.results import TASKS
 from .inputs import Inputs, Source, expand_inputs, read_image
+from .masks import MaskSegmentation, masks_of
 from .model import build_model, load_weights
 from .pipeline import build_pipeline, inference_pipeline, prepare
 from .results import Segmentation, file_stems, save
@@ -73,7 +76,11 @@ class LMSegInferencer:
         batch_size: int = 1,
         out_dir: str | Path | None = None,
         show_progress: bool = True,
-    ) -> list[Segmentation]:
+        *,
+        label_spaces: Sequence[str] | None = None,
+        task: str | None = None,
+        exclusive: Sequence[Sequence[str]] = (),
+    ) -> list[Segmentation] | list[MaskSegmentation]:
         """Segment images.
 
         Args:
@@ -82,62 +89,101 @@ class LMSegInferencer:
             label_space: Name of one of the model's label spaces; not needed if it has only one.
             classes: A free class list instead, as a list or as ``'sky, house, motorbike'``.
             batch_size: Images per forward pass.
-            out_dir: Folder for label maps (``pred/``) and pictures with a legend (``vis/``).
+            out_dir: Folder for predictions (``pred/``) and pictures with a legend (``vis/``).
             show_progress: Whether to show a progress bar.
+            label_spaces: Several of the model's label spaces at once instead, whose masks may overlap.
+            task: ``semantic`` (the default), ``panoptic`` or ``instance``; ``mixed``, and only this, with
+                ``label_spaces``.
+            exclusive: Groups of label spaces and classes (``camvid11:car``) within which a pixel has one class; by
+                default each label space is one.
 
         Returns:
-            One result per image, in order.
+            One result per image, in order: a :class:`Segmentation`, or masks for every task but the semantic one.
 
         Raises:
-            LabelSpaceError: An unknown label space, an empty class list, or both or none of the two given.
+            LabelSpaceError: An unknown label space, an empty class list, or not exactly one way of asking.
+            OptionError: An unknown task, or one that does not go with how is asked.
             TextBankError: A class name that the model's text bank lacks.
             DataError: An input that leads to no image, or an unreadable image.
         """
-        space = self._resolve(label_space, classes)
+        spaces = self._resolve(label_space, classes, label_spaces)
+        task = _task(task, mixed=label_spaces is not None)
         sources = expand_inputs(inputs)
         stems = file_stems([source if isinstance(source, Path) else None for source in sources])
-        pipeline = build_pipeline(inference_pipeline(self.config, None if classes is not None else space.name))
-        asked = space if classes is not None else space.name
-        results: list[Segmentation] = []
+        pipeline = build_pipeline(inference_pipeline(self.config, None if classes is not None else spaces[0].name))
+        asked: list[str | LabelSpace] = [*spaces] if classes is not None else [space.name for space in spaces]
+        meta = dict(label_space=asked[0]) if task != 'mixed' else dict(label_spaces=asked, exclusive=exclusive)
+        results: list[Any] = []
         with Progress(disable=not show_progress) as progress:
-            task = progress.add_task('Segmenting', total=len(sources))
+            progress_bar = progress.add_task('Segmenting', total=len(sources))
             for batch in _batches(sources, batch_size):
                 images = [read_image(source) for source in batch]
                 items = [prepare(pipeline, image, _name(source)) for image, source in zip(images, batch, strict=True)]
-                label_maps = self._predict(items, asked)
-                for image, source, label_map in zip(images, batch, label_maps, strict=True):
+                for image, source, sample in zip(images, batch, self._predict(items, meta, task), strict=True):
                     path = source if isinstance(source, Path) else None
-                    result = Segmentation(path, label_map, space.name, space.classes, space.palette)
+                    result = _semantic(path, sample, spaces[0]) if task == 'semantic' else _masks(path, sample, spaces)
                     if out_dir is not None:
                         save(result, image, Path(out_dir), stems[len(results)])
                     results.append(result)
-                progress.advance(task, len(batch))
+                progress.advance(progress_bar, len(batch))
         return results
 
-    def _resolve(self, label_space: str | None, classes: str | Sequence[str] | None) -> LabelSpace:
-        if label_space is not None and classes is not None:
-            raise LabelSpaceError('Give either label_space or classes, not both.')
+    def _resolve(
+        self,
+        label_space: str | None,
+        classes: str | Sequence[str] | None,
+        label_spaces: Sequence[str] | None,
+    ) -> tuple[LabelSpace, ...]:
+        if sum(way is not None for way in (label_space, classes, label_spaces)) > 1:
+            raise LabelSpaceError('Give one of label_space, label_spaces and classes, not several.')
         if classes is not None:
-            return LabelSpace.create('custom', _class_list(classes))
+            return (LabelSpace.create('custom', _class_list(classes)),)
+        if label_spaces is not None:
+            if len(set(label_spaces)) < len(label_spaces) or not label_spaces:
+                raise LabelSpaceError(f'label_spaces must name different label spaces, got {list(label_spaces)}.')
+            return tuple(self.label_spaces.get(name) for name in label_spaces)
         if label_space is not None:
-            return self.label_spaces.get(label_space)
+            return (self.label_spaces.get(label_space),)
         if len(self.label_spaces) == 1:
-            return self.label_spaces[0]
+            return (self.label_spaces[0],)
         raise LabelSpaceError(
-            f'Say which label space to predict in (label_space: one of {", ".join(self.label_spaces.names)}), or give '
-            'a class list (classes).'
+            f'Say which label space to predict in (label_space: one of {", ".join(self.label_spaces.names)}), several '
+            'at once (label_spaces), or give a class list (classes).'
         )
 
-    def _predict(self, items: Sequence[dict], asked: str | LabelSpace) -> list[np.ndarray]:
-        """Label maps [H, W] of prepared images."""
+    def _predict(self, items: Sequence[dict], meta: dict[str, Any], task: str) -> list[SegDataSample]:
+        """The segmented samples of prepared images."""
         for item in items:
-            item['data_samples'].set_metainfo(dict(label_space=asked))
+            item['data_samples'].set_metainfo(meta)
         batch = {key: [item[key] for item in items] for key in ('inputs', 'data_samples')}
-        with torch.no_grad():
-            samples = self.model.test_step(batch)
-        num_classes = asked.num_classes if isinstance(asked, LabelSpace) else self.label_spaces.get(asked).num_classes
-        dtype = np.uint8 if num_classes <= 256 else np.int32
-        return [sample.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(dtype) for sample in samples]
+        before = self.model.test_cfg
+        self.model.test_cfg = {**(before or {}), 'tasks': [task if task != 'mixed' else 'panoptic']}
+        try:
+            with torch.no_grad():
+                samples: list[SegDataSample] = self.model.test_step(batch)
+        finally:
+            self.model.test_cfg = before
+        return samples
+
+
+def _task(task: str | None, mixed: bool) -> str:
+    known = ('mixed',) if mixed else TASKS
+    task = task or known[0]
+    if task not in known:
+        way = 'label_spaces' if mixed else 'one label space or a class list'
+        raise OptionError(f'task {task!r} does not go with {way}; choose {" or ".join(known)}')
+    return task
+
+
+def _semantic(path: Path | None, sample: SegDataSample, space: LabelSpace) -> Segmentation:
+    label_map = sample.pred_sem_seg.data.squeeze(0).cpu().numpy()
+    dtype = np.uint8 if space.num_classes <= 256 else np.int32
+    return Segmentation(path, label_map.astype(dtype), space.name, space.classes, space.palette)
+
+
+def _masks(path: Path | None, sample: SegDataSample, spaces: tuple[LabelSpace, ...]) -> MaskSegmentation:
+    height, width = sample.metainfo['ori_shape'][:2]
+    return MaskSegmentation(path, (height, width), spaces, masks_of(sample, spaces))
 
 
 def _class_list(classes: str | Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from PIL import Image as PILImage
 from ..label_space import Colour
 from ..visualization.drawing import Panel, class_shares, legend_entries, overlay, panel_grid
 from .inputs import Image
+from .masks import MaskSegmentation
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ class Segmentation:
         title = self.path.name if self.path else 'image'
         return panel_grid([[Panel(rgb, title), drawn]], panel_width=int(np.clip(rgb.shape[1], 320, 640)))
 
+    def write(self, folder: Path, stem: str) -> None:
+        """Write ``<stem>.png``, the label map: a PNG with a palette (pixel values are the ids, viewers show the
+        colours), or one of 16 bits with more than 256 classes."""
+        if len(self.classes) <= 256:
+            label_map = PILImage.fromarray(self.label_map.astype(np.uint8))
+            label_map.putpalette([channel for colour in self.palette for channel in colour])
+        else:
+            label_map = PILImage.fromarray(self.label_map.astype(np.uint16))
+        label_map.save(folder / f'{stem}.png')
+
 
 def file_stems(paths: Sequence[Path | None]) -> list[str]:
     """Names for output files: the stems of the inputs, numbered where two would be the same.
@@ -71,11 +82,8 @@ def file_stems(paths: Sequence[Path | None]) -> list[str]:
     return stems
 
 
-def save(result: Segmentation, image: Image, out_dir: Path, stem: str) -> None:
-    """Write ``pred/<stem>.png``, the label map, and ``vis/<stem>.png``, the picture with the legend.
-
-    The label map is a PNG with a palette (pixel values are the ids, viewers show the colours), or one of 16 bits with
-    more than 256 classes.
+def save(result: Segmentation | MaskSegmentation, image: Image, out_dir: Path, stem: str) -> None:
+    """Write the prediction to ``pred/`` and the picture with the legend to ``vis/<stem>.png``.
 
     Args:
         result: The prediction.
@@ -85,10 +93,5 @@ def save(result: Segmentation, image: Image, out_dir: Path, stem: str) -> None:
     """
     for folder in ('pred', 'vis'):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
-    if len(result.classes) <= 256:
-        label_map = PILImage.fromarray(result.label_map.astype(np.uint8))
-        label_map.putpalette([channel for colour in result.palette for channel in colour])
-    else:
-        label_map = PILImage.fromarray(result.label_map.astype(np.uint16))
-    label_map.save(out_dir / 'pred' / f'{stem}.png')
+    result.write(out_dir / 'pred', stem)
     PILImage.fromarray(result.draw(image)).save(out_dir / 'vis' / f'{stem}.png')

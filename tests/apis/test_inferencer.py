@@ -18,7 +18,7 @@ from PIL import Image
 
 from mmlmseg.apis import LMSegInferencer
 from mmlmseg.apis.model import build_model
-from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, TextBankError
+from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, OptionError, TextBankError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.registry import MODELS
 
@@ -32,6 +32,7 @@ class BlueValue(BaseModel):
     def __init__(self, *spaces: LabelSpace) -> None:
         super().__init__()
         self.decode_head = SimpleNamespace(label_spaces=LabelSpaces(spaces or (STREET, FACADE)))
+        self.test_cfg: dict[str, Any] = {}
         self.batches: list[list[Any]] = []
 
     def forward(self, inputs: list, data_samples: list, mode: str = 'predict') -> list:
@@ -102,7 +103,7 @@ def test_bad_requests(tmp_path: Path) -> None:
     image = _image(1)
     with pytest.raises(LabelSpaceError, match=r'one of street, facade'):
         inferencer(image)
-    with pytest.raises(LabelSpaceError, match=r'not both'):
+    with pytest.raises(LabelSpaceError, match=r'not several'):
         inferencer(image, 'street', classes='sky')
     with pytest.raises(LabelSpaceError, match=r"'streat'.*street"):
         inferencer(image, 'streat')
@@ -180,3 +181,26 @@ def test_bad_checkpoints(real: tuple[Config, Path], tmp_path: Path) -> None:
     config.model.decode_head.label_spaces = [dict(name='street', classes=['a', 'b'])]
     with pytest.raises(CheckpointError, match=r'tiny.pth: .*label spaces'):
         LMSegInferencer(config, path)
+
+
+def test_tasks_and_several_spaces_on_a_real_model(model_config, tmp_path: Path) -> None:
+    config = dict(model_config(), test_cfg=dict(panoptic=dict(object=0.0, overlap=0.0)))
+    segment = LMSegInferencer(Config(dict(model=config, default_scope='mmseg')))
+    image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    quiet = dict(show_progress=False)
+    for task in ('panoptic', 'instance'):
+        (result,) = segment(image, label_space='street', task=task, **quiet)
+        assert [space.name for space in result.spaces] == ['street']
+        assert result.size == (40, 56)
+    (mixed,) = segment(image, label_spaces=['street', 'facade'], out_dir=tmp_path, **quiet)
+    assert [space.name for space in mixed.spaces] == ['street', 'facade']
+    assert {path.name for path in (tmp_path / 'pred').iterdir()} == {
+        'image_0.json', 'image_0_street.png', 'image_0_facade.png',
+    }  # fmt: skip
+    assert segment.model.test_cfg == config['test_cfg']  # a call leaves no trace
+    with pytest.raises(OptionError, match="task 'panoptic' does not go with label_spaces; choose mixed"):
+        segment(image, label_spaces=['street'], task='panoptic', **quiet)
+    with pytest.raises(OptionError, match='choose semantic or panoptic or instance'):
+        segment(image, label_space='street', task='mixed', **quiet)
+    with pytest.raises(LabelSpaceError, match='different label spaces'):
+        segment(image, label_spaces=['street', 'street'], **quiet)
