@@ -31,9 +31,10 @@ BASELINES = [
         f'manual-taxonomy_clip-r50_{THREE}_640k',
         'manual-taxonomy_r18_clash5',
         'multi-head_r18_clash3-panoptic',
+        'mask2former_in1k-r50_cityscapes-panoptic_320k',
     )
 ]
-KINDS = [*SMALL, FULL_SIZE, ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}_320k.py', *BASELINES]
+KINDS = [*SMALL, FULL_SIZE, ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}_320k.py', *BASELINES, ROOT / 'resi' / 'resi_r18_clash5.py']
 ITERATIONS = re.compile(r'_(\d+)k$')
 
 
@@ -104,7 +105,7 @@ def test_model_and_optimiser_build(path: Path) -> None:
         return groups[id(parameter)]['lr'], groups[id(parameter)]['weight_decay']
 
     head = model.decode_head
-    assert settings(head.queries.position.weight) == (lr, 0.0)
+    assert {settings(p) for p in head.queries.parameters()} == {(lr, 0.0)}
     assert settings(head.decoder.norm.weight) == (lr, 0.0)
     assert settings(head.decoder.layers[0].among_queries.attention.in_proj_weight) == (lr, decay)
     trained = [p for p in model.backbone.parameters() if p.requires_grad and p.dim() > 1]
@@ -134,10 +135,12 @@ def test_every_config_says_what_its_name_says(path: Path) -> None:
         assert iterations == config.param_scheduler.end == 1000 * int(shown[1])
         assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 16
     method = path.stem.split('_')[0]
-    assert (head.text is not None) == (method == 'lmseg')
+    assert (head.text is not None) == (method in ('lmseg', 'resi'))
     assert (head.classifier.type == 'mmlmseg.UnifiedClassifier') == (method == 'manual-taxonomy')
-    guided = method == 'lmseg' and 'no-cgd' not in path.stem
-    assert head.decoder.type == f'mmlmseg.{"CategoryGuided" if guided else "Plain"}Decoder'
+    assert (head.queries.type == 'mmlmseg.LabelSpaceQueries') == (method == 'resi')
+    kind = 'MaskedAttention' if method in ('resi', 'mask2former') else 'Plain'
+    kind = 'CategoryGuided' if method == 'lmseg' and 'no-cgd' not in path.stem else kind
+    assert head.decoder.type == f'mmlmseg.{kind}Decoder'
     if 'no-daa' in path.stem:
         assert all(dataset.pipeline == train.datasets[0].pipeline for dataset in train.datasets)
     panoptic = 'panoptic' in config.model.get('test_cfg', {}).get('tasks', ())
