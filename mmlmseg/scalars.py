@@ -47,7 +47,7 @@ def _entries(file: Path) -> Iterator[dict[str, Any]]:
             entry = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(
-                f'{file}, line {number}: not valid JSON ({error}); a run that was cut off can leave half a line, delete it'
+                f'{file}, line {number}: not valid JSON ({error}); delete the line if a run was cut off in it'
             ) from None
         if not isinstance(entry, dict) or not isinstance(entry.get('step'), int):
             raise DataError(f'{file}, line {number}: holds no "step"; delete the line if mmengine did not write it')

@@ -34,7 +34,13 @@ BASELINES = [
         'mask2former_in1k-r50_cityscapes-panoptic_320k',
     )
 ]
-KINDS = [*SMALL, FULL_SIZE, ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}_320k.py', *BASELINES, ROOT / 'resi' / 'resi_r18_clash5.py']
+KINDS = [
+    *SMALL,
+    FULL_SIZE,
+    ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}_320k.py',
+    *BASELINES,
+    ROOT / 'resi' / 'resi_r18_clash5.py',
+]
 ITERATIONS = re.compile(r'_(\d+)k$')
 
 
@@ -61,7 +67,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop'):
         write_folder(tmp_path / 'data' / name)
     things = Config.fromfile(ROOT / '_base_' / 'datasets' / 'clash3_panoptic.py').msrc_things
-    (tmp_path / 'data' / 'msrc_v2' / 'classes.json').write_text(json.dumps(dict(classes=['tree', 'road', 'sky', *things])))
+    (tmp_path / 'data' / 'msrc_v2' / 'classes.json').write_text(
+        json.dumps(dict(classes=['tree', 'road', 'sky', *things]))
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('MMLMSEG_DATA', raising=False)
 

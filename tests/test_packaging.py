@@ -47,7 +47,9 @@ def test_model_index_names_configs_that_exist() -> None:
         measured = any(result['Metrics'] for result in model['Results'])
         assert measured != (model['Metadata'].get('Note') == 'not trained here'), model['Name']
     listed = {model['Name'] for model in models}
-    configs = {path.stem for folder in ('lmseg', 'baselines', 'resi') for path in (ROOT / 'configs' / folder).glob('*.py')}
+    configs = {
+        path.stem for folder in ('lmseg', 'baselines', 'resi') for path in (ROOT / 'configs' / folder).glob('*.py')
+    }
     assert configs - listed == {'lmseg_r18_own-data'}  # of a user's own folders
 
 

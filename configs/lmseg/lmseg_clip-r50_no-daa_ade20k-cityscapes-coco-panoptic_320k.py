@@ -2,7 +2,5 @@
 _base_ = './lmseg_clip-r50_ade20k-cityscapes-coco-panoptic_320k.py'
 
 datasets = _base_.train_dataloader.dataset.datasets
-train_dataloader = dict(
-    dataset=dict(datasets=[dict(dataset, pipeline=datasets[0].pipeline) for dataset in datasets])
-)
+train_dataloader = dict(dataset=dict(datasets=[dict(dataset, pipeline=datasets[0].pipeline) for dataset in datasets]))
 del datasets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -67,6 +67,24 @@ class LMSegInferencer:
         """The label spaces that the model was trained on."""
         spaces: LabelSpaces = self.model.decode_head.label_spaces
         return spaces
+
+    @overload
+    def __call__(
+        self,
+        inputs: Inputs,
+        label_space: str | None = None,
+        classes: str | Sequence[str] | None = None,
+        batch_size: int = 1,
+        out_dir: str | Path | None = None,
+        show_progress: bool = True,
+        *,
+        label_spaces: None = None,
+        task: Literal['semantic'] | None = None,
+        exclusive: Sequence[Sequence[str]] = (),
+    ) -> list[Segmentation]: ...
+
+    @overload
+    def __call__(self, inputs: Inputs, *args: Any, **kwargs: Any) -> list[Segmentation] | list[MaskSegmentation]: ...
 
     def __call__(
         self,

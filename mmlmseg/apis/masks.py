@@ -78,7 +78,7 @@ class MaskSegmentation:
         return ids, [c for _, c in own]
 
     def to_coco(self) -> list[dict[str, Any]]:
-        """The masks as COCO writes results: run lengths, with ``category`` (a list of names), ``score`` and ``area``."""
+        """The masks as COCO writes results: run lengths, ``category`` (a list of names), ``score``, ``area``."""
         described = []
         for mask in self.masks:
             runs = coco_mask.encode(np.asfortranarray(mask.pixels.astype(np.uint8)))

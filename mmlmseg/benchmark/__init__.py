@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from .report import Report, make_report
-from .run import execute, run_config
+from .config import check_fairness, run_config
+from .lines import append_line, chosen_options, read_lines
+from .report import make_report
+from .run import execute
 from .spec import Benchmark, Method, Run
+from .table import Report
 
-__all__ = ['Benchmark', 'Method', 'Report', 'Run', 'execute', 'make_report', 'run_config']
+__all__ = [
+    'Benchmark',
+    'Method',
+    'Report',
+    'Run',
+    'append_line',
+    'check_fairness',
+    'chosen_options',
+    'execute',
+    'make_report',
+    'read_lines',
+    'run_config',
+]

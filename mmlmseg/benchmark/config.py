@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from ..config import read_config
-from ..dataset_configs import innermost, space_name
-from ..errors import DataError, OptionError, did_you_mean
-from ..label_space import LabelSpace
-from ..registry import DATASETS
+from ..errors import OptionError
+from .data import hold_out, restrict
 from .spec import Benchmark, Method, Options, Run
 
-HOLDOUT = 5  # tuning is scored on the last of so many parts of the training images
-
-_SET_BY_BENCHMARK = ('train_cfg.max_iters', 'train_cfg.val_interval', 'randomness.seed')
+_OF_THE_BENCHMARK = ('train_cfg.max_iters', 'train_cfg.val_interval', 'randomness.seed')
 _COUNTS_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
 _COMMON = (
     'model.backbone',
@@ -32,25 +27,30 @@ _COMMON = (
 
 
 def check_fairness(benchmark: Benchmark) -> None:
-    """Checks, before the first run, that all methods can do what the benchmark asks, and do it under one condition.
+    """Checks, before the first run, that all methods can do what the benchmark asks, and under the same conditions.
 
     Raises:
         OptionError: Where a config is missing, lacks a dataset or what an option changes, or differs from the reference
-            in backbone, normalisation, optimiser, schedule, batch size, or the images and sizes that are scored.
+            in backbone, normalisation, optimiser, schedule, batch size, or in the images and sizes that are scored.
     """
-    configs = {}
+    pairs = []
     for method in benchmark.methods:
-        for options in benchmark.choices:
-            method_config(benchmark, method, options)
-        configs[method] = cfg = method_config(benchmark, method, {})
+        for choice in benchmark.choices:
+            method_config(benchmark, method, choice)
+        cfg = method_config(benchmark, method, {})
         restrict(cfg, benchmark.datasets, benchmark.scored_datasets)
-    reference = next(method for method in configs if method.name == benchmark.reference)
-    for method, cfg in configs.items():
+        if lost := set(benchmark.scored_datasets) - set(cfg.val_dataloader.dataset.names):
+            raise OptionError(
+                f'{method.config}: no dataset to train on has the label space of {", ".join(sorted(lost))}'
+            )
+        pairs.append((method, cfg))
+    reference, wanted = next(pair for pair in pairs if pair[0].name == benchmark.reference)
+    for method, cfg in pairs:
         for key in _COMMON:
-            if _entry(cfg, key) != _entry(configs[reference], key):
+            if _entry(cfg, key) != _entry(wanted, key):
                 raise OptionError(
-                    f'{benchmark.name}: {method.name} ({method.config}) has another {key} than {reference.name} '
-                    f'({reference.config}); a comparison needs the same'
+                    f'{benchmark.name}: {method.name!r} ({method.config}) and {reference.name!r} ({reference.config}) '
+                    f'differ in {key}; a comparison needs the same for all'
                 )
 
 
@@ -70,9 +70,13 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
     """
     cfg = method_config(benchmark, run.method, options)
     set_length(cfg, benchmark.length_of(run), benchmark.readings if run.choice is None else 1)
-    cfg.randomness.seed = run.seed
-    cfg.default_hooks.checkpoint.save_best = None  # the last checkpoint is the result, not the best on val
-    cfg.default_hooks.checkpoint.max_keep_ckpts = 2  # mmengine deletes the oldest before the newest is written
+    cfg.merge_from_dict(
+        {
+            'randomness.seed': run.seed,
+            'default_hooks.checkpoint.save_best': None,  # the last checkpoint is the result, not the best on val
+            'default_hooks.checkpoint.max_keep_ckpts': 2,  # of one, mmengine deletes the old before it writes the new
+        }
+    )
     restrict(cfg, benchmark.trained_on(run), benchmark.scored_by(run))
     if run.choice is not None:
         hold_out(cfg)
@@ -81,57 +85,52 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
     return cfg
 
 
-def method_config(benchmark: Benchmark, method: Method, options: Options) -> Config:
-    """The config of a method with the options of benchmark, method and choice, the later before the earlier.
+def method_config(benchmark: Benchmark, method: Method, choice: Options) -> Config:
+    """The config of a method with the options of benchmark, method and choice, of which the later win.
 
     Raises:
-        OptionError: Where the config is missing, has no such entry, or an option is the benchmark's to set.
+        OptionError: Where there is no such config, it lacks what an option changes, or an option is the benchmark's.
     """
     cfg = read_config(method.config)
-    given = copy.deepcopy({**benchmark.options, **method.options, **options})  # merging takes nested dicts apart
-    for key in given:
-        if key in _SET_BY_BENCHMARK:
-            raise OptionError(f'{benchmark.name}: the option {key} follows from iterations, readings and seeds')
-        parts = key.split('.')
-        _entry(cfg, '.'.join(parts[:-1] or parts), f'{method.config}: to set {key}')
-    cfg.merge_from_dict(given)
+    options = copy.deepcopy({**benchmark.options, **method.options, **choice})  # merging takes nested dicts apart
+    for option in options:
+        if option in _OF_THE_BENCHMARK:
+            raise OptionError(
+                f'{benchmark.name}: {option} is no option, it follows from iterations, readings and seeds'
+            )
+        parent, _, key = option.rpartition('.')
+        if not isinstance(_entry(cfg, parent), (dict, list)) if parent else key not in cfg:
+            raise OptionError(f'{method.config}: has no {parent or key}, but {benchmark.name} has the option {option}')
+    cfg.merge_from_dict(options)
     return cfg
 
 
 def set_length(cfg: Config, iterations: int, readings: int) -> None:
-    """Shortens or lengthens a training: all that counts iterations keeps its share of the whole.
+    """Shortens or lengthens a training; its schedule keeps its shape.
 
     Args:
         cfg: Changed in place.
         iterations: The new length.
-        readings: Evaluations along it, evenly spaced.
+        readings: Evaluations along it, evenly spaced; there is a checkpoint at each, if not more.
     """
-
-    def scaled(count: Any) -> Any:
-        return [*map(scaled, count)] if isinstance(count, Sequence) else round(count * iterations / cfg.max_before)
-
     before = cfg.train_cfg.max_iters
 
     def share(count: Any) -> Any:
-        return [share(c) for c in count] if isinstance(count, Sequence) else round(count * iterations / before)
+        return [*map(share, count)] if isinstance(count, Sequence) else round(count * iterations / before)
 
     schedulers = cfg.get('param_scheduler') or []
-    for scheduler in schedulers if isinstance(schedulers, Sequence) else [schedulers]:
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
         scheduler.update({key: share(scheduler[key]) for key in _COUNTS_ITERATIONS if key in scheduler})
-    hook = cfg.default_hooks.checkpoint
-    hook.interval = max(1, share(hook.interval))
     cfg.train_cfg.max_iters, cfg.train_cfg.val_interval = iterations, iterations // readings
+    hook = cfg.default_hooks.checkpoint
+    hook.interval = min(hook.interval, cfg.train_cfg.val_interval)
 
 
-def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str]) -> None:
-    """Leaves some datasets of a config and their label spaces.
-
-    Args:
-        cfg: With :class:`MultiDataset` in its loaders; changed in place.
-        trained: Names of the datasets to train on.
-        scored: Names of the datasets to evaluate; those whose label space is not trained on are left out, unless they
-            are trained on themselves.
-
-    Raises:
-        OptionError: Where the config has no dataset of a name, or its model not the label space of one.
-    """
+def _entry(cfg: Any, key: str) -> Any:
+    """What a config holds under a dotted key, in which numbers count entries of lists; None where it holds nothing."""
+    for part in key.split('.'):
+        if isinstance(cfg, list):
+            cfg = cfg[int(part)] if part.isdigit() and int(part) < len(cfg) else None
+        else:
+            cfg = cfg.get(part) if isinstance(cfg, (Config, dict)) else None
+    return cfg

@@ -2,92 +2,20 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from .spec import Benchmark, Method
+import numpy as np
+
+from ..errors import DataError
+from .lines import Line
+from .spec import Benchmark, Method, Run
 from .statistics import deviation, interval
+from .table import Report, Row
 
-Line = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A method's result.
-
-    Attributes:
-        method: Its name.
-        models: How many models it takes.
-        text: What the models read class names with.
-        cost: Iterations of all its models together.
-        scores: The headline by dataset, mean over seeds.
-        mean: Over the datasets.
-        std: Of ``mean`` over seeds; None with one seed.
-        difference: ``mean`` less the reference's; None for the reference itself.
-        interval: Where 95 % of the differences lie when validation images are drawn again, with the same draws for
-            both methods; None for the reference itself.
-    """
-
-    method: str
-    models: int
-    text: str
-    cost: int
-    scores: Mapping[str, float]
-    mean: float
-    std: float | None
-    difference: float | None = None
-    interval: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """A table and its curves, see :func:`make_report`.
-
-    Attributes:
-        title: The heading.
-        metric: The headline.
-        reference: The method that others are compared with.
-        seeds: How many.
-        rows: One a method that has finished.
-        curves: By method, points of cost and mean score along the runs.
-        missing: Names of the runs that have not finished.
-    """
-
-    title: str
-    metric: str
-    reference: str
-    seeds: int
-    rows: Sequence[Row]
-    curves: Mapping[str, Sequence[Mapping[str, Any]]]
-    missing: Sequence[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain Python data."""
-        return asdict(self)
-
-    def to_markdown(self) -> str:
-        """The table, with what a reader must know to trust it."""
-        datasets = list(self.rows[0].scores) if self.rows else []
-        costs = len({row.cost for row in self.rows}) > 1  # are they worth a column?
-        head = ['method', 'models', 'text', *(['iterations'] if costs else []), *datasets, 'mean']
-        head.append(f'minus {self.reference} [95 %]')
-        lines = [f'| {" | ".join(head)} |', f'|{"---|" * 3}{"---:|" * (len(head) - 3)}']
-        best = {name: max(row.scores[name] for row in self.rows) for name in datasets}
-        top = max((row.mean for row in self.rows), default=0.0)
-        for row in self.rows:
-            mean = _bold(row.mean, top) + ('' if row.std is None else f' ± {row.std:.1f}')
-            paired = '–'
-            if row.difference is not None and row.interval is not None:
-                paired = f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
-            scores = [_bold(row.scores[name], best[name]) for name in datasets]
-            first = [row.method, str(row.models), row.text, *([str(row.cost)] if costs else [])]
-            lines.append(f'| {" | ".join([*first, *scores, mean, paired])} |')
-        if self.missing:
-            lines += ['', f'Not finished: {", ".join(self.missing)}.']
-        return '\n'.join(lines) + '\n'
+Seeds = Sequence[Sequence[Line]]
+"""The lines of a method: for each seed, one a model."""
 
 
 def make_report(benchmark: Benchmark, lines: Mapping[str, Line]) -> Report:
@@ -99,75 +27,123 @@ def make_report(benchmark: Benchmark, lines: Mapping[str, Line]) -> Report:
 
     Returns:
         A row for each method all of whose runs have finished.
+
+    Raises:
+        DataError: Where a line is of another budget or batch size, or a dataset is not scored, or scored twice.
     """
     runs = list(benchmark.final_runs())
-    done = {method.name: _done(benchmark, method, lines) for method in benchmark.methods}
-    reference = done[benchmark.reference]
-    rows = [_row(benchmark, method, done[method.name], reference) for method in benchmark.methods if done[method.name]]
-    curves = {row.method: _curve(benchmark, done[row.method]) for row in rows}
-    missing = [run.name for run in runs if run.name not in lines]
-    return Report(benchmark.title, benchmark.metric, benchmark.reference, len(benchmark.seeds), rows, curves, missing)
+    finished = [(run, lines[run.name]) for run in runs if run.name in lines]
+    for run, line in finished:
+        _check(benchmark, run, line, batch_size=finished[0][1]['batch_size'])
+    done = {method.name: _seeds(benchmark, method, lines) for method in benchmark.methods}
+    return Report(
+        title=benchmark.title,
+        metric=benchmark.metric,
+        reference=benchmark.reference,
+        seeds=len(benchmark.seeds),
+        choices=len(benchmark.choices),
+        batch_size=finished[0][1]['batch_size'] if finished else 0,
+        rows=[_row(benchmark, name, own, done[benchmark.reference]) for name, own in done.items() if own],
+        curves={name: _curve(benchmark, own) for name, own in done.items() if own},
+        missing=[run.name for run in runs if run.name not in lines],
+    )
 
 
-def _done(benchmark: Benchmark, method: Method, lines: Mapping[str, Line]) -> dict[int, list[Line]]:
-    """The lines of a method by seed; nothing where one is missing."""
+def _check(benchmark: Benchmark, run: Run, line: Line, batch_size: int) -> None:
+    for key, wanted in (('iterations', benchmark.length_of(run)), ('batch_size', batch_size)):
+        if line[key] != wanted:
+            raise DataError(
+                f'run {run.name!r} has {key} {line[key]}, the benchmark wants {wanted}; delete its line to do it again'
+            )
+
+
+def _seeds(benchmark: Benchmark, method: Method, lines: Mapping[str, Line]) -> Seeds:
+    """The lines of a method; nothing where one is missing."""
     wanted = [run for run in benchmark.final_runs() if run.method == method]
     if any(run.name not in lines for run in wanted):
-        return {}
-    by_seed: dict[int, list[Line]] = defaultdict(list)
-    for run in wanted:
-        by_seed[run.seed].append(lines[run.name])
-    return by_seed
+        return []
+    return [[lines[run.name] for run in wanted if run.seed == seed] for seed in benchmark.seeds]
 
 
-def _row(
-    benchmark: Benchmark, method: Method, own: Mapping[int, list[Line]], reference: Mapping[int, list[Line]]
-) -> Row:
-    metric, datasets = benchmark.metric, benchmark.scored_datasets
-    scores = {
-        seed: {name: score[metric] for line in lines for name, score in line['scores'].items()}
-        for seed, lines in own.items()
-    }
-    means = [statistics.fmean(score[name] for name in datasets) for score in scores.values()]
-    first = next(iter(own.values()))
+def _row(benchmark: Benchmark, name: str, own: Seeds, reference: Seeds) -> Row:
+    scores = _scores(benchmark, own)
     row = Row(
-        method=method.name,
-        models=len(first),
-        text=first[0]['text'],
-        cost=sum(line['iterations'] for line in first),
-        scores={name: round(statistics.fmean(score[name] for score in scores.values()), 2) for name in datasets},
-        mean=round(statistics.fmean(means), 2),
-        std=deviation(means),
+        method=name,
+        models=len(own[0]),
+        text=own[0][0]['text'],
+        cost=_cost(own),
+        options=[line['options'] for line in own[0]],
+        scores={dataset: _rounded(mean) for dataset, mean in zip(benchmark.scored_datasets, scores.mean(0))},
+        mean=_rounded(scores.mean()),
+        std=_deviation(scores.mean(1)),
     )
-    if method.name == benchmark.reference or not reference:
+    if name == benchmark.reference or not reference:
         return row
-    mine, theirs = _resampled_means(own, datasets), _resampled_means(reference, datasets)
-    reference_mean = statistics.fmean(
-        score[metric] for lines in reference.values() for line in lines for score in line['scores'].values()
+    low, high = interval(_resampled_means(benchmark, own) - _resampled_means(benchmark, reference))
+    return replace(
+        row,
+        difference=_rounded(scores.mean() - _scores(benchmark, reference).mean()),
+        interval=(_rounded(low), _rounded(high)),
     )
-    low, high = interval([a - b for a, b in zip(mine, theirs, strict=True)])
-    return replace(row, difference=round(row.mean - reference_mean, 2), interval=(low, high))
 
 
-def _resampled_means(lines: Mapping[int, list[Line]], datasets: Sequence[str]) -> list[float]:
-    """The mean over datasets and seeds for each resampled set of images."""
-    vectors = [line['resamples'][name] for own in lines.values() for line in own for name in line['resamples']]
-    return [statistics.fmean(values) for values in zip(*vectors, strict=True)]
+def _curve(benchmark: Benchmark, own: Seeds) -> list[dict[str, Any]]:
+    """Cost and mean score at each reading; models of one dataset each are read at the same share of their budget.
 
-
-def _curve(benchmark: Benchmark, own: Mapping[int, list[Line]]) -> list[dict[str, Any]]:
-    """Cost and mean score at each reading; models of one dataset each are read at the same share of their budget."""
+    A reading that a run lacks has no point.
+    """
     points = []
-    for i in range(benchmark.readings):
-        means = []
-        for lines in own.values():
-            means.append(
-                statistics.fmean([*reading.values()][i] for line in lines for reading in line['readings'].values())
-            )
-        cost = sum(line['iterations'] for line in next(iter(own.values()))) * (i + 1) // benchmark.readings
-        points.append(dict(cost=cost, mean=round(statistics.fmean(means), 2), std=deviation(means)))
+    for part in range(1, benchmark.readings + 1):
+        values = _table(benchmark, [[_reading(line, part / benchmark.readings) for line in lines] for lines in own])
+        if not np.isnan(values).any():
+            cost = _cost(own) * part // benchmark.readings
+            points.append(dict(cost=cost, mean=_rounded(values.mean()), std=_deviation(values.mean(1))))
     return points
 
 
-def _bold(value: float, best: float) -> str:
-    return f'**{value:.1f}**' if value == best else f'{value:.1f}'
+def _cost(own: Seeds) -> int:
+    return sum(line['iterations'] for line in own[0])
+
+
+def _scores(benchmark: Benchmark, own: Seeds) -> np.ndarray:
+    """The headline for each seed and dataset, [S, D]."""
+    metric = benchmark.metric
+    return _table(
+        benchmark,
+        [[{name: score[metric] for name, score in line['scores'].items()} for line in lines] for lines in own],
+    )
+
+
+def _resampled_means(benchmark: Benchmark, own: Seeds) -> np.ndarray:
+    """The mean over seeds and datasets for each resampled set of images, [R]."""
+    return _table(benchmark, [[line['resamples'] for line in lines] for lines in own]).mean((0, 1))
+
+
+def _reading(line: Line, share: float) -> dict[str, float]:
+    """The headline by dataset at a share of a run, nan where it was not read."""
+    step = str(round(line['iterations'] * share))
+    return {name: series.get(step, np.nan) for name, series in line['readings'].items()}
+
+
+def _table(benchmark: Benchmark, seeds: Sequence[Sequence[Mapping[str, Any]]]) -> np.ndarray:
+    """Puts what each model says of its datasets in the order of the table, for each seed: [S, D, ...].
+
+    Raises:
+        DataError: Where not exactly one model speaks of a dataset.
+    """
+    for models in seeds:
+        for name in benchmark.scored_datasets:
+            if (count := sum(name in model for model in models)) != 1:
+                raise DataError(f'dataset {name!r} is scored by {count} models of a method; it must be one')
+    return np.array(
+        [[next(m[name] for m in models if name in m) for name in benchmark.scored_datasets] for models in seeds]
+    )
+
+
+def _deviation(values: np.ndarray) -> float | None:
+    std = deviation(values.tolist())
+    return None if std is None else _rounded(std)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 2)

@@ -1,101 +1,39 @@
-"""One run of a benchmark: its config, its training, its result line."""
+"""One run of a benchmark: its training, its result line."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
-from ..config import read_config
-from ..dataset_configs import innermost, space_name
-from ..errors import OptionError, did_you_mean
-from ..label_space import LabelSpace
+from ..checkpoint import check_checkpoint_file
+from ..errors import CheckpointError, OptionError
+from ..evaluation import MultiDatasetEvaluator, PanopticQuality, SemanticIoU
+from ..evaluation.metrics.common import ClassMetric
 from ..models.text.bank import SHIPPED_BANK
-from ..registry import DATASETS
 from ..scalars import Series, read_scalars
 from .spec import Benchmark, Run
 from .statistics import resampled_scores
 
-HOLDOUT = 5  # tuning is scored on the last of so many parts of the training images
-
-
-def run_config(benchmark: Benchmark, run: Run, options: Mapping[str, Any], work_dir: Path) -> Config:
-    """The config of a run.
-
-    Args:
-        benchmark: The benchmark.
-        run: One of its runs.
-        options: The choice that the run is to take.
-        work_dir: Where it leaves logs and checkpoints.
-
-    Raises:
-        OptionError: Where the method's config is missing, or lacks a dataset or its label space.
-    """
-    cfg = read_config(run.method.config)
-    iterations = benchmark.length_of(run)
-    length = {
-        'train_cfg.max_iters': iterations,
-        'train_cfg.val_interval': iterations // (benchmark.readings if run.choice is None else 1),
-        'randomness.seed': run.seed,
-        'default_hooks.checkpoint.save_best': None,  # the last checkpoint is the result, not the best on val
-        'default_hooks.checkpoint.max_keep_ckpts': 1,
-    }
-    cfg.merge_from_dict({**length, **benchmark.options, **run.method.options, **options})
-    for scheduler in cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]:
-        if scheduler.type == 'PolyLR':
-            scheduler.end = iterations
-    restrict(cfg, benchmark.trained_on(run), benchmark.scored_by(run))
-    unknown = [name for name in benchmark.scored_by(run) if name not in cfg.val_dataloader.dataset.names]
-    if unknown and run.dataset is None:
-        raise OptionError(f'{run.method.config}: no dataset to train on has the label space of {", ".join(unknown)}')
-    if run.choice is not None:
-        hold_out(cfg)
-    cfg.work_dir = str(work_dir / run.name)
-    checkpoint = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
-    cfg.resume, cfg.load_from = checkpoint is not None, checkpoint
-    return cfg
-
-
-def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str]) -> None:
-    """Leaves some datasets of a config and their label spaces.
-
-    Args:
-        cfg: With :class:`MultiDataset` in its loaders; changed in place.
-        trained: Names of the datasets to train on.
-        scored: Names of the datasets to evaluate, as far as their label spaces are among those trained on.
-
-    Raises:
-        OptionError: Where the config has no dataset of a name.
-    """
-    parts = _parts(cfg.train_dataloader.dataset, trained)
-    spaces = {space_name(innermost(part)) for part in parts.values()}
-    _set_parts(cfg.train_dataloader.dataset, parts)
-    for dataset in (cfg.val_dataloader.dataset, cfg.test_dataloader.dataset):
-        parts = _parts(dataset, scored)
-        _set_parts(dataset, {name: part for name, part in parts.items() if space_name(innermost(part)) in spaces})
-    head = cfg.model.decode_head
-    head.label_spaces = [spec for spec in head.label_spaces if LabelSpace.from_config(spec).name in spaces]
-
-
-def hold_out(cfg: Config) -> None:
-    """Puts the last part of each training list in the place of the validation data, with the validation pipeline."""
-    val = {name: part for name, part in zip(cfg.val_dataloader.dataset.names, cfg.val_dataloader.dataset.datasets)}
-    train = cfg.train_dataloader.dataset
-    held = {}
-    for name, part in zip(train.names, train.datasets):
-        size = len(DATASETS.build({**part, 'pipeline': []}))
-        cut = size - size // HOLDOUT
-        if name in val:
-            held[name] = {**part, 'pipeline': val[name]['pipeline'], 'indices': list(range(cut, size))}
-        part['indices'] = list(range(cut))
-    for dataset in (cfg.val_dataloader.dataset, cfg.test_dataloader.dataset):
-        _set_parts(dataset, held)
+_HEADLINES: dict[str, type[ClassMetric]] = {'mIoU': SemanticIoU, 'PQ': PanopticQuality}
+_DECIDES_RESULTS = (
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'val_evaluator',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'randomness',
+)
 
 
 def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
@@ -108,60 +46,129 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
 
     Returns:
         The run's result line: ``scores`` by dataset and key, ``readings`` of the headline along the run, ``resamples``
-        (the headline on resampled sets of each dataset's images), and what it was made with.
+        (the headline on resampled sets of each dataset's images), and what it was made with. ``seconds`` is None where
+        the run was interrupted.
+
+    Raises:
+        OptionError: Where the evaluator does not measure the headline, or the work directory holds another run.
     """
     started = time.monotonic()
+    go_on(cfg)
     runner = Runner.from_cfg(cfg)
+    runner.register_hook(FirstReading(benchmark.metric), priority='LOWEST')
     runner.train()
-    loop: Any = runner.val_loop
-    metrics = {name: own[0] for name, own in loop.evaluator.dataset_metrics.items()}
-    if any(metric.per_image is None for metric in metrics.values()):  # the training had ended before
-        runner.val()
+    metrics = headline_metrics(_evaluator(runner), benchmark.metric)
     logged = read_scalars(cfg.work_dir)
+    iterations = cfg.train_cfg.max_iters
     return dict(
         run=run.name,
         method=run.method.name,
         dataset=run.dataset,
         seed=run.seed,
         choice=run.choice,
-        iterations=cfg.train_cfg.max_iters,
+        iterations=iterations,
         batch_size=cfg.train_dataloader.batch_size,
         text=text_of(cfg),
         parameters=sum(p.numel() for p in runner.model.parameters()),
-        scores={name: _last(logged, f'{name}/') for name in metrics},
+        scores={name: _at(logged, f'{name}/', iterations) for name in metrics},
         readings={name: logged[f'{name}/{benchmark.metric}'] for name in metrics},
-        resamples={name: resampled_scores(metric.per_image, metric.headline) for name, metric in metrics.items()},
-        seconds=round(time.monotonic() - started),
+        resamples={name: _resamples(metric) for name, metric in metrics.items()},
+        seconds=None if cfg.resume else round(time.monotonic() - started),
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else f'{os.cpu_count()} CPU cores',
         torch=torch.__version__,
     )
 
 
+def go_on(cfg: Config) -> None:
+    """Lets a run go on from the newest whole checkpoint in its work directory, if there is one.
+
+    Args:
+        cfg: Of :func:`run_config`; changed in place.
+
+    Raises:
+        OptionError: Where the checkpoint is of a run with another config.
+    """
+    checkpoint = _newest_checkpoint(Path(cfg.work_dir))
+    if checkpoint is None:
+        return
+    written = Path(cfg.work_dir, Path(cfg.filename).name)  # by mmengine, when the run began
+    before = Config.fromfile(written) if written.is_file() else Config()
+    if others := [key for key in _DECIDES_RESULTS if before.get(key) != cfg.get(key)]:
+        raise OptionError(
+            f'{checkpoint}: is of a run with another {", ".join(others)}; remove its folder, or choose another '
+            '--work-dir'
+        )
+    cfg.resume, cfg.load_from = True, str(checkpoint)
+
+
+class FirstReading(Hook):
+    """Evaluates where a run goes on at a step that is to be evaluated: it may have been stopped before that.
+
+    Args:
+        headline: What must be measured; that it is, is checked before the first step.
+    """
+
+    def __init__(self, headline: str) -> None:
+        self.headline = headline
+
+    def before_train(self, runner: Runner) -> None:
+        """Called by the runner, when the checkpoint is loaded."""
+        headline_metrics(_evaluator(runner), self.headline)
+        if runner.iter and runner.iter % runner.train_loop.val_interval == 0:
+            _val_loop(runner).run()
+
+
+def headline_metrics(evaluator: MultiDatasetEvaluator, headline: str) -> dict[str, ClassMetric]:
+    """The metric that measures the headline, for each dataset.
+
+    Raises:
+        OptionError: Where a dataset has none.
+    """
+    wanted, found = _HEADLINES[headline], {}
+    for name, metrics in evaluator.dataset_metrics.items():
+        fitting = [metric for metric in metrics if isinstance(metric, wanted)]
+        if not fitting:
+            raise OptionError(f'val_evaluator: {name} has no mmlmseg.{wanted.__name__}, which measures {headline}')
+        found[name] = fitting[0]
+    return found
+
+
 def text_of(cfg: Config) -> str:
     """What a model reads class names with, as results must say."""
-    encoder = (cfg.model.decode_head.get('text') or {}).get('encoder') or {}
+    encoder: Any = (cfg.model.decode_head.get('text') or {}).get('encoder') or {}
     kind = str(encoder.get('type', 'none')).rsplit('.', 1)[-1]
     if kind == 'TextBankEncoder':
         bank = encoder.get('bank', SHIPPED_BANK)
         return 'sentence bank' if bank == SHIPPED_BANK else f'text bank {Path(bank).name}'
-    return f'CLIP {encoder.model}' if kind == 'OpenClipText' else kind
+    return f'CLIP {encoder["model"]}' if kind == 'OpenClipText' else kind
 
 
-def _parts(dataset: Any, wanted: Sequence[str]) -> dict[str, Any]:
-    """Some datasets of the config of a MultiDataset, by name."""
-    names = list(dataset.get('names') or [space_name(innermost(part)) for part in dataset.datasets])
-    for name in wanted:
-        if name not in names:
-            raise OptionError(f'the config has no dataset {name!r}: {", ".join(names)}.{did_you_mean(name, names)}')
-    return {name: dataset.datasets[names.index(name)] for name in wanted}
+def _newest_checkpoint(folder: Path) -> Path | None:
+    """The last checkpoint that was written to its end."""
+    for file in sorted(folder.glob('iter_*.pth'), key=lambda file: int(file.stem.removeprefix('iter_')), reverse=True):
+        with contextlib.suppress(CheckpointError):
+            check_checkpoint_file(file, resume=True)
+            return file
+    return None
 
 
-def _set_parts(dataset: Any, parts: Mapping[str, Any]) -> None:
-    dataset.datasets, dataset.names = list(parts.values()), list(parts)
-
-
-def _last(logged: Mapping[str, Series], prefix: str) -> dict[str, float]:
-    """The last value of each scalar of a dataset."""
+def _at(logged: Mapping[str, Series], prefix: str, step: int) -> dict[str, float]:
+    """The value of each scalar of a dataset at a step."""
     return {
-        key.removeprefix(prefix): [*values.values()][-1] for key, values in logged.items() if key.startswith(prefix)
+        key.removeprefix(prefix): values[step]
+        for key, values in logged.items()
+        if key.startswith(prefix) and step in values
     }
+
+
+def _resamples(metric: ClassMetric) -> list[float]:
+    assert metric.per_image is not None, 'the last step is evaluated'
+    return resampled_scores(metric.per_image, metric.headline)
+
+
+def _val_loop(runner: Runner) -> Any:
+    return runner.val_loop
+
+
+def _evaluator(runner: Runner) -> MultiDatasetEvaluator:
+    return _val_loop(runner).evaluator

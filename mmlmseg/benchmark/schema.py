@@ -39,10 +39,11 @@ def fill(kind: type[T], content: object, where: str, **given: object) -> T:
         raise _other(content, Mapping, where)
     hints = get_type_hints(kind)
     known = [f for f in fields(kind) if f.name not in given]  # type: ignore[arg-type]
+    names = [f.name for f in known]
     for key in content:
-        names = [f.name for f in known]
         if key not in names:
-            raise OptionError(f'{where}: unknown key {key!r}.{did_you_mean(str(key), names) or f" Known: {names}"}')
+            hint = did_you_mean(str(key), names) or f' Known: {", ".join(names)}'
+            raise OptionError(f'{where}: unknown key {key!r}.{hint}')
     for f in known:
         if f.name not in content and f.default is MISSING and f.default_factory is MISSING:
             raise OptionError(f'{where}: lacks the key {f.name!r}')
@@ -52,9 +53,9 @@ def fill(kind: type[T], content: object, where: str, **given: object) -> T:
 def _convert(value: Any, hint: Any, where: str) -> Any:
     if isinstance(hint, UnionType):  # X | None
         return None if value is None else _convert(value, get_args(hint)[0], where)
-    if is_dataclass(hint):
-        return fill(hint, value, where)  # type: ignore[type-var]
-    kind = get_origin(hint) or hint
+    kind: Any = get_origin(hint) or hint
+    if isinstance(kind, type) and is_dataclass(kind):
+        return fill(kind, value, where)
     if kind is tuple:
         if not isinstance(value, list):
             raise OptionError(f'{where}: must be a list, got {value!r}')

@@ -33,7 +33,7 @@ def resampled_scores(per_image: Tensor, score: Callable[[Tensor], float], count:
     return [round(score(total), 2) for total in totals.unflatten(1, per_image.shape[1:])]
 
 
-def interval(differences: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def interval(differences: Sequence[float] | np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """The central interval that holds a share of resampled differences.
 
     Example:

@@ -22,9 +22,9 @@ from .checks import CheckLabels
 class MultiDataset(Dataset):
     """Joins datasets of different label spaces; each keeps its own pipeline and metainfo.
 
-    A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names), ``classes`` and ``is_thing`` in its metainfo. Labels are
-    checked as soon as they are loaded, and whatever goes wrong with a sample is raised as a :class:`DataError` that
-    names it.
+    A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names), ``classes`` and ``is_thing`` in its
+    metainfo. Labels are checked as soon as they are loaded, and whatever goes wrong with a sample is raised as a
+    :class:`DataError` that names it.
 
     Args:
         datasets: Configs of registered datasets (mmseg, mmdet, this package).

@@ -16,8 +16,8 @@ from ..registry import OPTIM_WRAPPERS
 class BFloat16OptimWrapper(OptimWrapper):
     """Runs the forward pass under bfloat16 autocast; weights, gradients and losses stay in float32.
 
-    Unlike mmengine's AmpOptimWrapper it needs no accelerator and no loss scaling. On CPUs with AVX512-BF16 or AMX a step
-    of the small configs takes about 60 % of the time.
+    Unlike mmengine's AmpOptimWrapper it needs no accelerator and no loss scaling. On a CPU with AVX512-BF16 a step of
+    the small configs takes about 60 % of the time.
 
     Args: see mmengine's OptimWrapper.
     """

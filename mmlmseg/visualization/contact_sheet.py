@@ -91,10 +91,10 @@ def sample_panels(sample: Mapping[str, Any], space: LabelSpace) -> Sequence[Pane
     inputs, packed = sample.get('inputs'), sample.get('data_samples')
     if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or not isinstance(packed, SegDataSample):
         raise DataError(
-            f'dataset {space.name!r}: its pipeline packs no uint8 image to draw (keys: {", ".join(sample)}); end it with '
-            'PackSegInputs, without views of test-time augmentation and without Normalize'
+            f'dataset {space.name!r}: its pipeline packs no uint8 image to draw (keys: {", ".join(sample)}); end it '
+            'with PackSegInputs, without views of test-time augmentation and without Normalize'
         )
     image = np.ascontiguousarray(inputs.numpy()[::-1].transpose(1, 2, 0))  # RGB [H, W, 3]
-    title = f'{image.shape[1]} × {image.shape[0]}, {Path(packed.metainfo["img_path"]).stem}'
+    title = f'{image.shape[1]}x{image.shape[0]}, {Path(packed.metainfo.get("img_path", "")).stem}'
     truth = label_panel(packed, 'gt', image, space.classes, space.palette)
     return [Panel(image, title)] + ([truth] if truth else [])

@@ -27,8 +27,8 @@ def label_panel(
     """Draws the labels of a sample over its image, with a legend of what they hold.
 
     Args:
-        sample: With ``gt_panoptic_seg`` or ``gt_sem_seg`` (or ``pred_...``), maps [1, h, w]; the former has ``labels``, the
-            class of each segment, in its metainfo. Where the size is not that of the image, it is scaled.
+        sample: With ``gt_panoptic_seg`` or ``gt_sem_seg`` (or ``pred_...``), maps [1, h, w]; the former has
+            ``labels``, the class of each segment, in its metainfo. They are scaled to the image.
         source: ``gt`` or ``pred``.
         image: RGB, uint8 [H, W, 3].
         classes: Name of each class.
@@ -65,12 +65,12 @@ def segment_entries(
 
     Examples:
         >>> segment_entries(np.array([[1, 2, 3, 3]]), [0, 0, 1], ['cow', 'grass'], [(9, 9, 9), (0, 255, 0)])
-        [('cow ×2 50%', (9, 9, 9)), ('grass 50%', (0, 255, 0))]
+        [('cow (2) 50%', (9, 9, 9)), ('grass 50%', (0, 255, 0))]
     """
     numbers = Counter(labels[segment - 1] for segment in np.unique(segment_map).tolist() if segment)
     class_map = np.array([len(classes), *labels])[segment_map]  # [H, W], void beyond the classes
     return [
-        (f'{classes[label]}{f" ×{numbers[label]}" if numbers[label] > 1 else ""} {percentage(share)}', palette[label])
+        (f'{classes[label]}{f" ({numbers[label]})" if numbers[label] > 1 else ""} {percentage(share)}', palette[label])
         for label, share in class_shares(class_map, len(classes))
     ]
 

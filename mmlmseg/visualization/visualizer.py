@@ -55,8 +55,8 @@ class MultiSpaceVisualizer(Visualizer):
         Args:
             name: Name of the picture; the sample's dataset is put before it.
             image: RGB, uint8 [H, W, 3].
-            data_sample: With truth and prediction as far as there are any: ``gt_panoptic_seg`` and ``pred_panoptic_seg``,
-                segments [1, H, W]; where it lacks one, ``gt_sem_seg`` and ``pred_sem_seg``, label maps [1, H, W].
+            data_sample: With truth and prediction as far as there are any: ``gt_panoptic_seg``, ``pred_panoptic_seg``,
+                segments [1, H, W]; where it lacks one, ``gt_sem_seg``, ``pred_sem_seg``, label maps [1, H, W].
             draw_gt: Whether to draw the truth.
             draw_pred: Whether to draw the prediction.
             show: Whether to open a window; nothing is stored then.

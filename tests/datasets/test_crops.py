@@ -11,7 +11,10 @@ from mmlmseg.datasets import RandomRangeCrop
 def sample(height: int, width: int) -> dict:
     pixels = np.arange(height * width, dtype=np.int32).reshape(height, width)
     return dict(
-        img=np.stack([pixels] * 3, -1), gt_seg_map=pixels, gt_panoptic_map=pixels + 1, seg_fields=['gt_seg_map', 'gt_panoptic_map']
+        img=np.stack([pixels] * 3, -1),
+        gt_seg_map=pixels,
+        gt_panoptic_map=pixels + 1,
+        seg_fields=['gt_seg_map', 'gt_panoptic_map'],
     )
 
 

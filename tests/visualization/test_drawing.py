@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmlmseg.visualization import Panel, class_shares, legend, overlay, panel_grid
+from mmlmseg.visualization import Panel, class_shares, legend, overlay, overlay_segments, panel_grid
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -48,3 +48,29 @@ def test_grid_of_rows_of_different_length_and_size() -> None:
     assert grid.shape[1] == 2 * 100 + 3 * 5
     assert (grid == 0).all(2).sum() == 2 * 75 * 100 + 400 * 100  # each image is there in full, with its aspect
     assert (grid.reshape(-1, 3) == BLUE).all(1).any()
+
+
+def test_segments_of_a_class_differ_in_shade_and_have_borders() -> None:
+    image = np.full((6, 9, 3), 100, np.uint8)
+    segments = np.zeros((6, 9), np.int32)
+    segments[2:, :3], segments[2:, 3:6], segments[2:, 6:] = 1, 2, 3  # the upper rows are void
+    drawn = overlay_segments(image, segments, [0, 0, 1], [RED, BLUE], alpha=1)
+    neighbours = np.pad(segments, ((0, 1), (0, 1)), mode='edge')
+    border = (segments != neighbours[1:, :-1]) | (segments != neighbours[:-1, 1:])
+    assert (drawn[border] == 255).all()
+    inner = [{tuple(colour) for colour in drawn[(segments == i) & ~border].tolist()} for i in range(4)]
+    assert all(len(colours) == 1 for colours in inner)
+    void, first, second, other = (colours.pop() for colours in inner)
+    assert (void, first, other) == ((100, 100, 100), RED, BLUE)
+    assert second[0] == 255
+    assert 0 < second[1] == second[2] < 255  # red, mixed with white
+    assert overlay_segments(image, segments, [0, 0, 1], [RED, BLUE], alpha=0.5)[5, 0].tolist() == [178, 50, 50]
+
+
+def test_segments_that_cannot_be_drawn() -> None:
+    image = np.full((2, 2, 3), 100, np.uint8)
+    assert (overlay_segments(image, np.zeros((2, 2), np.uint8), [], [RED]) == image).all()
+    with pytest.raises(ValueError, match=r'holds segment 3, but only 2'):
+        overlay_segments(image, np.full((2, 2), 3), [0, 0], [RED])
+    with pytest.raises(ValueError, match=r'differ in size'):
+        overlay_segments(image, np.ones((2, 3), int), [0], [RED])

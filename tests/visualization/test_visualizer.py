@@ -76,6 +76,19 @@ def test_truth_and_prediction_are_drawn(tmp_path: Path, visualizer: MultiSpaceVi
     assert _has(picture, RED)
 
 
+def test_segments_are_drawn_in_place_of_classes(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
+    sample = _sample(dataset='street')  # the truth is road, red
+    segments = PixelData(data=torch.ones(1, 20, 30, dtype=torch.int32), metainfo=dict(labels=[1], scores=[0.9]))
+    sample.pred_panoptic_seg = segments
+    out_file = tmp_path / 'one.png'
+    visualizer.add_datasample('n', np.full((20, 30, 3), 9, np.uint8), sample, out_file=str(out_file))
+    picture = cv2.imread(str(out_file))[..., ::-1]
+    truth, prediction = picture[:, 276:532], picture[:, 542:798]
+    assert _has(truth, RED)
+    assert _has(prediction, GREEN)
+    assert not _has(prediction, RED)
+
+
 def test_under_the_hook_of_mmseg(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
     paths = [tmp_path / name for name in ('a.png', 'b.png')]
     for path in paths:

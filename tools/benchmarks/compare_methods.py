@@ -2,28 +2,39 @@
 
 Every finished run adds a line to RESULTS/NAME.jsonl, so the same command goes on where it was stopped, also inside a
 run. The table is written to RESULTS/NAME.json and NAME.md, the figure to NAME.png.
+
+Example:
+    python tools/benchmarks/compare_methods.py tools/benchmarks/clash5_semantic.yml
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
-from mmlmseg.benchmark import Benchmark, Run, execute, make_report, run_config
-from mmlmseg.benchmark.spec import append_line, read_lines
+from mmlmseg.benchmark import (
+    Benchmark,
+    append_line,
+    check_fairness,
+    chosen_options,
+    execute,
+    make_report,
+    read_lines,
+    run_config,
+)
 from mmlmseg.cli import one_line_errors
-from mmlmseg.errors import OptionError
+from mmlmseg.errors import OptionError, did_you_mean, errors_of
 from mmlmseg.visualization.cost_curves import plot_cost_curves, read_cost_curves
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Reads the command line."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('benchmark', help='a benchmark file, e.g. tools/benchmarks/clash5_semantic.yml')
     parser.add_argument('--results', default='docs/results', help='where lines, table and figure go')
@@ -31,82 +42,69 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--report', action='store_true', help='train nothing, only write the table of what has finished'
     )
-    parser.add_argument('--run', help='one run, by its name')
-    return parser.parse_args()
+    parser.add_argument('--run', metavar='NAME', help='do this run only, and write no table')
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    """Runs the benchmark."""
-    args = parse_arguments()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
     with one_line_errors():
         benchmark = Benchmark.from_file(args.benchmark)
         lines_file = Path(args.results, f'{benchmark.name}.jsonl')
         if args.run:
-            run_one(benchmark, args.run, lines_file, Path(args.work_dir, benchmark.name))
-        elif not args.report:
-            run_all(benchmark, lines_file)
-        if not args.run:
-            write_report(benchmark, lines_file)
+            do_run(benchmark, args.run, lines_file, Path(args.work_dir, benchmark.name))
+            return 0
+        if not args.report:
+            check_fairness(benchmark)
+            if status := do_all(benchmark, args, lines_file):
+                return status
+        write_report(benchmark, lines_file)
+    return 0
 
 
-def run_all(benchmark: Benchmark, lines_file: Path) -> None:
-    """Does every run that has no line yet, each in a process of its own."""
-    runs = [*benchmark.tuning_runs(), *benchmark.final_runs()]
+def do_all(benchmark: Benchmark, args: argparse.Namespace, lines_file: Path) -> int:
+    """Do every run that has no line yet, each in a process of its own; returns the status of the first that fails."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # takes the run along
+    runs = benchmark.runs()
     for number, run in enumerate(runs, 1):
         if run.name in read_lines(lines_file):
             continue
         print(f'[{number}/{len(runs)}] {run.name}', flush=True)
-        done = subprocess.run([sys.executable, *sys.argv, '--run', run.name], check=False)
-        if done.returncode:
-            raise OptionError(f'run {run.name} ended with status {done.returncode}; see its output above')
+        command = [sys.executable, __file__, args.benchmark, '--results', args.results, '--work-dir', args.work_dir]
+        status = subprocess.run([*command, '--run', run.name], check=False).returncode
+        if status:
+            print(f'error: run {run.name} ended with status {status}; the same command goes on there', file=sys.stderr)
+            return status if status > 0 else 128 - status  # as a shell reports signals
+    return 0
 
 
-def run_one(benchmark: Benchmark, name: str, lines_file: Path, work_dir: Path) -> None:
-    """Does one run and adds its line."""
-    runs = {run.name: run for run in [*benchmark.tuning_runs(), *benchmark.final_runs()]}
+def do_run(benchmark: Benchmark, name: str, lines_file: Path, work_dir: Path) -> None:
+    """Do one run and add its line."""
+    runs = {run.name: run for run in benchmark.runs()}
     if name not in runs:
-        raise OptionError(f'{benchmark.name} has no run {name!r}; it has {", ".join(runs)}')
-    lines = read_lines(lines_file)
-    options = choose(benchmark, runs[name], lines)
+        raise OptionError(f'--run: {benchmark.name} has no run {name!r}.{did_you_mean(name, runs)}')
+    options = chosen_options(benchmark, runs[name], read_lines(lines_file))
     line = execute(benchmark, runs[name], run_config(benchmark, runs[name], options, work_dir))
     append_line(lines_file, {**line, 'options': dict(options)})
 
 
-def choose(benchmark: Benchmark, run: Run, lines: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The options of a run: those that it tries, or those that served its method best on held-out training images.
-
-    Raises:
-        OptionError: Where a trial has not finished.
-    """
-    if run.choice is not None:
-        return benchmark.choices[run.choice]
-    trials = [trial for trial in benchmark.tuning_runs() if trial.method == run.method and trial.dataset == run.dataset]
-    if not trials:
-        return benchmark.choices[0] if benchmark.choices else {}
-    missing = [trial.name for trial in trials if trial.name not in lines]
-    if missing:
-        raise OptionError(f'{run.name} waits for {", ".join(missing)}')
-
-    def mean(trial: Run) -> float:
-        scores = lines[trial.name]['scores']
-        return sum(score[benchmark.metric] for score in scores.values()) / len(scores)
-
-    return benchmark.choices[max(trials, key=mean).choice or 0]
-
-
 def write_report(benchmark: Benchmark, lines_file: Path) -> None:
-    """Writes table and figure, and prints the table."""
-    report = make_report(benchmark, read_lines(lines_file))
+    """Write table and figure, and print the table."""
+    lines = read_lines(lines_file)
+    with errors_of(lines_file):
+        report = make_report(benchmark, lines)
     if not report.rows:
         print(f'no method has finished yet: {len(report.missing)} runs are missing')
         return
-    lines_file.with_suffix('.json').write_text(json.dumps(report.to_dict(), indent=1) + '\n')
-    lines_file.with_suffix('.md').write_text(f'### {report.title}\n\n{report.to_markdown()}')
+    table = lines_file.with_suffix('.json')
+    table.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+    lines_file.with_suffix('.md').write_text(report.to_markdown(), encoding='utf-8')
     if benchmark.readings > 1:
-        curves, metric = read_cost_curves(lines_file.with_suffix('.json'))
+        curves, metric = read_cost_curves(table)
         plot_cost_curves(curves, lines_file.with_suffix('.png'), y_label=f'mean {metric}', title=report.title)
     print(report.to_markdown())
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -169,7 +169,7 @@ def write(folder: Folder, root: Path, out: Path) -> dict[str, set[int]]:
     if out.resolve() == root.resolve():
         raise OptionError(f'{out}: is the dataset itself; give another --out')
     (out / 'labels').mkdir(parents=True, exist_ok=True)
-    loading = [dict(type='mmseg.LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')]
+    loading = [dict(type='LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')]
     source = dict(type='mmlmseg.FolderDataset', data_root=str(root), pipeline=loading, serialize_data=False)
     samples = MultiDataset([dict(source, split=split) for split in SPLITS], names=SPLITS)
     index = {name: i for i, name in enumerate(name for split in SPLITS for name in read_split(root / f'{split}.txt'))}

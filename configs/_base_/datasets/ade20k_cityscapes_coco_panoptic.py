@@ -1,4 +1,4 @@
-# ADE20K, Cityscapes and COCO panoptic in the folders that docs/datasets.md names, each with the augmentation that it has
+# ADE20K, Cityscapes and COCO panoptic in the folders that docs/datasets.md names. Each has the augmentation that it has
 # when it is trained alone.
 data_root = '{{$MMLMSEG_DATA:data}}'
 
@@ -7,9 +7,7 @@ packing = dict(type='mmlmseg.PackPanopticInputs')
 
 
 def shortest_side(choices, max_size):
-    return dict(
-        type='RandomChoiceResize', scales=list(choices), resize_type='ResizeShortestEdge', max_size=max_size
-    )
+    return dict(type='RandomChoiceResize', scales=list(choices), resize_type='ResizeShortestEdge', max_size=max_size)
 
 
 def scaled_crop(short_side, max_size, crop):

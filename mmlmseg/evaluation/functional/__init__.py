@@ -9,12 +9,15 @@ from .panoptic import (
     panoptic_counts,
     panoptic_scores,
 )
+from .piq import Matching, check_matching, piq_counts, segment_masks
 
 __all__ = [
     'ClassAreas',
     'IoUScores',
+    'Matching',
     'PanopticCounts',
     'PanopticScores',
+    'check_matching',
     'class_areas',
     'class_segments',
     'iou_scores',
@@ -22,4 +25,6 @@ __all__ = [
     'mean_scores',
     'panoptic_counts',
     'panoptic_scores',
+    'piq_counts',
+    'segment_masks',
 ]

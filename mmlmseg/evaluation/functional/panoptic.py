@@ -25,6 +25,16 @@ class PanopticCounts(NamedTuple):
     false_negative: Tensor
 
 
+class SegmentAreas(NamedTuple):
+    """How many pixels the T true and the P predicted segments of an image own and share, long."""
+
+    overlap: Tensor  # [T, P]
+    truth: Tensor  # [T]
+    prediction: Tensor  # [P]
+    void: Tensor  # [P]: where the truth is void
+    excused: Tensor  # [P]: where it is void or a crowd of the same class
+
+
 class PanopticScores(NamedTuple):
     """Fractions in [0, 1], double: per class [K] or a mean over classes []."""
 
@@ -74,20 +84,55 @@ def panoptic_counts(
     size = (len(truth_labels) + 1, len(prediction_labels) + 1)
     histogram = pair_counts(truth, prediction, size, names=('true segment', 'predicted segment'))
 
-    true_area, predicted_area = histogram[1:].sum(1), histogram[:, 1:].sum(0)  # [T], [P]
     void, overlap = histogram[0, 1:], histogram[1:, 1:]  # [P], [T, P]
-    union = true_area[:, None] + predicted_area - overlap - void  # [T, P]
     same_class = truth_labels[:, None] == prediction_labels
-    # In whole numbers an IoU of one half is no match; above it, a segment has one partner at most.
-    match = same_class & ~crowd[:, None] & (2 * overlap > union)
-    excused = void + (overlap * (same_class & crowd[:, None])).sum(0)  # [P]
-    false_positive = ~match.any(0) & (predicted_area > 0) & (2 * excused <= predicted_area)
-    false_negative = ~match.any(1) & (true_area > 0) & ~crowd
+    excused = void + (overlap * (same_class & crowd[:, None])).sum(0)
+    areas = SegmentAreas(overlap, histogram[1:].sum(1), histogram[:, 1:].sum(0), void, excused)
+    # Where segments do not overlap, all that can match do: above an IoU of one half, a segment has one partner at most.
+    iou = matching_ious(areas, same_class & ~crowd[:, None])
+    return count_matches(iou, areas, prediction_labels, truth_labels, crowd, num_classes)
 
+
+def matching_ious(areas: SegmentAreas, may_match: Tensor) -> Tensor:
+    """The IoU of the pairs that can match.
+
+    Args:
+        areas: Of an image.
+        may_match: bool [T, P], the pairs of one class without crowds.
+
+    Returns:
+        double [T, P], void left out of the unions; 0 where it is one half or less, and where pairs may not match.
+    """
+    union = areas.truth[:, None] + areas.prediction - areas.overlap - areas.void  # [T, P]
+    # Compared in whole numbers, an IoU of one half is no match.
+    return torch.where(may_match & (2 * areas.overlap > union), areas.overlap.double() / union, 0.0)
+
+
+def count_matches(
+    iou: Tensor,
+    areas: SegmentAreas,
+    prediction_labels: Tensor,
+    truth_labels: Tensor,
+    crowd: Tensor,
+    num_classes: int,
+) -> PanopticCounts:
+    """Count the matches of an image per class, and what is left over on both sides.
+
+    Args:
+        iou: double [T, P]: the IoU of the pairs that match, 0 elsewhere; one pair at most in a row or a column.
+        areas: Of the image.
+        prediction_labels: long [P].
+        truth_labels: long [T].
+        crowd: bool [T].
+        num_classes: K.
+    """
+    match = iou > 0
+    false_positive = ~match.any(0) & (areas.prediction > 0) & (2 * areas.excused <= areas.prediction)
+    false_negative = ~match.any(1) & (areas.truth > 0) & ~crowd
     matched_labels = truth_labels[match.nonzero()[:, 0]]
-    iou = torch.zeros(num_classes, dtype=torch.double, device=overlap.device)
+    total = torch.zeros(num_classes, dtype=torch.double, device=iou.device)
     return PanopticCounts(
-        iou.index_add_(0, matched_labels, overlap[match].double() / union[match]),
+        total.index_add_(0, matched_labels, iou[match]),
         torch.bincount(matched_labels, minlength=num_classes),
         torch.bincount(prediction_labels[false_positive], minlength=num_classes),
         torch.bincount(truth_labels[false_negative], minlength=num_classes),

@@ -2,5 +2,6 @@
 
 from .iou import SemanticIoU
 from .panoptic import PanopticQuality
+from .piq import PanopticInstanceQuality
 
-__all__ = ['PanopticQuality', 'SemanticIoU']
+__all__ = ['PanopticInstanceQuality', 'PanopticQuality', 'SemanticIoU']

@@ -1,4 +1,4 @@
-"""Reading maps at points instead of at all pixels, and where to put the points (Kirillov et al., PointRend, section 3.1).
+"""Reading maps at points instead of all pixels, and where to put the points (Kirillov et al., PointRend, section 3.1).
 
 A point is (x, y), both in [0, 1] of the padded image, so that it means the same place at any resolution.
 """

@@ -52,6 +52,11 @@ def test_missing_metainfo_is_an_error() -> None:
         metric.meta('is_thing')
 
 
+def test_a_metric_without_headline_says_so() -> None:
+    with pytest.raises(NotImplementedError):
+        Half().headline(torch.zeros(2))
+
+
 def test_percent_and_source() -> None:
     assert percent(torch.tensor(0.123456)) == 12.35
     assert source(dict(seg_map_path='a.png', img_path='a.jpg')) == 'a.png'

@@ -50,6 +50,23 @@ def test_results_are_small_and_cleared() -> None:
     assert metric.results == []
 
 
+def test_headline_of_the_summed_images_is_the_reported_score() -> None:
+    metric = SemanticIoU()
+    metric.dataset_meta = dict(classes=[f'c{k}' for k in range(7)])
+    assert metric.per_image is None
+    samples = _samples(7, 5, 3)
+    metric.process(None, samples)
+    reported = metric.evaluate(5)['mIoU']
+    assert metric.per_image is not None
+    assert metric.per_image.shape == (5, 3, 7)
+    assert metric.headline(metric.per_image.sum(0)) == reported
+    for i, sample in enumerate(samples):
+        alone = SemanticIoU()
+        alone.dataset_meta = metric.dataset_meta
+        alone.process(None, [sample])
+        assert metric.headline(metric.per_image[i]) == alone.evaluate(1)['mIoU']
+
+
 def test_bad_label_names_file_value_and_way_out() -> None:
     metric = SemanticIoU()
     metric.dataset_meta = dict(classes=['a', 'b'])

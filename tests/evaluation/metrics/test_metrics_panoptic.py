@@ -72,6 +72,20 @@ def test_equals_loops(cases: list[Any], samples: list[SegDataSample], count_by_l
     assert all(type(value) is float and value == round(value, 2) for value in results.values())
 
 
+def test_headline_of_the_summed_images_is_the_reported_score(samples: list[SegDataSample]) -> None:
+    metric = PanopticQuality()
+    metric.dataset_meta = META
+    assert metric.per_image is None
+    metric.process(None, [sample.to_dict() for sample in samples])
+    reported = metric.evaluate(len(samples))['PQ']
+    assert metric.per_image is not None
+    assert metric.per_image.shape == (len(samples), 4, K)
+    assert metric.headline(metric.per_image.sum(0)) == reported
+    alone = [_evaluate([sample])['PQ'] for sample in samples]
+    assert [metric.headline(counts) for counts in metric.per_image] == alone
+    assert len(set(alone)) > 1
+
+
 @pytest.mark.parametrize(('thing', 'suffixes'), [(True, ['', '_th']), (False, ['', '_st'])])
 def test_groups_without_classes_have_no_keys(samples: list[SegDataSample], thing: bool, suffixes: list[str]) -> None:
     results = _evaluate(samples, dict(META, is_thing=[thing] * K))

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmlmseg.errors import LabelSpaceError
-from mmlmseg.models.criterion import match
-from mmlmseg.models.criterion import losses
+from mmlmseg.models.criterion import losses, match
 from mmlmseg.models.criterion.matching import class_cost, mask_cost, matching_cost, nearest
 
 WEIGHTS = (1.0, 20.0, 1.0)

@@ -19,7 +19,7 @@ def masks_of(hidden: Tensor) -> Tensor:
 
 @pytest.fixture
 def decoder_inputs() -> Callable[..., dict[str, Any]]:
-    """A factory of a decoder's arguments: 4 queries per sample, levels of 2x3 and 4x6 pixels, text rows of 3 classes."""
+    """A factory of a decoder's arguments: 4 queries a sample, levels of 2x3 and 4x6 pixels, text rows of 3 classes."""
 
     def make(images: int = 2, sets: int = 1, levels: int = 1, channels: int = 8) -> dict[str, Any]:
         batch = images * sets

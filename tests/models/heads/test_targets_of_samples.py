@@ -46,8 +46,14 @@ def test_a_class_is_one_segment_and_an_object_is_one(model_config) -> None:
 
 
 def test_a_taxonomy_renames_merges_and_leaves_out(model_config, tmp_path) -> None:
-    table = 'universal\tstreet\tfacade\ncar\tcar\t\nmade\tbuilding\t{wall, window, building}\nopen\t{sky, road}\t\n\ttree\t\n'
-    (tmp_path / 't.tsv').write_text(table)
+    rows = [
+        'universal\tstreet\tfacade',
+        'car\tcar\t',
+        'made\tbuilding\t{wall, window, building}',
+        'open\t{sky, road}\t',
+        '\ttree\t',
+    ]
+    (tmp_path / 't.tsv').write_text('\n'.join(rows))
     classifier = dict(type='mmlmseg.UnifiedClassifier', taxonomy=dict(file=str(tmp_path / 't.tsv')))
     head = MODELS.build(model_config(text=False, classifier=classifier)['decode_head'])
     seg = torch.tensor([[0, 3, 2, 4]])

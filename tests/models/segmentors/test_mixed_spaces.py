@@ -70,7 +70,9 @@ def test_without_handling_of_overlaps_it_is_the_union_of_single_spaces(model_con
             number = len(single.labels)
             own = slice(place, place + number)
             assert segments.labels[own].tolist() == [label + first for label in single.labels]
-            torch.testing.assert_close(segments.scores[own], torch.tensor(single.scores, dtype=torch.float64), rtol=0, atol=1e-12)
+            torch.testing.assert_close(
+                segments.scores[own], torch.tensor(single.scores, dtype=torch.float64), rtol=0, atol=1e-12
+            )
             for k in range(number):
                 assert torch.equal(segments.masks[place + k], single.data[0] == k + 1)
             place += number

@@ -87,7 +87,7 @@ def test_folders_are_datasets_of_two_label_spaces(tool: ModuleType, source: Path
     for folder in tool.plan(source, tmp_path / 'mapping.json'):
         tool.write(folder, source, tmp_path / folder.name)
     folders = [('fine', 'train'), ('coarse', 'train'), ('coarse_with_fine_truth', 'val')]
-    pipeline = [dict(type='mmseg.LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')]
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')]
     parts = [
         dict(type='mmlmseg.FolderDataset', data_root=str(tmp_path / f), split=split, pipeline=pipeline)
         for f, split in folders

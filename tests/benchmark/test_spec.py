@@ -1,0 +1,123 @@
+"""Benchmarks from files, and the runs that they take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mmlmseg.benchmark import Benchmark
+from mmlmseg.errors import OptionError
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'benchmarks'
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    """Two methods on two datasets."""
+    methods = [dict(name='Ours', config='a.py'), dict(name='theirs', config='b.py', alone=True)]
+    basic = dict(title='T', metric='mIoU', reference='Ours', datasets=['x', 'y'], methods=methods, iterations=6)
+    return {**basic, **changes}
+
+
+def read(folder: Path, **changes: Any) -> Benchmark:
+    path = folder / 'some_bench.yml'
+    path.write_text(yaml.safe_dump(content(**changes)))
+    return Benchmark.from_file(path)
+
+
+def test_clash5_semantic() -> None:
+    benchmark = Benchmark.from_file(FOLDER / 'clash5_semantic.yml')
+    assert benchmark.name == 'clash5_semantic'
+    lengths = {run.name: benchmark.length_of(run) for run in benchmark.runs()}
+    alone = {
+        f'maskformer_{name}_seed0': 300 for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp')
+    }
+    assert lengths == {'lmseg_seed0': 1500, 'multi-head_seed0': 1500, 'manual-taxonomy_seed0': 1500, **alone}
+
+
+@pytest.mark.parametrize('name', ['clash5_semantic', 'clash3_panoptic', 'transfer'])
+def test_benchmarks_here_can_be_read(name: str) -> None:
+    benchmark = Benchmark.from_file(FOLDER / f'{name}.yml')
+    configs = {method.config for method in benchmark.methods}
+    assert all((FOLDER.parents[1] / config).is_file() for config in configs)
+
+
+def test_all_methods_cost_the_same(tmp_path: Path) -> None:
+    benchmark = read(tmp_path, seeds=[3, 4], datasets=['x', 'y', 'z'])
+    for seed in (3, 4):
+        cost = dict.fromkeys(['Ours', 'theirs'], 0)
+        for run in benchmark.final_runs():
+            cost[run.method.name] += benchmark.length_of(run) * (run.seed == seed)
+        assert cost == {'Ours': 18, 'theirs': 18}
+
+
+def test_a_methods_own_length(tmp_path: Path) -> None:
+    methods = [dict(name='Ours', config='a.py'), dict(name='twice', config='a.py', iterations=12)]
+    benchmark = read(tmp_path, methods=methods, readings=3)
+    assert [benchmark.length_of(run) for run in benchmark.runs()] == [12, 24]
+
+
+def test_runs_with_choices(tmp_path: Path) -> None:
+    benchmark = read(tmp_path, seeds=[5, 6], choices=[{'lr': 1}, {'lr': 2}])
+    tuning = [f'{run}_choice{i}_seed5' for i in (0, 1) for run in ('ours', 'theirs_x', 'theirs_y')]
+    final = [f'{run}_seed{seed}' for seed in (5, 6) for run in ('ours', 'theirs_x', 'theirs_y')]
+    assert [run.name for run in benchmark.runs()] == tuning + final
+    assert [run.choice for run in benchmark.tuning_runs()] == [0, 0, 0, 1, 1, 1]
+    assert [run.dataset for run in benchmark.final_runs()] == [None, 'x', 'y'] * 2
+    assert {run.choice for run in benchmark.final_runs()} == {None}
+
+
+def test_what_is_scored(tmp_path: Path) -> None:
+    """An unscored dataset is trained on by joint models only; one that is never trained on is scored by all."""
+    benchmark = read(tmp_path, datasets=['x', 'y', 'z'], scored=['x', 'z', 'new'])
+    found = {run.name: (benchmark.trained_on(run), benchmark.scored_by(run)) for run in benchmark.runs()}
+    assert found == {
+        'ours_seed0': (('x', 'y', 'z'), ('x', 'z', 'new')),
+        'theirs_x_seed0': (('x',), ('x', 'new')),
+        'theirs_z_seed0': (('z',), ('z', 'new')),
+    }
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(itertions=5), "unknown key 'itertions'. Did you mean: iterations"),
+        (dict(iterations='5'), "iterations: must be a whole number, got '5'"),
+        (dict(methods=[dict(name='Ours', cfg='a.py')]), "methods, entry 1: unknown key 'cfg'. Did you mean: config"),
+        (dict(methods=[dict(name='Ours')]), "methods, entry 1: lacks the key 'config'"),
+        (dict(options=['a']), r"options: must be keys with values, got \['a'\]"),
+        (dict(choices=[{'a': 1}, 'b']), "choices, entry 2: must be keys with values, got 'b'"),
+        (dict(name='other'), "unknown key 'name'"),
+        (dict(metric='miou'), "metric is 'miou'; choose from mIoU, PQ"),
+        (dict(reference='Our'), "reference is 'Our', none of the methods: Ours, theirs. Did you mean: Ours"),
+        (dict(datasets=[]), 'datasets lists nothing'),
+        (dict(seeds=[]), 'seeds lists nothing'),
+        (dict(methods=[]), 'methods lists nothing'),
+        (dict(seeds=[1, 2, 1]), 'seeds lists 1 more than once'),
+        (dict(datasets=['x', 'x']), 'datasets lists x more than once'),
+        (dict(scored=['x', 'x']), 'scored lists x more than once'),
+        (dict(methods=[dict(name='Ours', config='a'), dict(name='ours', config='b')]), 'methods lists ours more than'),
+        (dict(scored=['z']), 'scored names none of the datasets: x, y'),
+        (dict(readings=4), 'iterations: 6 cannot be read 4 times'),
+        (dict(readings=0), 'readings is 0'),
+        (dict(iterations=0), 'iterations: 0 cannot be read'),
+        (dict(methods=[dict(name='Ours', config='a', iterations=5)], readings=2), 'iterations: 5 cannot be read 2'),
+        (dict(choices=[{'a': 1}]), 'choices holds one entry'),
+    ],
+)
+def test_faults_name_file_and_key(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=f'some_bench.yml: {message}'):
+        read(tmp_path, **changes)
+
+
+def test_files_that_hold_no_benchmark(tmp_path: Path) -> None:
+    (tmp_path / 'bench.yml').write_text('title: [')
+    with pytest.raises(OptionError, match='bench.yml: not valid YAML'):
+        Benchmark.from_file(tmp_path / 'bench.yml')
+    (tmp_path / 'bench.yml').write_text('')
+    with pytest.raises(OptionError, match='bench.yml: must be keys with values, got None'):
+        Benchmark.from_file(tmp_path / 'bench.yml')
+    with pytest.raises(OptionError, match='banch.yml: no such benchmark file. Did you mean: bench.yml'):
+        Benchmark.from_file(tmp_path / 'banch.yml')

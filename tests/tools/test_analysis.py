@@ -1,0 +1,134 @@
+"""The scripts of tools/analysis, from the command line to the files they write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmlmseg.datasets.drawn_scenes import write_folder_dataset
+from mmlmseg.registry import MODELS
+
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def tool(load_script: Callable[[Path], ModuleType]) -> Load:
+    return lambda name: load_script(Path(__file__).resolve().parents[2] / 'tools' / 'analysis' / f'{name}.py')
+
+
+def _error(main: Callable[[list[str]], int], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line with which a script ends."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match='2'):
+        main(arguments)
+    printed = capsys.readouterr().err
+    assert printed.count('\n') == 1
+    return printed
+
+
+def _is_drawn(path: Path) -> bool:
+    """Whether a picture holds ink and is clear at its rim: nothing is cut off."""
+    grey = np.asarray(Image.open(path).convert('L'))
+    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return bool(grey.min() < 128 and (rim == 255).all())
+
+
+def test_cost_curve(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main = tool('cost_curve').main
+    points = [dict(cost=100, mean=20.0, std=1.0), dict(cost=200, mean=30.0, std=None)]
+    results, out = tmp_path / 'results.json', tmp_path / 'figures' / 'cost.png'
+    results.write_text(json.dumps(dict(metric='mIoU', curves={'LMSeg': points, 'multi-head': points[:1]})))
+    assert main([str(results), '--out', str(out), '--title', 'Five datasets']) == 0
+    assert f'wrote {out}' in capsys.readouterr().out
+    assert _is_drawn(out)
+    results.write_text('{}')
+    assert f"error: {results}: has no 'metric'" in _error(main, [str(results), '--out', str(out)], capsys)
+
+
+def test_training_curves(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main = tool('training_curves').main
+    for run in ('a', 'b'):
+        log = tmp_path / run / '20260101_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        entries = [dict(loss=9 / step, step=step) for step in range(1, 40)]
+        if run == 'a':
+            entries.append({'mean/mIoU': 12.5, 'step': 39})
+        log.write_text('\n'.join(map(json.dumps, entries)))
+    runs, out = [str(tmp_path / run) for run in 'ab'], tmp_path / 'curves.png'
+    assert main([*runs, '--smooth', '5', '--out', str(out)]) == 0
+    assert capsys.readouterr().out == f'b did not log mean/mIoU\nwrote {out}\n'
+    assert _is_drawn(out)
+    assert "no run logged 'los'. Did you mean: loss?" in _error(
+        main, [*runs, '--keys', 'los', '--out', 'x.png'], capsys
+    )
+    assert 'give the work directory' in _error(main, [str(tmp_path / 'c'), '--out', str(out)], capsys)
+    assert 'x.bmp: a figure is written as .pdf' in _error(main, [*runs, '--out', str(tmp_path / 'x.bmp')], capsys)
+    with pytest.raises(SystemExit):
+        main([*runs, '--smooth', '-1', '--out', str(out)])
+
+
+@pytest.fixture
+def save_model(model_config: Callable[..., dict], tmp_path: Path) -> Callable[..., tuple[list[str], Any]]:
+    """Config and checkpoint of a tiny model, as the command line takes them, and the model."""
+
+    def save(**head: Any) -> tuple[list[str], Any]:
+        street, facade = ['sky', 'building', 'tree', 'road', 'car'], ['wall', 'window', 'building']
+        config = model_config([dict(name='street', classes=street), dict(name='facade', classes=facade)], **head)
+        Config(dict(model=config, default_scope='mmseg')).dump(tmp_path / 'config.py')
+        model = MODELS.build(config)
+        torch.save(dict(state_dict=model.state_dict()), tmp_path / 'tiny.pth')
+        return [str(tmp_path / 'config.py'), str(tmp_path / 'tiny.pth')], model
+
+    return save
+
+
+def test_text_table_tsne(
+    tool: Load, save_model: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tool('text_table_tsne')
+    files, model = save_model()
+    out = tmp_path / 'names.png'
+    assert script.main([*files, '--out', str(out)]) == 0
+    assert f'wrote {out}' in capsys.readouterr().out
+    assert _is_drawn(out)
+    table = model.eval().decode_head.text
+    stored = torch.load(files[1], weights_only=True)['state_dict']['decode_head.text.table']
+    torch.testing.assert_close(script.vocabulary_rows(table), stored[:-1])  # without no-object
+    missing = [files[0], str(tmp_path / 'none.pth'), '--out', str(out)]
+    assert 'none.pth: does not exist' in _error(script.main, missing, capsys)
+    files, _ = save_model(text=False)
+    assert 'has no text table' in _error(script.main, [*files, '--out', str(out)], capsys)
+
+
+def test_browse_dataset(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main = tool('browse_dataset').main
+    steps = ['LoadImageFromFile', 'LoadAnnotations', 'PhotoMetricDistortion', 'PackSegInputs']
+    datasets = []
+    for name in ('street', 'wardrobe'):
+        root = write_folder_dataset(tmp_path / name, name, range(3), range(3, 4), size=(48, 64))
+        folder = dict(type='mmlmseg.FolderDataset', data_root=str(root), split='train')
+        datasets.append(dict(folder, pipeline=[dict(type=step) for step in steps]))
+    loader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets))
+    Config(dict(train_dataloader=loader, default_scope='mmseg')).dump(tmp_path / 'config.py')
+    config, out = str(tmp_path / 'config.py'), tmp_path / 'sheets'
+    assert main([config, '--out-dir', str(out), '--number', '2']) == 0
+    assert f'wrote {out / "street.png"}: 2 of 3 train samples' in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ['street.png', 'wardrobe.png']
+    assert all(_is_drawn(path) and Image.open(path).width == 1330 for path in out.iterdir())
+    assert 'no val_dataloader' in _error(main, [config, '--out-dir', str(out), '--split', 'val'], capsys)
+    (tmp_path / 'street' / 'labels' / 'scene_0_00001.png').unlink()
+    broken = _error(main, [config, '--out-dir', str(out)], capsys)
+    assert 'scene_0_00001' in broken
+    assert main([config, '--out-dir', str(tmp_path / 'one'), '--dataset', 'wardrobe']) == 0
+    assert [path.name for path in (tmp_path / 'one').iterdir()] == ['wardrobe.png']
+    with pytest.raises(SystemExit):
+        main([config, '--out-dir', str(out), '--number', '0'])
