@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
@@ -45,9 +46,10 @@ def load_script() -> Callable[[Path], ModuleType]:
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Every test starts from the same random numbers."""
+    """Every test starts from the same random numbers, and from no default scope that an earlier one left."""
     torch.manual_seed(0)
     np.random.seed(0)
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture

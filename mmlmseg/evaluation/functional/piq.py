@@ -146,7 +146,7 @@ def segment_masks(segments: Tensor, num_segments: int, name: str) -> Tensor:
 def _unjudged(
     truth: Tensor, truth_labels: Tensor, crowd: Tensor, void: Tensor, group_of_class: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Regions [R, H, W] where a prediction may lie and be no error, the void of each group first; that of each class."""
+    """Where a prediction is no error: regions [R, H, W], void of each group first; that of each class [K]."""
     region_of_class, regions = group_of_class.clone(), [void]
     for number, label in enumerate(truth_labels[crowd].unique(), start=len(void)):
         crowds = truth[crowd & (truth_labels == label)].any(0, keepdim=True)  # [1, H, W]

@@ -55,17 +55,19 @@ def _rectangle(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray
 def _random_overlaps(random: np.random.Generator, size: tuple[int, int] = (6, 8)) -> Case:
     """Near duplicates on both sides, so that many predictions fit many true masks."""
     void = np.stack([_rectangle(random, size) & (random.random() < 0.5) for _ in range(2)])
-    shapes = [_rectangle(random, size) for _ in range(2)]
+    shapes = [(_rectangle(random, size), int(random.integers(0, K))) for _ in range(2)]
 
     def masks(count: int, noise: float) -> tuple[np.ndarray, list[int]]:
-        drawn = [shapes[i] ^ (random.random(size) < noise) for i in random.integers(0, 2, count)]
-        return np.array(drawn, dtype=bool).reshape(-1, *size), random.integers(0, K, count).tolist()
+        drawn = [shapes[i] for i in random.integers(0, 2, count)]
+        noisy = [shape ^ (random.random(size) < noise) for shape, _ in drawn]
+        labels = [label if random.random() < 0.8 else int(random.integers(0, K)) for _, label in drawn]
+        return np.array(noisy, dtype=bool).reshape(-1, *size), labels
 
-    truth, truth_labels = masks(int(random.integers(0, 9)), 0.1)
+    truth, truth_labels = masks(int(random.integers(0, 6)), 0.05)
     crowd = (random.random(len(truth)) < 0.15).tolist()
     for i, label in enumerate(truth_labels):
         truth[i] &= crowd[i] | ~void[GROUPS[label]]
-    prediction, labels = masks(int(random.integers(0, 10)), 0.15)
+    prediction, labels = masks(int(random.integers(0, 7)), 0.1)
     scores = (random.integers(1, 5, len(labels)) / 4).tolist()  # ties too
     return Case(prediction, labels, scores, truth, truth_labels, crowd, void, GROUPS)
 
@@ -102,10 +104,8 @@ def _loops(case: Case, label: int, matching: str) -> tuple[Fraction, set[tuple[i
             choice.append(max(left, key=lambda t, p=p: table[p][t]) if left else None)
         iou, counts = outcome(choice)
         return iou, {counts}
-    all_choices = (
-        c for c in product(*options) if len({t for t in c if t is not None}) == sum(t is not None for t in c)
-    )
-    outcomes = [outcome(choice) for choice in all_choices]
+    taken = ([t for t in choice if t is not None] for choice in product(*options))
+    outcomes = [outcome(c) for c, true_of in zip(product(*options), taken) if len(set(true_of)) == len(true_of)]
     best = max(iou for iou, _ in outcomes)
     return best, {counts for iou, counts in outcomes if iou == best}
 

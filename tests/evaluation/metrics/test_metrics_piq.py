@@ -63,20 +63,14 @@ def test_mixed_label_spaces_by_hand() -> None:
 def test_counts_add_up_over_images_and_can_be_drawn_again() -> None:
     metric = PanopticInstanceQuality()
     metric.dataset_meta = MIXED
-    worse = _mixed_sample()
-    del worse.pred_masks
-    worse.pred_masks = InstanceData(
-        masks=_masks()[:, None].reshape(0, 1, 8), labels=torch.zeros(0).long(), scores=torch.zeros(0)
-    )
-    metric.process(None, [_mixed_sample().to_dict(), worse.to_dict()])
+    nothing = _mixed_sample()
+    nothing.pred_masks = nothing.pred_masks[:0]
+    metric.process(None, [_mixed_sample().to_dict(), nothing.to_dict()])
     results = metric.evaluate(2)
     assert metric.per_image is not None
     assert metric.per_image.shape == (2, 4, 3)
-    assert (
-        metric.headline(metric.per_image.sum(0))
-        == results['PIQ']
-        == pytest.approx(100 * (0.75 / 2 + 2 / 1.5) / 3, abs=0.01)
-    )
+    assert results['PIQ'] == pytest.approx(100 * (0.75 / 2 + 1 / 1.5 + 1 / 1.5) / 3, abs=0.0051)
+    assert metric.headline(metric.per_image.sum(0)) == results['PIQ']
     assert metric.headline(metric.per_image[0]) == _evaluate(_mixed_sample())['PIQ']
     assert metric.headline(metric.per_image[1]) == 0
 
@@ -124,17 +118,25 @@ def test_semantic_truth_is_enough_without_things(panoptic_samples: list[SegDataS
 
 
 def test_masks_go_before_maps_on_either_side(panoptic_samples: list[SegDataSample]) -> None:
-    sample = panoptic_samples[0]
-    truth, one_space = sample.gt_panoptic_seg, dict(PLAIN, groups=[0] * 4)
-    as_map = _evaluate(sample, meta=one_space)
-    ids = torch.arange(1, len(truth.labels) + 1)[:, None, None]
-    sample.gt_masks = InstanceData(
-        masks=truth.data == ids, labels=torch.tensor(truth.labels), crowd=torch.tensor(truth.crowd)
-    )
-    sample.gt_void = PixelData(data=truth.data == 0)
-    assert _evaluate(sample, meta=one_space) == as_map
-    sample.gt_masks.labels = (sample.gt_masks.labels + 1) % 4
-    assert _evaluate(sample, meta=one_space) != as_map
+    one_space = dict(PLAIN, groups=[0] * 4)
+    as_maps = _evaluate(*panoptic_samples, meta=one_space)
+    assert as_maps['PIQ'] > 0
+    for sample in panoptic_samples:
+        truth = sample.gt_panoptic_seg
+        sample.gt_masks = InstanceData(
+            masks=truth.data == torch.arange(1, len(truth.labels) + 1)[:, None, None],
+            labels=torch.tensor(truth.labels),
+            crowd=torch.tensor(truth.crowd),
+        )
+        sample.gt_void = PixelData(data=truth.data == 0)
+    assert _evaluate(*panoptic_samples, meta=one_space) == as_maps
+    for sample in panoptic_samples:
+        sample.gt_masks.labels = (sample.gt_masks.labels + 1) % 4
+    assert _evaluate(*panoptic_samples, meta=one_space)['PIQ'] < as_maps['PIQ'] / 2
+    for sample in panoptic_samples:
+        everything = dict(masks=sample.gt_masks.masks, labels=sample.gt_masks.labels)
+        sample.pred_masks = InstanceData(**everything, scores=torch.ones(len(sample.gt_masks)))
+    assert _evaluate(*panoptic_samples, meta=one_space)['PIQ'] == 100
 
 
 def test_what_does_not_fit_names_the_file(panoptic_samples: list[SegDataSample]) -> None:

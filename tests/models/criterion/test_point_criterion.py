@@ -42,7 +42,8 @@ def fix_points(monkeypatch) -> Callable[[Tensor], Tensor]:
 
 def centres(height: int, width: int) -> Tensor:
     """The centre of every pixel, float64 [H * W, 2]."""
-    return torch.tensor([[(x + 0.5) / width, (y + 0.5) / height] for y in range(height) for x in range(width)]).double()
+    points = [[(x + 0.5) / width, (y + 0.5) / height] for y in range(height) for x in range(width)]
+    return torch.tensor(points, dtype=torch.float64)
 
 
 def at_points(logits: Tensor, points: Tensor) -> list[float]:
@@ -191,7 +192,7 @@ def test_ignored_pixels_are_in_no_cost_and_no_loss(make_group, fix_points) -> No
     total(expected).backward()
     ignored = ~targets.pixels[None, :, None].expand_as(outputs.mask_logits)
     assert outputs.mask_logits.grad.any()
-    assert not outputs.mask_logits.grad[ignored].any()
+    assert outputs.mask_logits.grad[ignored].abs().max() < 1e-12  # centres are met up to rounding
     other = dataclasses.replace(outputs, mask_logits=outputs.mask_logits.masked_fill(ignored, 7.0))
     painted = dataclasses.replace(targets, masks=targets.masks | ~targets.pixels[:, None])
     assert numbers(PointCriterion()([other], [painted])) == pytest.approx(numbers(expected), rel=1e-12)

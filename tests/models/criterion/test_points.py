@@ -121,7 +121,7 @@ def test_ignored_pixels_do_not_draw_the_chosen_points() -> None:
     pixels[2] = False
     sample = torch.tensor([1, 0, 2])
     points = uncertain_points(logits, pixels, sample, 100, 4.0, 0.5)[:, :50]
-    rows, columns = pixels_at(points, 8, 8)
+    _, columns = pixels_at(points, 8, 8)
     assert (columns[0] >= 4).all()  # only the right side of sample 1 counts
     assert (columns[1] < 4).sum() > 45  # just short of the middle |logit| is not quite 0 any more
     assert points[2].isfinite().all()  # nothing counts
