@@ -1,7 +1,8 @@
 """Registered metrics: thin shells over :mod:`mmlmseg.evaluation.functional`."""
 
+from .instance import InstanceAP
 from .iou import SemanticIoU
 from .panoptic import PanopticQuality
 from .piq import PanopticInstanceQuality
 
-__all__ = ['PanopticInstanceQuality', 'PanopticQuality', 'SemanticIoU']
+__all__ = ['InstanceAP', 'PanopticInstanceQuality', 'PanopticQuality', 'SemanticIoU']

@@ -1,0 +1,132 @@
+"""Average precision of instances, by COCO's rules."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor
+
+from ...errors import DataError
+from ...registry import METRICS
+from .common import ClassMetric, percent, source
+
+_KEYS = dict(AP=0, AP50=1, AP75=2, AP_s=3, AP_m=4, AP_l=5)  # where COCOeval keeps them
+
+
+@METRICS.register_module()
+class InstanceAP(ClassMetric):
+    """``AP`` over mask IoUs from 0.5 to 0.95, ``AP50``, ``AP75`` and AP of small, medium and large things, in percent.
+
+    The numbers are pycocotools'. Only classes that ``dataset_meta['is_thing']`` marks count; a score is -1 where there
+    is no truth of its kind. Crowds match any number of predictions and are never missed.
+
+    Args:
+        **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
+
+    Raises:
+        DataError: Where the dataset has no thing class.
+    """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep truth and predictions of each sample as run lengths.
+
+        Args:
+            data_batch: Not used.
+            data_samples: With ``pred_instances`` (``masks`` bool [n, H, W], ``labels``, ``scores``) and
+                ``gt_panoptic_seg``, whose segments of thing classes are the truth.
+
+        Raises:
+            DataError: Where one of these is missing, or they differ in size; names the file.
+        """
+        things = self.meta('is_thing')
+        for sample in data_samples:
+            for key, way in (
+                ('pred_instances', "set model.test_cfg.tasks=['instance']"),
+                ('gt_panoptic_seg', 'load it with mmlmseg.LoadPanopticAnnotations and mmlmseg.PackPanopticInputs'),
+            ):
+                if key not in sample:
+                    raise DataError(f'{source(sample)}: has no {key}; {way}.')
+            truth, found = sample['gt_panoptic_seg'], sample['pred_instances']
+            ids: Tensor = truth['data'][0].cpu()  # [H, W]
+            if found['masks'].shape[1:] != ids.shape:
+                raise DataError(
+                    f'{source(sample)}: predicted masks {tuple(found["masks"].shape[1:])} and truth '
+                    f'{tuple(ids.shape)} differ in size.'
+                )
+            true = [
+                dict(label=label, crowd=int(crowd), mask=_encode(ids == i))
+                for i, (label, crowd) in enumerate(zip(truth['labels'], truth['crowd'], strict=True), 1)
+                if things[label] and bool((ids == i).any())
+            ]
+            predicted = [
+                dict(label=label, score=score, mask=_encode(mask))
+                for mask, label, score in zip(
+                    found['masks'].cpu(), found['labels'].tolist(), found['scores'].tolist(), strict=True
+                )
+                if things[label]
+            ]
+            self.results.append(dict(size=tuple(ids.shape), true=true, predicted=predicted))
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Evaluate with pycocotools, print the table per class, return the means."""
+        classes, things = self.meta('classes'), self.meta('is_thing')
+        categories = [dict(id=c + 1, name=name) for c, name in enumerate(classes) if things[c]]
+        if not categories:
+            raise DataError(
+                'InstanceAP: the dataset has no thing class; name its things, or evaluate semantic results.'
+            )
+        images = [dict(id=i, height=r['size'][0], width=r['size'][1]) for i, r in enumerate(results, 1)]
+        true = [
+            dict(
+                image_id=i,
+                category_id=one['label'] + 1,
+                iscrowd=one['crowd'],
+                area=float(coco_mask.area(one['mask'])),
+                segmentation=one['mask'],
+            )
+            for i, result in enumerate(results, 1)
+            for one in result['true']
+        ]
+        predicted = [
+            dict(image_id=i, category_id=one['label'] + 1, score=one['score'], segmentation=one['mask'])
+            for i, result in enumerate(results, 1)
+            for one in result['predicted']
+        ]
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
+            truth = _coco(images, categories, [dict(one, id=n) for n, one in enumerate(true, 1)])
+            found = truth.loadRes(predicted) if predicted else _coco(images, categories, [])
+            evaluation = COCOeval(truth, found, 'segm')
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        precision = evaluation.eval['precision'][:, :, :, 0, -1]  # [IoUs, recalls, classes] of all sizes, 100 a image
+        per_class = np.full(len(classes), np.nan)
+        for column, category in enumerate(categories):
+            own = precision[:, :, column]
+            per_class[category['id'] - 1] = own[own > -1].mean() if (own > -1).any() else np.nan
+        self.log_per_class('AP', {'AP': torch.from_numpy(per_class)})
+        return {
+            key: percent(torch.tensor(evaluation.stats[i])) if evaluation.stats[i] >= 0 else -1.0
+            for key, i in _KEYS.items()
+        }
+
+
+def _coco(images: list[dict], categories: list[dict], annotations: list[dict]) -> COCO:
+    made = COCO()
+    made.dataset = dict(info={}, images=images, categories=categories, annotations=annotations)
+    made.createIndex()
+    return made
+
+
+def _encode(mask: Tensor) -> dict[str, Any]:
+    """Run lengths of a bool mask [H, W]."""
+    runs: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask.numpy().astype(np.uint8)))
+    return runs
