@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/mask2former_in1k-r50.py',
     '../_base_/datasets/coco_panoptic.py',
-    '../_base_/schedules/adamw_poly_160k.py',
+    '../_base_/schedules/adamw_poly_320k_panoptic.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
@@ -10,7 +10,3 @@ model = dict(
     test_cfg=dict(tasks=['panoptic'], panoptic=dict(object=0.8, overlap=0.8)),
 )
 optim_wrapper = dict(optimizer=dict(weight_decay=0.05))
-max_iters = 320_000
-train_cfg = dict(max_iters=max_iters)
-param_scheduler = dict(end=max_iters)
-default_hooks = dict(checkpoint=dict(save_best='mean/PQ'))

@@ -1,5 +1,7 @@
 # ADE20K, Cityscapes and COCO panoptic in the folders that docs/datasets.md names. Each has the augmentation that it has
 # when it is trained alone.
+_base_ = './full_size.py'
+
 data_root = '{{$MMLMSEG_DATA:data}}'
 
 loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadPanopticAnnotations')]
@@ -82,26 +84,13 @@ def test_dataset(source):
 
 
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='mmlmseg.MixedSampler'),
     dataset=dict(
-        type='mmlmseg.MultiDataset',
         names=list(sources),
         datasets=[dataset(source, source['splits'][0], source['train_pipeline']) for source in sources.values()],
-    ),
+    )
 )
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(
-        type='mmlmseg.MultiDataset', names=list(sources), datasets=[test_dataset(source) for source in sources.values()]
-    ),
-)
+val_dataloader = dict(dataset=dict(names=list(sources), datasets=[test_dataset(source) for source in sources.values()]))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.PanopticQuality'))
+val_evaluator = dict(metrics=dict(type='mmlmseg.PanopticQuality'))
 test_evaluator = val_evaluator
 del sources, loading, packing, coco_sides  # all of it is written out above

@@ -1,5 +1,7 @@
 # ADE20K, Cityscapes, COCO-Stuff-10k and Mapillary Vistas 1.2 in the folders that mmsegmentation's documentation names.
 # Each keeps the augmentation it has when it is trained alone: the paper's dataset-aware augmentation.
+_base_ = './full_size.py'
+
 data_root = '{{$MMLMSEG_DATA:data}}'
 
 half_to_double = [tenths / 10 for tenths in range(5, 21)]
@@ -109,30 +111,10 @@ def tta_pipeline(source):
 
 
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='mmlmseg.MixedSampler'),
-    dataset=dict(
-        type='mmlmseg.MultiDataset',
-        names=list(sources),
-        datasets=[train_dataset(source) for source in sources.values()],
-    ),
+    dataset=dict(names=list(sources), datasets=[train_dataset(source) for source in sources.values()])
 )
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(
-        type='mmlmseg.MultiDataset',
-        names=list(sources),
-        datasets=[val_dataset(source) for source in sources.values()],
-    ),
-)
+val_dataloader = dict(dataset=dict(names=list(sources), datasets=[val_dataset(source) for source in sources.values()]))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'))
-test_evaluator = val_evaluator
 tta_model = dict(type='mmlmseg.MultiSpaceTTA')
 tta_pipelines = {name: tta_pipeline(source) for name, source in sources.items()}
 del sources, half_to_double, six_scales  # all of it is written out above

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,23 +34,14 @@ class MaskedAttentionDecoder(PlainDecoder):
         channels: C, the width of queries and memory.
         num_levels: Levels of the memory: 3 of a deformable pixel decoder, 1 of a plain one.
         num_layers: Nine in the paper.
-        num_heads: Heads of each attention.
-        ffn_channels: Hidden width of the feed-forward blocks.
         dropout: Everywhere in the layers; none in the paper.
-        init_cfg: See mmengine's BaseModule.
+        **kwargs: As :class:`PlainDecoder`.
     """
 
     def __init__(
-        self,
-        channels: int,
-        num_levels: int = 3,
-        num_layers: int = 9,
-        num_heads: int = 8,
-        ffn_channels: int = 2048,
-        dropout: float = 0.0,
-        init_cfg: dict | None = None,
+        self, channels: int, num_levels: int = 3, num_layers: int = 9, dropout: float = 0.0, **kwargs: Any
     ) -> None:
-        super().__init__(channels, num_layers, num_heads, ffn_channels, dropout, init_cfg)
+        super().__init__(channels, num_layers, dropout=dropout, **kwargs)
         self.level = nn.Embedding(num_levels, channels)
 
     def init_weights(self) -> None:
