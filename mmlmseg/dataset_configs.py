@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import LabelSpaceError
-from .label_space import LabelSpace, default_space_name
+from .label_space import LabelSpace
+from .names import default_space_name
 
 
 def innermost(dataset: Any) -> Any:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import LabelSpaceError, did_you_mean
-from .label_space import LabelSpace, LabelSpaces, name_key
+from .label_space import LabelSpace, LabelSpaces
+from .names import name_key
 
 SAME_NAMES = 'same-names'
 UNLABELLED = ('', 'unlabeled', 'unlabelled')

@@ -23,9 +23,10 @@ from torch import Tensor
 
 import mmlmseg  # noqa: F401  (lets a CUDA torchvision import beside a CPU torch)
 from mmlmseg.errors import CheckpointError, TextBankError
-from mmlmseg.label_space import LabelSpace, normalise_name
+from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text.bank import TextBank, TextSource, read_names
 from mmlmseg.models.text.digest import weights_digest
+from mmlmseg.names import normalise_name
 
 Embed = Callable[[list[str]], Tensor]
 

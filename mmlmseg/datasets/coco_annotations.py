@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DataError, LabelSpaceError, did_you_mean
-from ..label_space import LabelSpace, name_key
+from ..label_space import LabelSpace
+from ..names import name_key
 from ..panoptic_format import MAX_ID
 
 

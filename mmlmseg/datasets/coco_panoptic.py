@@ -13,7 +13,8 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.datasets import CityscapesDataset as MMSegCityscapes
 
 from ..errors import DataError, errors_of
-from ..label_space import LabelSpace, default_space_name
+from ..label_space import LabelSpace
+from ..names import default_space_name
 from ..registry import DATASETS
 from .checks import check_class_count
 from .coco_annotations import annotated_images, match_categories, read_annotations

@@ -13,7 +13,8 @@ from mmengine.dataset import BaseDataset
 from torch.utils.data import Dataset
 
 from ..errors import DataError, LabelSpaceError
-from ..label_space import LabelSpace, default_space_name
+from ..label_space import LabelSpace
+from ..names import default_space_name
 from ..registry import DATASETS
 from .checks import CheckLabels
 

@@ -9,9 +9,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmlmseg.label_space import LabelSpace, name_key
+from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text import TextBank
 from mmlmseg.models.text.variation import readings
+from mmlmseg.names import name_key
 from mmlmseg.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

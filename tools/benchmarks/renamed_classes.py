@@ -34,9 +34,10 @@ from mmlmseg.errors import LabelSpaceError, OptionError, did_you_mean
 from mmlmseg.evaluation import MultiDatasetEvaluator
 from mmlmseg.evaluation.functional import ClassAreas, iou_scores
 from mmlmseg.evaluation.metrics.common import percent
-from mmlmseg.label_space import LabelSpace, LabelSpaces, name_key
+from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.text import TextTable
 from mmlmseg.models.text.variation import readings
+from mmlmseg.names import name_key
 
 Names = Mapping[str, Mapping[str, str]]
 """By label space and class, the name to ask by."""

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import LabelSpaceError, did_you_mean
-from ...label_space import LabelSpace, name_key
+from ...label_space import LabelSpace
+from ...names import name_key
 from ..precision import at_least_float32
 from .panoptic import Candidates, compete
 

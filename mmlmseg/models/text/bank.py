@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import LabelSpaceError, TextBankError, did_you_mean
-from ...label_space import name_key
+from ...names import name_key
 
 FORMAT_VERSION = '1'
 SHIPPED_BANK = 'minilm'

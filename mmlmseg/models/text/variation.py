@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ...errors import LabelSpaceError
-from ...label_space import LabelSpace, name_key
+from ...label_space import LabelSpace
+from ...names import name_key
 from ..structures import Categories, Targets
 
 

@@ -1,0 +1,64 @@
+"""Names of classes and of label spaces: from how datasets write them to how they are read and told apart."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import LabelSpaceError
+
+_DATASET_SUFFIXES = re.compile(r'(-(stuff|other|merged))+$')
+
+
+def normalise_name(name: str) -> tuple[str, ...]:
+    """Turns a class name as a dataset writes it into the words a text encoder should read.
+
+    Lower case, single spaces, no ``-stuff`` / ``-other`` / ``-merged`` suffix; a comma list gives a main name and its
+    synonyms.
+
+    Args:
+        name: The class name as written by the dataset.
+
+    Returns:
+        The main name, followed by its synonyms.
+
+    Raises:
+        LabelSpaceError: Where no letter or digit is left.
+
+    Example:
+        >>> normalise_name('Wall-other-merged'), normalise_name('road, route')
+        (('wall',), ('road', 'route'))
+    """
+    parts = []
+    for part in name.split(','):
+        words = part.replace('_', ' ').replace(' - ', ' ').strip().lower()
+        words = ' '.join(_DATASET_SUFFIXES.sub('', words).split())
+        if words and words not in parts:
+            parts.append(words)
+    if not parts or not any(character.isalnum() for character in parts[0]):
+        raise LabelSpaceError(f'the class name {name!r} holds no word; give every class a name')
+    return tuple(parts)
+
+
+def name_key(name: str) -> str:
+    """What a class name is told apart by: its normalised main name, where a hyphen counts as a space.
+
+    Raises:
+        LabelSpaceError: Where no letter or digit is left.
+
+    Example:
+        >>> name_key('Traffic-light, signal')
+        'traffic light'
+    """
+    return normalise_name(name)[0].replace('-', ' ')
+
+
+def default_space_name(type_name: str) -> str:
+    """The label-space name of a registered dataset type.
+
+    Example:
+        >>> default_space_name('mmseg.CityscapesDataset'), default_space_name('MapillaryDataset_v1')
+        ('cityscapes', 'mapillary_v1')
+        >>> default_space_name('mmlmseg.CityscapesPanopticDataset')
+        'cityscapes_panoptic'
+    """
+    return type_name.rsplit('.', 1)[-1].replace('Dataset', '').replace('Panoptic', '_panoptic').lower().strip('_')
