@@ -84,13 +84,13 @@ def test_tuning_sees_no_validation_image(benchmark: Benchmark) -> None:
 
 
 def test_the_later_options_win_and_stay_as_they_are(benchmark: Benchmark) -> None:
-    optimiser = {'optim_wrapper.optimizer': dict(_delete_=True, type='SGD', lr=0.1)}
-    method = Method('m', LMSEG, options={**optimiser, 'train_dataloader.num_workers': 1})
+    schedule = {'param_scheduler': dict(_delete_=True, type='ConstantLR', factor=0.1)}
+    method = Method('m', LMSEG, options={**schedule, 'train_dataloader.num_workers': 1})
     common = {'train_dataloader.num_workers': 0, 'train_dataloader.batch_size': 4, 'default_hooks.logger.interval': 7}
     choice = {'train_dataloader.batch_size': 2}
     for _ in range(2):
         cfg = method_config(replace(benchmark, options=common), method, choice)
-        assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=0.1)
+        assert cfg.param_scheduler == dict(type='ConstantLR', factor=0.1)
         assert (cfg.train_dataloader.num_workers, cfg.train_dataloader.batch_size) == (1, 2)
         assert cfg.default_hooks.logger.interval == 7
 
