@@ -136,6 +136,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
             ``scores``. A sample whose metainfo asks for several ``label_spaces`` gets ``pred_masks`` instead: see
             :class:`MixedSegments`; its metainfo ``classes`` are written ``SPACE:CLASS``.
         """
+        options = self.options
         done = []
         for images, samples in _groups(inputs, data_samples):
             size = (images.shape[-2], images.shape[-1])
@@ -144,7 +145,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
                 members = [i for i, own in enumerate(numbers) if own == number]
                 found = self._encode_decode(images[members], [samples[i] for i in members])
                 for place, i in enumerate(members):
-                    self._add_results(samples[i], self._predictions(*found, place, samples[i]), size)
+                    self._add_results(samples[i], self._predictions(*found, place, samples[i]), size, options)
             done += samples
         return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
 
@@ -167,13 +168,15 @@ class MultiSpaceSegmentor(BaseSegmentor):
             )
         return found
 
-    def _add_results(self, sample: SegDataSample, found: list[Prediction], size: tuple[int, int]) -> None:
+    def _add_results(
+        self, sample: SegDataSample, found: list[Prediction], size: tuple[int, int], options: ResultOptions
+    ) -> None:
         if 'label_spaces' in sample.metainfo:
-            add_mixed(sample, found, size, self.options)
+            add_mixed(sample, found, size, options)
             return
-        if self.options.tasks != ('semantic',):
+        if options.tasks != ('semantic',):
             self.decode_head.check_things(sample.metainfo)
-        add_results(sample, found[0], size, self.options)
+        add_results(sample, found[0], size, options)
 
     def _forward(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[HeadOutputs]:
         """The raw predictions, one entry a group."""
