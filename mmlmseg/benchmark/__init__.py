@@ -6,7 +6,8 @@ from .config import check_fairness, run_config
 from .lines import append_line, chosen_options, read_lines
 from .report import make_report
 from .run import execute
-from .spec import Benchmark, Method, Run
+from .runs import Method, Run
+from .spec import Benchmark
 from .table import Report
 
 __all__ = [

@@ -12,7 +12,9 @@ from mmengine.config import Config
 from ..config import read_config
 from ..errors import OptionError
 from .data import hold_out, restrict
-from .spec import Benchmark, Method, Options, Run
+from .members import unite
+from .runs import Method, Options, Run
+from .spec import Benchmark
 
 _OF_THE_BENCHMARK = ('train_cfg.max_iters', 'train_cfg.val_interval', 'randomness.seed')
 _COUNTS_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
@@ -31,19 +33,23 @@ def check_fairness(benchmark: Benchmark) -> None:
 
     Raises:
         OptionError: Where a config is missing, lacks a dataset or what an option changes, or differs from the reference
-            in backbone, normalisation, optimiser, schedule, batch size, or in the images and sizes that are scored.
+            in backbone, normalisation, optimiser, schedule, batch size, or in the images and sizes that are scored; or
+            where models cannot be put together.
     """
     pairs = []
     for method in benchmark.methods:
         for choice in benchmark.choices:
             method_config(benchmark, method, choice)
         cfg = method_config(benchmark, method, {})
-        restrict(cfg, benchmark.datasets, benchmark.scored_datasets)
-        if lost := set(benchmark.scored_datasets) - set(cfg.val_dataloader.dataset.names):
+        restrict(cfg, benchmark.datasets, benchmark.evaluated_datasets)
+        if lost := set(benchmark.evaluated_datasets) - set(cfg.val_dataloader.dataset.names):
             raise OptionError(
                 f'{method.config}: no dataset to train on has the label space of {", ".join(sorted(lost))}'
             )
         pairs.append((method, cfg))
+    for run in benchmark.final_runs():
+        if run.members and run.seed == benchmark.seeds[0]:
+            run_config(benchmark, run, {}, Path())
     reference, wanted = next(pair for pair in pairs if pair[0].name == benchmark.reference)
     for method, cfg in pairs:
         for key in _COMMON:
@@ -77,11 +83,15 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
             'default_hooks.checkpoint.max_keep_ckpts': 2,  # of one, mmengine deletes the old before it writes the new
         }
     )
-    restrict(cfg, benchmark.trained_on(run), benchmark.scored_by(run))
+    restrict(cfg, benchmark.trained_on(run), benchmark.evaluated_by(run))
     if run.choice is not None:
         hold_out(cfg)
+    if not cfg.val_dataloader.dataset.names:  # a model that is only asked together with others
+        cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = cfg.test_cfg = None
     cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     cfg.work_dir = str(work_dir / run.name)
+    if run.members:
+        unite(cfg, [run_config(benchmark, member, options, work_dir) for member in run.members])
     return cfg
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from ..dataset_configs import innermost, space_name
+from ..dataset_configs import innermost, space_name, space_names
 from ..errors import DataError, OptionError, did_you_mean
 from ..label_space import LabelSpace
 from ..registry import DATASETS
@@ -26,19 +26,17 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str]) -> None
     Args:
         cfg: With :class:`MultiDataset` in its loaders; changed in place.
         trained: Names of the datasets to train on.
-        scored: Names of the datasets to evaluate, as far as their label spaces are among those trained on.
+        scored: Names of the datasets to evaluate, as far as all their label spaces are among those trained on.
 
     Raises:
         OptionError: Where the config has no dataset of a name, or its model not the label space of one.
     """
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     parts = _parts(train, trained, cfg.filename)
-    spaces = {space_name(innermost(part)) for part in parts.values()}
+    spaces = {name for part in parts.values() for name in space_names(innermost(part))}
     _set_parts(train, parts)
-    known = {
-        name: part for name, part in _parts(val, scored, cfg.filename).items() if space_name(innermost(part)) in spaces
-    }
-    _set_parts(val, known)
+    asked = _parts(val, scored, cfg.filename)
+    _evaluate(cfg, {name: part for name, part in asked.items() if spaces.issuperset(space_names(innermost(part)))})
     own = {LabelSpace.from_config(spec).name: spec for spec in cfg.model.decode_head.label_spaces}
     if missing := spaces - own.keys():
         raise OptionError(
@@ -70,7 +68,18 @@ def hold_out(cfg: Config) -> None:
         if name in pipelines:
             held[name] = {**innermost(part), 'indices': last, 'pipeline': pipelines[name]}
     _set_parts(train, kept)
-    _set_parts(val, held)
+    _evaluate(cfg, held)
+
+
+def mixed_datasets(cfg: Config, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of some datasets to evaluate that ask a model for several label spaces at once.
+
+    Args:
+        cfg: With :class:`MultiDataset` in its loaders.
+        names: What it does not have is none of them.
+    """
+    parts = _by_name(cfg.val_dataloader.dataset)
+    return tuple(name for name in names if name in parts and len(space_names(innermost(parts[name]))) > 1)
 
 
 def _cut(dataset: Mapping[str, Any], name: str) -> tuple[Indices, Indices]:
@@ -90,11 +99,24 @@ def _cut(dataset: Mapping[str, Any], name: str) -> tuple[Indices, Indices]:
 
 def _parts(dataset: Any, wanted: Sequence[str], file: str) -> dict[str, Any]:
     """Some datasets of the config of a MultiDataset, by name."""
-    names = list(dataset.get('names') or [space_name(innermost(part)) for part in dataset.get('datasets', [])])
+    parts = _by_name(dataset)
     for name in wanted:
-        if name not in names:
-            raise OptionError(f'{file}: has no dataset {name!r}, only {", ".join(names)}.{did_you_mean(name, names)}')
-    return {name: dataset.datasets[names.index(name)] for name in wanted}
+        if name not in parts:
+            raise OptionError(f'{file}: has no dataset {name!r}, only {", ".join(parts)}.{did_you_mean(name, parts)}')
+    return {name: parts[name] for name in wanted}
+
+
+def _by_name(dataset: Any) -> dict[str, Any]:
+    parts = dataset.get('datasets', [])
+    return dict(zip(dataset.get('names') or [space_name(innermost(part)) for part in parts], parts))
+
+
+def _evaluate(cfg: Config, parts: Mapping[str, Any]) -> None:
+    """Leaves some datasets to evaluate, and their own metrics."""
+    _set_parts(cfg.val_dataloader.dataset, parts)
+    special = cfg.val_evaluator.get('per_dataset') or {}
+    for name in special.keys() - parts.keys():
+        del special[name]
 
 
 def _set_parts(dataset: Any, parts: Mapping[str, Any]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, OptionError
-from .spec import Benchmark, Options, Run
+from .runs import Options, Run
+from .spec import Benchmark
 
 Line = Mapping[str, Any]
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, did_you_mean
 from .lines import Line
-from .spec import Benchmark, Method, Run
+from .runs import Method, Run
+from .spec import Benchmark
 from .statistics import deviation, interval
 from .table import Report, Row
 
 Seeds = Sequence[Sequence[Line]]
-"""The lines of a method: for each seed, one a model."""
+"""The lines of a method: for each seed, one a run."""
 
 
 def make_report(benchmark: Benchmark, lines: Mapping[str, Line]) -> Report:
@@ -29,7 +30,8 @@ def make_report(benchmark: Benchmark, lines: Mapping[str, Line]) -> Report:
         A row for each method all of whose runs have finished.
 
     Raises:
-        DataError: Where a line is of another budget or batch size, or a dataset is not scored, or scored twice.
+        DataError: Where a line is of another budget or batch size, or lacks a further column, or a dataset is not
+            scored, or scored twice.
     """
     runs = list(benchmark.final_runs())
     finished = [(run, lines[run.name]) for run in runs if run.name in lines]
@@ -55,6 +57,16 @@ def _check(benchmark: Benchmark, run: Run, line: Line, batch_size: int) -> None:
             raise DataError(
                 f'run {run.name!r} has {key} {line[key]}, the benchmark wants {wanted}; delete its line to do it again'
             )
+    for name in benchmark.also:
+        dataset, _, key = name.partition('/')
+        # A model of one dataset may not know the label space of one that no model is trained on.
+        due = dataset in benchmark.evaluated_by(run) and run.dataset in (None, dataset)
+        if (due or dataset in line['scores']) and key not in line['scores'].get(dataset, {}):
+            known = [f'{own}/{k}' for own, scores in line['scores'].items() for k in scores]
+            raise DataError(
+                f'run {run.name!r} has no {name}, which `also` asks for, only {", ".join(known)}.'
+                f'{did_you_mean(name, known)} Correct it, or delete the line to do the run again'
+            )
 
 
 def _seeds(benchmark: Benchmark, method: Method, lines: Mapping[str, Line]) -> Seeds:
@@ -67,15 +79,17 @@ def _seeds(benchmark: Benchmark, method: Method, lines: Mapping[str, Line]) -> S
 
 def _row(benchmark: Benchmark, name: str, own: Seeds, reference: Seeds) -> Row:
     scores = _scores(benchmark, own)
+    models = _models(own)
     row = Row(
         method=name,
-        models=len(own[0]),
-        text=own[0][0]['text'],
+        models=len(models),
+        text=models[0]['text'],
         cost=_cost(own),
-        options=[line['options'] for line in own[0]],
+        options=[line['options'] for line in models],
         scores={dataset: _rounded(mean) for dataset, mean in zip(benchmark.scored_datasets, scores.mean(0))},
         mean=_rounded(scores.mean()),
         std=_deviation(scores.mean(1)),
+        also={name: _further(name, own) for name in benchmark.also},
     )
     if name == benchmark.reference or not reference:
         return row
@@ -101,17 +115,31 @@ def _curve(benchmark: Benchmark, own: Seeds) -> list[dict[str, Any]]:
     return points
 
 
+def _models(own: Seeds) -> Sequence[Line]:
+    """The lines of the trainings with the first seed, without that of all models together."""
+    return [line for line in own[0] if not line.get('members')]
+
+
 def _cost(own: Seeds) -> int:
-    return sum(line['iterations'] for line in own[0])
+    return sum(line['iterations'] for line in _models(own))
+
+
+def _further(name: str, own: Seeds) -> float | None:
+    """A further column of the table, the mean over seeds; None where no model of the method could be asked."""
+    dataset, _, key = name.partition('/')
+    values = [[line['scores'][dataset][key] for line in lines if dataset in line['scores']] for lines in own]
+    if (most := max(map(len, values))) > 1:
+        raise _other_than_one(dataset, most)
+    return _rounded(np.concatenate(values).mean()) if most else None
 
 
 def _scores(benchmark: Benchmark, own: Seeds) -> np.ndarray:
     """The headline for each seed and dataset, [S, D]."""
-    metric = benchmark.metric
-    return _table(
-        benchmark,
-        [[{name: score[metric] for name, score in line['scores'].items()} for line in lines] for lines in own],
-    )
+
+    def headline(line: Line) -> dict[str, float]:
+        return {name: scores[benchmark.metric] for name, scores in line['scores'].items() if benchmark.metric in scores}
+
+    return _table(benchmark, [[headline(line) for line in lines] for lines in own])
 
 
 def _resampled_means(benchmark: Benchmark, own: Seeds) -> np.ndarray:
@@ -134,10 +162,14 @@ def _table(benchmark: Benchmark, seeds: Sequence[Sequence[Mapping[str, Any]]]) -
     for models in seeds:
         for name in benchmark.scored_datasets:
             if (count := sum(name in model for model in models)) != 1:
-                raise DataError(f'dataset {name!r} is scored by {count} models of a method; it must be one')
+                raise _other_than_one(name, count)
     return np.array(
         [[next(m[name] for m in models if name in m) for name in benchmark.scored_datasets] for models in seeds]
     )
+
+
+def _other_than_one(dataset: str, count: int) -> DataError:
+    return DataError(f'dataset {dataset!r} is scored by {count} models of a method; it must be one')
 
 
 def _deviation(values: np.ndarray) -> float | None:

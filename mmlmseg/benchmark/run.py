@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..checkpoint import check_checkpoint_file
-from ..errors import CheckpointError, OptionError
-from ..evaluation import MultiDatasetEvaluator, PanopticQuality, SemanticIoU
+from ..apis.model import load_weights
+from ..errors import OptionError
+from ..evaluation import MultiDatasetEvaluator, PanopticInstanceQuality, PanopticQuality, SemanticIoU
 from ..evaluation.metrics.common import ClassMetric
 from ..models.text.bank import SHIPPED_BANK
 from ..scalars import Series, read_scalars
-from .spec import Benchmark, Run
+from .members import weights_of_members
+from .resuming import go_on
+from .runs import Run
+from .spec import Benchmark
 from .statistics import resampled_scores
 
-_HEADLINES: dict[str, type[ClassMetric]] = {'mIoU': SemanticIoU, 'PQ': PanopticQuality}
-_DECIDES_RESULTS = (
-    'model',
-    'train_dataloader',
-    'val_dataloader',
-    'val_evaluator',
-    'optim_wrapper',
-    'param_scheduler',
-    'train_cfg',
-    'randomness',
-)
+_HEADLINES: dict[str, type[ClassMetric]] = {
+    'mIoU': SemanticIoU,
+    'PQ': PanopticQuality,
+    'PIQ': PanopticInstanceQuality,
+}
 
 
 def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
-    """Trains, or goes on training, and evaluates.
+    """Trains, or goes on training, and evaluates; of a run with members, only evaluates.
 
     Args:
         benchmark: The benchmark.
@@ -50,15 +47,13 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
         the run was interrupted.
 
     Raises:
+        CheckpointError: Where the checkpoint of a member is missing.
         OptionError: Where the evaluator does not measure the headline, or the work directory holds another run.
     """
     started = time.monotonic()
-    go_on(cfg)
-    runner = Runner.from_cfg(cfg)
-    runner.register_hook(FirstReading(benchmark.metric), priority='LOWEST')
-    runner.train()
-    metrics = headline_metrics(_evaluator(runner), benchmark.metric)
-    logged = read_scalars(cfg.work_dir)
+    runner, logged = _evaluate_members(benchmark, run, cfg) if run.members else _train(benchmark, run, cfg)
+    evaluated = _dataset_metrics(runner)
+    metrics = headline_metrics(evaluated, benchmark.metric, benchmark.scored_by(run))
     iterations = cfg.train_cfg.max_iters
     return dict(
         run=run.name,
@@ -66,11 +61,12 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
         dataset=run.dataset,
         seed=run.seed,
         choice=run.choice,
+        members=[member.name for member in run.members],
         iterations=iterations,
         batch_size=cfg.train_dataloader.batch_size,
         text=text_of(cfg),
         parameters=sum(p.numel() for p in runner.model.parameters()),
-        scores={name: _at(logged, f'{name}/', iterations) for name in metrics},
+        scores={name: _at(logged, f'{name}/', iterations) for name in evaluated},
         readings={name: logged[f'{name}/{benchmark.metric}'] for name in metrics},
         resamples={name: _resamples(metric) for name, metric in metrics.items()},
         seconds=None if cfg.resume else round(time.monotonic() - started),
@@ -79,26 +75,20 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
     )
 
 
-def go_on(cfg: Config) -> None:
-    """Lets a run go on from the newest whole checkpoint in its work directory, if there is one.
+def _train(benchmark: Benchmark, run: Run, cfg: Config) -> tuple[Runner, dict[str, Series]]:
+    go_on(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(FirstReading(benchmark.metric, benchmark.scored_by(run)), priority='LOWEST')
+    runner.train()
+    return runner, read_scalars(cfg.work_dir) if cfg.val_dataloader else {}
 
-    Args:
-        cfg: Of :func:`run_config`; changed in place.
 
-    Raises:
-        OptionError: Where the checkpoint is of a run with another config.
-    """
-    checkpoint = _newest_checkpoint(Path(cfg.work_dir))
-    if checkpoint is None:
-        return
-    written = Path(cfg.work_dir, Path(cfg.filename).name)  # by mmengine, when the run began
-    before = Config.fromfile(written) if written.is_file() else Config()
-    if others := [key for key in _DECIDES_RESULTS if before.get(key) != cfg.get(key)]:
-        raise OptionError(
-            f'{checkpoint}: is of a run with another {", ".join(others)}; remove its folder, or choose another '
-            '--work-dir'
-        )
-    cfg.resume, cfg.load_from = True, str(checkpoint)
+def _evaluate_members(benchmark: Benchmark, run: Run, cfg: Config) -> tuple[Runner, dict[str, Series]]:
+    weights = weights_of_members(benchmark, run, Path(cfg.work_dir).parent)
+    runner = Runner.from_cfg(cfg)
+    for member, file in zip(runner.model.members, weights, strict=True):
+        load_weights(member, file)
+    return runner, {key: {cfg.train_cfg.max_iters: value} for key, value in runner.val().items()}
 
 
 class FirstReading(Hook):
@@ -106,26 +96,36 @@ class FirstReading(Hook):
 
     Args:
         headline: What must be measured; that it is, is checked before the first step.
+        scored: Of which datasets.
     """
 
-    def __init__(self, headline: str) -> None:
-        self.headline = headline
+    def __init__(self, headline: str, scored: Collection[str]) -> None:
+        self.headline, self.scored = headline, scored
 
     def before_train(self, runner: Runner) -> None:
         """Called by the runner, when the checkpoint is loaded."""
-        headline_metrics(_evaluator(runner), self.headline)
-        if runner.iter and runner.iter % runner.train_loop.val_interval == 0:
-            _val_loop(runner).run()
+        headline_metrics(_dataset_metrics(runner), self.headline, self.scored)
+        loop: Any = runner.val_loop
+        if loop is not None and runner.iter and runner.iter % runner.train_loop.val_interval == 0:
+            loop.run()
 
 
-def headline_metrics(evaluator: MultiDatasetEvaluator, headline: str) -> dict[str, ClassMetric]:
-    """The metric that measures the headline, for each dataset.
+def headline_metrics(
+    evaluated: Mapping[str, Sequence[BaseMetric]], headline: str, scored: Collection[str]
+) -> dict[str, ClassMetric]:
+    """The metric that measures the headline, for each dataset that counts.
+
+    Args:
+        evaluated: All metrics of the datasets that are evaluated.
+        headline: What they are to measure.
+        scored: The datasets that count, as far as they are evaluated.
 
     Raises:
-        OptionError: Where a dataset has none.
+        OptionError: Where one of these has none.
     """
     wanted, found = _HEADLINES[headline], {}
-    for name, metrics in evaluator.dataset_metrics.items():
+    for name in [name for name in evaluated if name in scored]:
+        metrics = evaluated[name]
         fitting = [metric for metric in metrics if isinstance(metric, wanted)]
         if not fitting:
             raise OptionError(f'val_evaluator: {name} has no mmlmseg.{wanted.__name__}, which measures {headline}')
@@ -135,21 +135,13 @@ def headline_metrics(evaluator: MultiDatasetEvaluator, headline: str) -> dict[st
 
 def text_of(cfg: Config) -> str:
     """What a model reads class names with, as results must say."""
-    encoder: Any = (cfg.model.decode_head.get('text') or {}).get('encoder') or {}
+    model = cfg.model.members[0] if 'members' in cfg.model else cfg.model
+    encoder: Any = (model.decode_head.get('text') or {}).get('encoder') or {}
     kind = str(encoder.get('type', 'none')).rsplit('.', 1)[-1]
     if kind == 'TextBankEncoder':
         bank = encoder.get('bank', SHIPPED_BANK)
         return 'sentence bank' if bank == SHIPPED_BANK else f'text bank {Path(bank).name}'
     return f'CLIP {encoder["model"]}' if kind == 'OpenClipText' else kind
-
-
-def _newest_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that was written to its end."""
-    for file in sorted(folder.glob('iter_*.pth'), key=lambda file: int(file.stem.removeprefix('iter_')), reverse=True):
-        with contextlib.suppress(CheckpointError):
-            check_checkpoint_file(file, resume=True)
-            return file
-    return None
 
 
 def _at(logged: Mapping[str, Series], prefix: str, step: int) -> dict[str, float]:
@@ -166,9 +158,10 @@ def _resamples(metric: ClassMetric) -> list[float]:
     return resampled_scores(metric.per_image, metric.headline)
 
 
-def _val_loop(runner: Runner) -> Any:
-    return runner.val_loop
-
-
-def _evaluator(runner: Runner) -> MultiDatasetEvaluator:
-    return _val_loop(runner).evaluator
+def _dataset_metrics(runner: Runner) -> Mapping[str, Sequence[BaseMetric]]:
+    """The metrics of each dataset that is evaluated."""
+    loop: Any = runner.val_loop
+    if loop is None:
+        return {}
+    evaluator: MultiDatasetEvaluator = loop.evaluator
+    return evaluator.dataset_metrics

@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from ..config import read_config
 from ..errors import OptionError, did_you_mean
+from .data import mixed_datasets
+from .faults import faults
+from .runs import Method, Options, Run
 from .schema import fill
-
-Options = Mapping[str, Any]
-METRICS = ('mIoU', 'PQ')
-
-
-@dataclass(frozen=True)
-class Method:
-    """One row of the table.
-
-    Attributes:
-        name: What the table calls it.
-        config: The file of its config, over all datasets of the benchmark.
-        alone: Whether it is trained on each dataset alone; the models share the budget.
-        iterations: Per dataset, where they are not those of the benchmark.
-        options: What differs from the config, as ``--cfg-options``.
-    """
-
-    name: str
-    config: str
-    alone: bool = False
-    iterations: int | None = None
-    options: Options = field(default_factory=dict)
-
-    @property
-    def slug(self) -> str:
-        """Its name in names of files."""
-        return re.sub(r'[\W_]+', '-', self.name.lower()).strip('-')
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training: a method on one or all datasets with a seed.
-
-    Attributes:
-        name: Unique in the benchmark; also the name of its folder.
-        method: The method.
-        dataset: The only dataset of the run; None for all.
-        seed: Of everything random.
-        choice: Which of the benchmark's choices it tries; None for a final run, which is scored on the val split.
-    """
-
-    name: str
-    method: Method
-    dataset: str | None
-    seed: int
-    choice: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,17 +29,20 @@ class Benchmark:
     Attributes:
         name: The stem of the benchmark's file; results are called after it.
         title: The heading of the table.
-        metric: The headline, ``mIoU`` or ``PQ``.
+        metric: The headline, ``mIoU``, ``PQ`` or ``PIQ``.
         reference: The method that the others are compared with.
-        datasets: Names of datasets of the configs, in the order of the table.
+        datasets: Names of the datasets to train on, in the order of the table.
         methods: The rows.
         iterations: Per dataset.
         seeds: Of the final runs.
         readings: Evaluations along each final run, evenly spaced; the last one is the result.
         scored: The datasets that count; all by default. Those that are none of ``datasets`` are never trained on: every
-            model that knows their label space is asked.
+            model that knows their label space is asked. One may be mixed, with truth in several label spaces: it is
+            asked in all of them at once.
+        also: Further columns of the table, written ``DATASET/KEY``; their datasets are evaluated too.
         options: What all runs change in their configs, as ``--cfg-options``.
         choices: Options that every method may choose from, at least two.
+        mixed: Those of the evaluated datasets that are mixed; known from the reference's config, no key of the file.
     """
 
     name: str
@@ -96,8 +55,10 @@ class Benchmark:
     seeds: tuple[int, ...] = (0,)
     readings: int = 1
     scored: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     options: Options = field(default_factory=dict)
     choices: tuple[Options, ...] = ()
+    mixed: tuple[str, ...] = ()
 
     @classmethod
     def from_file(cls, path: str | Path) -> Benchmark:
@@ -105,7 +66,8 @@ class Benchmark:
 
         Raises:
             OptionError: Where the file is missing, lacks a key or has one too many, or a value cannot be; file and key
-                are named.
+                are named. Also where datasets beyond those to train on are evaluated and there is no config to look
+                them up.
         """
         path = Path(path)
         if not path.is_file():
@@ -115,53 +77,46 @@ class Benchmark:
             content = yaml.safe_load(path.read_text(encoding='utf-8'))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise OptionError(f'{path}: not valid YAML: {" ".join(str(error).split())}') from None
-        benchmark = fill(cls, content, str(path), name=path.stem)
-        for fault in benchmark._faults():
+        benchmark = fill(cls, content, str(path), name=path.stem, mixed=())
+        others = [name for name in benchmark.evaluated_datasets if name not in benchmark.datasets]
+        reference = next((method for method in benchmark.methods if method.name == benchmark.reference), None)
+        if others and reference is not None:
+            benchmark = replace(benchmark, mixed=mixed_datasets(read_config(reference.config), others))
+        for fault in faults(benchmark):
             raise OptionError(f'{path}: {fault}')
         return benchmark
-
-    def _faults(self) -> Iterator[str]:
-        """What cannot be, though each value by itself could."""
-        if self.metric not in METRICS:
-            yield f'metric is {self.metric!r}; choose from {", ".join(METRICS)}'
-        names = [method.name for method in self.methods]
-        slugs = [method.slug for method in self.methods]
-        for key, values in dict(datasets=self.datasets, methods=slugs, seeds=self.seeds).items():
-            if not values:
-                yield f'{key} lists nothing'
-        for key, values in dict(datasets=self.datasets, methods=slugs, seeds=self.seeds, scored=self.scored).items():
-            if twice := sorted({str(value) for value in values if list(values).count(value) > 1}):
-                yield f'{key} lists {", ".join(twice)} more than once'
-        if self.reference not in names:
-            yield f'reference is {self.reference!r}, none of the methods: {", ".join(names)}.' + did_you_mean(
-                self.reference, names
-            )
-        if not set(self.scored_datasets) & set(self.datasets):
-            yield f'scored names none of the datasets: {", ".join(self.datasets)}'
-        if self.readings < 1:
-            yield f'readings is {self.readings}; each run is read once at least'
-        for iterations in (self.iterations, *(method.iterations for method in self.methods)):
-            if iterations is not None and (iterations < 1 or iterations % self.readings):
-                yield f'iterations: {iterations} cannot be read {self.readings} times at even distances'
-        if len(self.choices) == 1:
-            yield 'choices holds one entry, which leaves no choice; move it to options'
 
     @property
     def scored_datasets(self) -> tuple[str, ...]:
         """The datasets that count."""
         return self.scored or self.datasets
 
+    @property
+    def evaluated_datasets(self) -> tuple[str, ...]:
+        """The datasets that count, and those of the further columns."""
+        return tuple(dict.fromkeys([*self.scored_datasets, *(name.partition('/')[0] for name in self.also)]))
+
     def trained_on(self, run: Run) -> tuple[str, ...]:
-        """The datasets of a run."""
+        """The datasets of a run, or of all its members."""
         return self.datasets if run.dataset is None else (run.dataset,)
 
     def scored_by(self, run: Run) -> tuple[str, ...]:
-        """The datasets that count and that the run is trained on, or no run is."""
+        """The datasets that count and that the run is trained on, or no run is; several models are only asked together
+        what none could be asked alone."""
+        return self._asked(run, self.scored_datasets)
+
+    def evaluated_by(self, run: Run) -> tuple[str, ...]:
+        """The same, with those of the further columns; tuning needs none of these."""
+        return self._asked(run, self.evaluated_datasets if run.choice is None else self.scored_datasets)
+
+    def _asked(self, run: Run, names: Sequence[str]) -> tuple[str, ...]:
+        if run.members:
+            return tuple(name for name in names if name in self.mixed)
         trained = self.trained_on(run)
-        return tuple(name for name in self.scored_datasets if name in trained or name not in self.datasets)
+        return tuple(name for name in names if name in trained or name not in self.datasets)
 
     def length_of(self, run: Run) -> int:
-        """The iterations of a run."""
+        """The iterations of a run, or of all its members."""
         return (run.method.iterations or self.iterations) * len(self.trained_on(run))
 
     def runs(self) -> list[Run]:
@@ -181,6 +136,15 @@ class Benchmark:
                 yield from self._runs(method, seed, None)
 
     def _runs(self, method: Method, seed: int, choice: int | None) -> Iterator[Run]:
-        for dataset in [name for name in self.scored_datasets if name in self.datasets] if method.alone else [None]:
-            parts = [method.slug, dataset, f'choice{choice}' if choice is not None else None, f'seed{seed}']
-            yield Run('_'.join(part for part in parts if part), method, dataset, seed, choice)
+        def run(part: str | None, dataset: str | None, members: Sequence[Run] = ()) -> Run:
+            parts = [method.slug, part, f'choice{choice}' if choice is not None else None, f'seed{seed}']
+            return Run('_'.join(part for part in parts if part), method, dataset, seed, choice, tuple(members))
+
+        if not method.alone:
+            yield run(None, None)
+            return
+        datasets = self.datasets if self.mixed else [name for name in self.scored_datasets if name in self.datasets]
+        members = [run(dataset, dataset) for dataset in datasets]
+        yield from members
+        if self.mixed:
+            yield run('union', None, members)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .spec import Options
+from .runs import Options
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Row:
         difference: ``mean`` less the reference's; None for the reference itself.
         interval: Where 95 % of the differences lie when validation images are drawn again, with the same draws for
             both methods; None for the reference itself.
+        also: What the further columns show, mean over seeds; None where no model of the method could be asked.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Row:
     std: float | None
     difference: float | None = None
     interval: tuple[float, float] | None = None
+    also: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,24 @@ class Report:
     missing: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python data."""
-        return asdict(self)
+        """Plain Python data, without further columns where there are none."""
+        described = asdict(self)
+        for row in described['rows']:
+            if not row['also']:
+                del row['also']
+        return described
 
     def to_markdown(self) -> str:
         """The table under its heading, with what a reader must know to trust it."""
         datasets = list(self.rows[0].scores) if self.rows else []
         costs = {row.cost for row in self.rows}
         shown_cost = len(costs) > 1  # are they worth a column?
-        head = ['method', 'models', 'text', *(['iterations'] if shown_cost else []), *datasets, 'mean']
-        head.append(f'minus {self.reference} [95 %]')
+        also = list(self.rows[0].also) if self.rows else []
+        mean = 'mean'
+        if len(datasets) == 1:  # is the mean
+            mean, datasets = datasets[0], []
+        head = ['method', 'models', 'text', *(['iterations'] if shown_cost else []), *datasets, mean]
+        head += [f'minus {self.reference} [95 %]', *also]
         lines = [f'### {self.title}', '', f'| {" | ".join(head)} |', f'|{"---|" * 3}{"---:|" * (len(head) - 3)}']
         best = {name: max(row.scores[name] for row in self.rows) for name in datasets}
         top = max((row.mean for row in self.rows), default=0.0)
@@ -86,7 +96,8 @@ class Report:
                 paired = f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
             scores = [_bold(row.scores[name], best[name]) for name in datasets]
             first = [row.method, str(row.models), row.text, *([str(row.cost)] if shown_cost else [])]
-            lines.append(f'| {" | ".join([*first, *scores, mean, paired])} |')
+            further = ['-' if (value := row.also[name]) is None else f'{value:.1f}' for name in also]
+            lines.append(f'| {" | ".join([*first, *scores, mean, paired, *further])} |')
         lines += ['', self._conditions(None if shown_cost else max(costs, default=0))]
         if self.missing:
             lines += ['', f'Not finished: {", ".join(self.missing)}.']

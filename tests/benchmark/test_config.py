@@ -20,7 +20,9 @@ LMSEG, MULTI_HEAD = 'configs/lmseg/lmseg_r18_clash5.py', 'configs/baselines/mult
 
 @pytest.fixture
 def benchmark(clash5: Path) -> Benchmark:
-    return Benchmark.from_file('tools/benchmarks/clash5_semantic.yml')
+    read = Benchmark.from_file('tools/benchmarks/clash5_semantic.yml')
+    # Without the synonyms: they are of the real classes.
+    return replace(read, methods=tuple(method for method in read.methods if 'synonyms' not in method.config))
 
 
 def build(benchmark: Benchmark, run: Run, options: dict[str, Any] | None = None) -> Config:
@@ -155,6 +157,33 @@ def test_fair_benchmarks_pass(benchmark: Benchmark) -> None:
     check_fairness(replace(benchmark, choices=({'optim_wrapper.optimizer.lr': 1e-3}, {})))
 
 
+def test_runs_of_a_mixed_benchmark(mixed: Benchmark) -> None:
+    check_fairness(mixed)
+    joint, street, facade, union = (build(mixed, run) for run in mixed.runs())
+    assert joint.val_dataloader.dataset.names == ['both', 'camvid11']
+    assert street.val_dataloader.dataset.names == ['camvid11']
+    assert facade.val_dataloader is facade.val_evaluator is facade.val_cfg is facade.test_dataloader is None
+    assert union.val_dataloader.dataset.names == union.test_dataloader.dataset.names == ['both']
+    assert [cfg.train_cfg.max_iters for cfg in (joint, street, facade, union)] == [4, 2, 2, 4]
+    assert union.model.members == [street.model, facade.model]
+    assert union.load_from is None
+    init_default_scope(union.default_scope)
+    model = MODELS.build(union.model)
+    assert model.label_spaces.names == mixed.datasets
+    (scored,) = DATASETS.build(union.val_dataloader.dataset).datasets
+    assert tuple(space.name for space in scored.spaces) == mixed.datasets
+
+
+def test_models_of_one_label_space_cannot_answer_together(mixed: Benchmark) -> None:
+    for method in mixed.methods:
+        with Path(method.config).open('a') as file:
+            file.write('first, second = _base_.train_dataloader.dataset.datasets[:2]\n')
+            file.write("names = ['camvid11', 'again', 'labelmefacade']\n")
+            file.write('train_dataloader = dict(dataset=dict(names=names, datasets=[first, first, second]))\n')
+    with pytest.raises(OptionError, match=r'singles\.py: several datasets have the label space camvid11, so'):
+        check_fairness(replace(mixed, datasets=('camvid11', 'again', 'labelmefacade')))
+
+
 @pytest.mark.parametrize(
     ('option', 'key'),
     [
@@ -178,6 +207,7 @@ def test_methods_under_other_conditions(benchmark: Benchmark, option: dict[str, 
         (dict(methods=(Method('LMSeg', 'configs/lmseg/lmseg_r18_clash6.py'),)), 'no such config file. Did you mean'),
         (dict(datasets=('camvid',)), "has no dataset 'camvid', only .* Did you mean: camvid11"),
         (dict(datasets=('ccp',), scored=('ccp', 'camvid11')), 'no dataset to train on has the label space of camvid11'),
+        (dict(datasets=('ccp',), also=('camvid11/mIoU',)), 'no dataset to train on has the label space of camvid11'),
         (dict(choices=({}, {'model.decode_head.text.tau': 1})), f'{MULTI_HEAD}: has no model.decode_head.text'),
     ],
 )

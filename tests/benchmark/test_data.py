@@ -9,7 +9,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmlmseg.benchmark.data import hold_out, restrict
+from mmlmseg.benchmark import Benchmark
+from mmlmseg.benchmark.data import hold_out, mixed_datasets, restrict
 from mmlmseg.config import read_config
 from mmlmseg.errors import DataError, OptionError
 from mmlmseg.label_space import LabelSpaces
@@ -69,6 +70,25 @@ def test_thresholds_of_other_label_spaces_go(cfg: Config) -> None:
     cfg.merge_from_dict({'model.test_cfg': dict(panoptic=dict(object=0.8, per_space=per_space))})
     restrict(cfg, ['ccp'], ['ccp'])
     assert cfg.model.test_cfg.panoptic == dict(object=0.8, per_space=dict(ccp=dict(object=0.7)))
+
+
+def test_mixed_datasets_go_to_models_of_all_their_spaces(mixed: Benchmark) -> None:
+    """And metrics of single datasets go with them."""
+    for trained, scored, metrics in (
+        (['camvid11', 'labelmefacade'], ['camvid11', 'both'], ['both']),
+        (['labelmefacade', 'ccp'], ['labelmefacade', 'ccp'], ['ccp']),
+        (['camvid11'], ['camvid11'], []),
+        (['ccp', 'labelmefacade', 'camvid11'], ['labelmefacade', 'both', 'ccp'], ['both', 'ccp']),
+    ):
+        cfg = read_config(mixed.methods[0].config)
+        names = [*cfg.val_dataloader.dataset.names, 'b']
+        assert mixed_datasets(cfg, names) == ('both',)
+        restrict(cfg, trained, list(dict.fromkeys([*scored, 'both'])))
+        assert cfg.val_dataloader.dataset.names == scored
+        assert sorted(cfg.val_evaluator.per_dataset) == metrics
+    hold_out(cfg)
+    assert cfg.val_dataloader.dataset.names == ['ccp', 'labelmefacade']
+    assert list(cfg.val_evaluator.per_dataset) == ['ccp']
 
 
 def test_names_that_are_not_there(cfg: Config) -> None:

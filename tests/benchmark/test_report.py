@@ -185,6 +185,81 @@ def test_lines_that_do_not_belong_together(lines: dict[str, dict[str, Any]]) -> 
         make_report(BENCHMARK, lines)
 
 
+MIXED = replace(
+    BENCHMARK,
+    metric='PIQ',
+    datasets=('x', 'y'),
+    scored=('both',),
+    also=('x/mIoU', 'both/AP', 'new/mIoU'),
+    methods=BENCHMARK.methods[1:],
+    mixed=('both',),
+)
+
+
+@pytest.fixture
+def mixed_lines() -> dict[str, dict[str, Any]]:
+    """As runs of MIXED would write them; numbers count up with the runs, and keys are told apart by their hundreds."""
+    lines = {}
+    for number, run in enumerate(MIXED.final_runs(), 10):
+        scores = dict(both=dict(PIQ=float(number), AP=100.0 + number), x=dict(mIoU=200.0 + number, PQ=1.0))
+        scores['new'] = dict(mIoU=300.0 + number)
+        unknown = () if run.dataset is None else ('both', 'new')
+        names = [name for name in MIXED.evaluated_by(run) if name not in unknown]
+        length = MIXED.length_of(run)
+        readings = {str(length): float(number)} | ({} if run.members else {str(length // 2): 5.0})
+        lines[run.name] = dict(
+            run=run.name,
+            members=[member.name for member in run.members],
+            iterations=length,
+            batch_size=8,
+            text='none',
+            options={},
+            scores={name: scores[name] for name in names},
+            readings={'both': readings} if 'both' in names else {},
+            resamples={'both': [number - 1, number, number + 1]} if 'both' in names else {},
+        )
+    return lines
+
+
+def test_models_that_answer_together(mixed_lines: dict[str, dict[str, Any]]) -> None:
+    """They cost what their trainings cost, and are read once, at the end."""
+    assert list(mixed_lines)[:4] == ['ours_seed4', 'singles_x_seed4', 'singles_y_seed4', 'singles_union_seed4']
+    report = make_report(MIXED, mixed_lines)
+    ours, singles = report.rows
+    assert (singles.models, singles.cost, ours.models, ours.cost) == (2, 200, 1, 200)
+    assert len(singles.options) == 2
+    assert (ours.scores, singles.scores) == ({'both': 12.0}, {'both': 15.0})  # runs 10 and 14, 13 and 17
+    assert ours.also == {'x/mIoU': 212.0, 'both/AP': 112.0, 'new/mIoU': 312.0}
+    assert singles.also == {'x/mIoU': 213.0, 'both/AP': 115.0, 'new/mIoU': None}  # runs 11 and 15, 13 and 17
+    assert (singles.difference, singles.interval) == (3.0, (3.0, 3.0))
+    assert [(point['cost'], point['mean']) for point in report.curves['Ours']] == [(100, 5.0), (200, 12.0)]
+    assert [(point['cost'], point['mean']) for point in report.curves['singles']] == [(200, 15.0)]
+    head, first, second = table_cells(report.to_markdown())
+    assert head == ['method', 'models', 'text', 'both', 'minus Ours [95 %]', 'x/mIoU', 'both/AP', 'new/mIoU']
+    assert first[3:] == ['12.0 ± 2.8', '-', '212.0', '112.0', '312.0']
+    assert second[3:] == ['**15.0** ± 2.8', '+3.0 [+3.0, +3.0]', '213.0', '115.0', '-']
+    assert json.loads(json.dumps(report.to_dict()))['rows'][1]['also'] == singles.also
+    del mixed_lines['singles_union_seed9']
+    assert make_report(MIXED, mixed_lines).missing == ['singles_union_seed9']
+
+
+def test_columns_that_nobody_measured(mixed_lines: dict[str, dict[str, Any]]) -> None:
+    for also, message in (
+        ('x/miou', r"run 'ours_seed4' has no x/miou, .*, only both/PIQ, .* Did you mean: x/mIoU"),
+        ('y/mIoU', r"run 'ours_seed4' has no y/mIoU, which `also` asks for"),
+    ):
+        with pytest.raises(DataError, match=message):
+            make_report(replace(MIXED, also=(also,)), mixed_lines)
+    lost = mixed_lines['singles_x_seed9']['scores'].pop('x')
+    with pytest.raises(DataError, match="run 'singles_x_seed9' has no x/mIoU, .* or delete the line to do the run"):
+        make_report(MIXED, mixed_lines)
+    mixed_lines['singles_x_seed9']['scores']['x'] = lost
+    for name in ('x', 'y'):
+        mixed_lines[f'singles_{name}_seed9']['scores']['new'] = dict(mIoU=1.0)
+    with pytest.raises(DataError, match="dataset 'new' is scored by 2 models of a method"):
+        make_report(MIXED, mixed_lines)
+
+
 def table_cells(markdown: str) -> list[list[str]]:
     return [
         [cell.strip() for cell in line.strip('|').split('|')] for line in markdown.splitlines() if line.startswith('| ')
@@ -234,3 +309,4 @@ def test_report_is_plain_data(lines: dict[str, dict[str, Any]]) -> None:
     assert written['rows'][0]['scores'] == report.rows[0].scores
     assert written['metric'] == 'mIoU'
     assert written['curves'] == report.curves
+    assert 'also' not in written['rows'][0]

@@ -27,6 +27,19 @@ def read(folder: Path, **changes: Any) -> Benchmark:
     return Benchmark.from_file(path)
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with the reference's config: it tells which datasets are mixed."""
+    single = {name: f'dict(type="FolderDataset", data_root={name!r})' for name in ('x', 'y', 'z', 'new')}
+    both = 'dict(type="mmlmseg.MixedFolderDataset", folders=[dict(data_root="x"), dict(data_root="y")])'
+    datasets = ', '.join([*single.values(), both])
+    (tmp_path / 'a.py').write_text(
+        f'val_dataloader = dict(dataset=dict(names={[*single, "both"]}, datasets=[{datasets}]))'
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def test_clash5_semantic() -> None:
     benchmark = Benchmark.from_file(FOLDER / 'clash5_semantic.yml')
     assert benchmark.name == 'clash5_semantic'
@@ -34,14 +47,16 @@ def test_clash5_semantic() -> None:
     alone = {
         f'maskformer_{name}_seed0': 300 for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp')
     }
-    assert lengths == {'lmseg_seed0': 1500, 'multi-head_seed0': 1500, 'manual-taxonomy_seed0': 1500, **alone}
+    joint = ('lmseg', 'lmseg-with-random-synonyms', 'multi-head', 'manual-taxonomy')
+    assert lengths == {**{f'{name}_seed0': 1500 for name in joint}, **alone}
 
 
 @pytest.mark.parametrize('name', ['clash5_semantic', 'clash3_panoptic', 'transfer'])
-def test_benchmarks_here_can_be_read(name: str) -> None:
+def test_benchmarks_here_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FOLDER.parents[1])
     benchmark = Benchmark.from_file(FOLDER / f'{name}.yml')
     configs = {method.config for method in benchmark.methods}
-    assert all((FOLDER.parents[1] / config).is_file() for config in configs)
+    assert all(Path(config).is_file() for config in configs)
 
 
 def test_all_methods_cost_the_same(tmp_path: Path) -> None:
@@ -69,15 +84,48 @@ def test_runs_with_choices(tmp_path: Path) -> None:
     assert {run.choice for run in benchmark.final_runs()} == {None}
 
 
-def test_what_is_scored(tmp_path: Path) -> None:
+def test_what_is_scored(folder: Path) -> None:
     """An unscored dataset is trained on by joint models only; one that is never trained on is scored by all."""
-    benchmark = read(tmp_path, datasets=['x', 'y', 'z'], scored=['x', 'z', 'new'])
+    benchmark = read(folder, datasets=['x', 'y', 'z'], scored=['x', 'z', 'new'])
+    assert benchmark.mixed == ()
     found = {run.name: (benchmark.trained_on(run), benchmark.scored_by(run)) for run in benchmark.runs()}
     assert found == {
         'ours_seed0': (('x', 'y', 'z'), ('x', 'z', 'new')),
         'theirs_x_seed0': (('x',), ('x', 'new')),
         'theirs_z_seed0': (('z',), ('z', 'new')),
     }
+
+
+def test_further_columns_are_evaluated_and_not_scored(folder: Path) -> None:
+    changes = dict(datasets=['x', 'y', 'z'], scored=['x'], also=['x/aAcc', 'y/mIoU', 'new/mIoU'])
+    benchmark = read(folder, **changes)
+    assert benchmark.evaluated_datasets == ('x', 'y', 'new')
+    found = {run.name: (benchmark.scored_by(run), benchmark.evaluated_by(run)) for run in benchmark.runs()}
+    assert found == {'ours_seed0': (('x',), ('x', 'y', 'new')), 'theirs_x_seed0': (('x',), ('x', 'new'))}
+    for run in read(folder, **changes, choices=[{'a': 1}, {'a': 2}]).tuning_runs():
+        assert benchmark.evaluated_by(run) == ('x',)
+
+
+def test_models_of_one_dataset_each_answer_together(folder: Path) -> None:
+    """For what is mixed they are all needed, so all are trained, and then evaluated as one."""
+    benchmark = read(
+        folder, datasets=['x', 'y', 'z'], scored=['x', 'both'], metric='PIQ', also=['z/PQ', 'both/AP'], seeds=[0, 1]
+    )
+    assert benchmark.mixed == ('both',)
+    runs = benchmark.runs()
+    singles = ['theirs_x_seed0', 'theirs_y_seed0', 'theirs_z_seed0']
+    assert [run.name for run in runs][:5] == ['ours_seed0', *singles, 'theirs_union_seed0']
+    assert len(runs) == 10
+    assert [member.name for member in runs[4].members] == singles
+    assert not any(run.members for run in runs[:4])
+    evaluated = [benchmark.evaluated_by(run) for run in runs[:5]]
+    assert evaluated == [('x', 'both', 'z'), ('x', 'both'), ('both',), ('both', 'z'), ('both',)]
+    assert [benchmark.scored_by(run) for run in runs[3:5]] == [('both',), ('both',)]
+    assert [benchmark.length_of(run) for run in runs[:5]] == [18, 6, 6, 6, 18]
+    assert benchmark.trained_on(runs[4]) == ('x', 'y', 'z')
+    only_mixed = read(folder, scored=['both'], metric='PIQ')
+    assert [run.name for run in only_mixed.runs()] == ['ours_seed0', *singles[:2], 'theirs_union_seed0']
+    assert read(folder, also=['both/PIQ']).runs()[-1].name == 'theirs_union_seed0'
 
 
 @pytest.mark.parametrize(
@@ -90,7 +138,11 @@ def test_what_is_scored(tmp_path: Path) -> None:
         (dict(options=['a']), r"options: must be keys with values, got \['a'\]"),
         (dict(choices=[{'a': 1}, 'b']), "choices, entry 2: must be keys with values, got 'b'"),
         (dict(name='other'), "unknown key 'name'"),
-        (dict(metric='miou'), "metric is 'miou'; choose from mIoU, PQ"),
+        (dict(metric='miou'), "metric is 'miou'; choose from mIoU, PQ, PIQ"),
+        (dict(also=['x/mIoU', 'x/mIoU']), 'also lists x/mIoU more than once'),
+        (dict(also=['mIoU']), "also: 'mIoU' is not written DATASET/KEY, as in camvid11/PQ"),
+        (dict(also=['x/']), "also: 'x/' is not written"),
+        (dict(scored=['x', 'both'], choices=[{}, {'a': 1}]), r'choices are made on .*; leave them out where both is'),
         (dict(reference='Our'), "reference is 'Our', none of the methods: Ours, theirs. Did you mean: Ours"),
         (dict(datasets=[]), 'datasets lists nothing'),
         (dict(seeds=[]), 'seeds lists nothing'),
@@ -107,9 +159,9 @@ def test_what_is_scored(tmp_path: Path) -> None:
         (dict(choices=[{'a': 1}]), 'choices holds one entry'),
     ],
 )
-def test_faults_name_file_and_key(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_faults_name_file_and_key(folder: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=f'some_bench.yml: {message}'):
-        read(tmp_path, **changes)
+        read(folder, **changes)
 
 
 def test_files_that_hold_no_benchmark(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Segmentors."""
 
 from .multi_space import MultiSpaceSegmentor
+from .union import SegmentorUnion
 
-__all__ = ['MultiSpaceSegmentor']
+__all__ = ['MultiSpaceSegmentor', 'SegmentorUnion']
