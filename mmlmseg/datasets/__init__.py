@@ -7,6 +7,7 @@ from .coco_panoptic import ADE20KPanopticDataset, CityscapesPanopticDataset, COC
 from .crops import RandomRangeCrop
 from .folder import FolderDataset
 from .mapillary import MapillaryVistas65Dataset
+from .mixed import LoadMixedAnnotations, MixedFolderDataset, PackMixedInputs
 from .multi import MultiDataset
 from .panoptic_transforms import LoadPanopticAnnotations, PackPanopticInputs
 from .samplers import DatasetPerRankSampler, MixedSampler, SameDatasetSampler
@@ -18,10 +19,13 @@ __all__ = [
     'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
     'FolderDataset',
+    'LoadMixedAnnotations',
     'LoadPanopticAnnotations',
     'MapillaryVistas65Dataset',
+    'MixedFolderDataset',
     'MixedSampler',
     'MultiDataset',
+    'PackMixedInputs',
     'PackPanopticInputs',
     'PanopticDataset',
     'RandomRangeCrop',

@@ -17,6 +17,7 @@ from ..label_space import LabelSpace
 from ..names import default_space_name
 from ..registry import DATASETS
 from .checks import CheckLabels
+from .mixed import MixedFolderDataset
 
 
 @DATASETS.register_module()
@@ -24,8 +25,9 @@ class MultiDataset(Dataset):
     """Joins datasets of different label spaces; each keeps its own pipeline and metainfo.
 
     A sample's ``data_samples`` carries ``dataset``, ``label_space`` (names), ``classes`` and ``is_thing`` in its
-    metainfo. Labels are checked as soon as they are loaded, and whatever goes wrong with a sample is raised as a
-    :class:`DataError` that names it.
+    metainfo; one of ``mmlmseg.MixedFolderDataset`` has ``label_spaces`` in place of ``label_space``, with ``classes``
+    and ``is_thing`` of each. Labels are checked as soon as they are loaded, and whatever goes wrong with a sample is
+    raised as a :class:`DataError` that names it.
 
     Args:
         datasets: Configs of registered datasets (mmseg, mmdet, this package).
@@ -47,11 +49,12 @@ class MultiDataset(Dataset):
         if not datasets:
             raise DataError('MultiDataset: `datasets` is empty; list at least one dataset config')
         self.datasets = [DATASETS.build({'lazy_init': True, **copy.deepcopy(dict(config))}) for config in datasets]
-        self.spaces = [_label_space(dataset, config) for dataset, config in zip(self.datasets, datasets, strict=True)]
-        self.names = list(names) if names is not None else [space.name for space in self.spaces]
+        self.spaces = [_label_spaces(dataset, config) for dataset, config in zip(self.datasets, datasets, strict=True)]
+        self.names = list(names) if names is not None else ['+'.join(s.name for s in own) for own in self.spaces]
         self._check_names()
-        for dataset, space in zip(self.datasets, self.spaces, strict=True):
-            _insert_check(dataset, space)
+        for dataset, own in zip(self.datasets, self.spaces, strict=True):
+            if len(own) == 1:  # a mixed dataset checks the labels of each space where it loads them
+                _insert_check(dataset, own[0])
         self._fully_initialized = False
         self.sizes: list[int] = []
         self._ends: list[int] = []
@@ -65,7 +68,7 @@ class MultiDataset(Dataset):
         if twice:
             raise DataError(f'MultiDataset: two datasets are named {", ".join(twice)}; tell them apart with `names`')
         known: dict[str, LabelSpace] = {}
-        for name, space in zip(self.names, self.spaces, strict=True):
+        for name, space in ((name, space) for name, own in zip(self.names, self.spaces) for space in own):
             first = known.setdefault(space.name, space)
             if first.classes != space.classes:
                 differing = sorted(set(first.classes) ^ set(space.classes)) or ['their order']
@@ -93,16 +96,19 @@ class MultiDataset(Dataset):
         """``datasets``: what is known of each dataset by name, as plain Python.
 
         ``size`` once it is known, and ``category_ids``, the ids of the classes in the annotation file, where there is
-        one.
+        one. Of a dataset with several label spaces, classes are written ``SPACE:CLASS``, and ``groups`` tells the
+        number of each one's space.
         """
         described: dict[str, dict[str, Any]] = {}
-        for i, (name, space) in enumerate(zip(self.names, self.spaces, strict=True)):
+        for i, (name, own) in enumerate(zip(self.names, self.spaces, strict=True)):
             described[name] = dict(
-                label_space=space.name,
-                classes=list(space.classes),
-                palette=[list(colour) for colour in space.palette],
-                is_thing=list(space.is_thing),
+                label_space='+'.join(space.name for space in own),
+                classes=[c if len(own) == 1 else f'{space.name}:{c}' for space in own for c in space.classes],
+                palette=[list(colour) for space in own for colour in space.palette],
+                is_thing=[thing for space in own for thing in space.is_thing],
             )
+            if len(own) > 1:
+                described[name]['groups'] = [group for group, space in enumerate(own) for _ in space.classes]
             if category_ids := self.datasets[i].metainfo.get('category_ids'):
                 described[name]['category_ids'] = list(category_ids)
             if self._fully_initialized:
@@ -129,7 +135,7 @@ class MultiDataset(Dataset):
         return which, position - self._ends[which] + self.sizes[which]
 
     def get_data_info(self, index: int) -> dict[str, Any]:
-        """The description of a sample before its pipeline, with ``dataset`` and ``label_space``."""
+        """The description of a sample before its pipeline, with the names that samples carry."""
         which, inner = self.locate(index)
         info = dict(self.datasets[which].get_data_info(inner))
         info.update(sample_idx=index % len(self), **self._stamp(which))
@@ -156,9 +162,17 @@ class MultiDataset(Dataset):
         return sample
 
     def _stamp(self, which: int) -> dict[str, Any]:
-        space = self.spaces[which]
+        own = self.spaces[which]
         # Classes and things let the model see that it means the same by the name of the space.
-        return dict(dataset=self.names[which], label_space=space.name, classes=space.classes, is_thing=space.is_thing)
+        if len(own) == 1:
+            named = dict(label_space=own[0].name, classes=own[0].classes, is_thing=own[0].is_thing)
+        else:
+            named = dict(
+                label_spaces=tuple(space.name for space in own),
+                classes=tuple(space.classes for space in own),
+                is_thing=tuple(space.is_thing for space in own),
+            )
+        return dict(dataset=self.names[which], **named)
 
     def _describe(self, which: int, inner: int, error: Exception) -> str:
         info = self.datasets[which].get_data_info(inner)
@@ -171,14 +185,17 @@ class MultiDataset(Dataset):
         return f'dataset {self.names[which]!r}, sample {inner}: image {image}, label {label}: {cause}'
 
 
-def _label_space(dataset: Any, config: Mapping[str, Any]) -> LabelSpace:
-    """The label space of a built dataset."""
+def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, ...]:
+    """The label spaces of a built dataset: one, or several of a mixed dataset."""
+    if isinstance(dataset, MixedFolderDataset):
+        return dataset.spaces
     if isinstance(space := getattr(dataset, 'space', None), LabelSpace):
-        return space
+        return (space,)
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):
         raise LabelSpaceError(f'dataset {config["type"]!r} declares no classes; set metainfo=dict(classes=[...])')
-    return LabelSpace.from_metainfo(metainfo.get('label_space') or default_space_name(str(config['type'])), metainfo)
+    name = metainfo.get('label_space') or default_space_name(str(config['type']))
+    return (LabelSpace.from_metainfo(name, metainfo),)
 
 
 def _leaves(dataset: Any) -> Iterator[BaseDataset]:

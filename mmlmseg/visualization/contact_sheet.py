@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import torch
 from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
+from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from ..dataset_configs import innermost, space_name
@@ -75,15 +78,16 @@ def contact_sheet(dataset: MultiDataset, name: str, number: int, seed: int) -> P
     return panel_grid([[panel for sample in row for panel in sample] for row in rows], panel_width=_PANEL_WIDTH)
 
 
-def sample_panels(sample: Mapping[str, Any], space: LabelSpace) -> Sequence[Panel]:
+def sample_panels(sample: Mapping[str, Any], spaces: Sequence[LabelSpace]) -> Sequence[Panel]:
     """Draws a packed sample.
 
     Args:
-        sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, with ``gt_panoptic_seg`` or ``gt_sem_seg``.
-        space: Its label space.
+        sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, with ``gt_panoptic_seg`` or ``gt_sem_seg``, or
+            ``gt_masks`` where its dataset has several label spaces.
+        spaces: Its label spaces.
 
     Returns:
-        The image, titled with file and size, and its labels where it has any.
+        The image, titled with file and size, and its labels where it has any, a panel for each space.
 
     Raises:
         DataError: Where the pipeline packs something else.
@@ -91,10 +95,28 @@ def sample_panels(sample: Mapping[str, Any], space: LabelSpace) -> Sequence[Pane
     inputs, packed = sample.get('inputs'), sample.get('data_samples')
     if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or not isinstance(packed, SegDataSample):
         raise DataError(
-            f'dataset {space.name!r}: its pipeline packs no uint8 image to draw (keys: {", ".join(sample)}); end it '
-            'with PackSegInputs, without views of test-time augmentation and without Normalize'
+            f'dataset {"+".join(s.name for s in spaces)!r}: its pipeline packs no uint8 image to draw (keys: '
+            f'{", ".join(sample)}); end it with PackSegInputs, without views of test-time augmentation and without '
+            'Normalize'
         )
     image = np.ascontiguousarray(inputs.numpy()[::-1].transpose(1, 2, 0))  # RGB [H, W, 3]
     title = f'{image.shape[1]}x{image.shape[0]}, {Path(packed.metainfo.get("img_path", "")).stem}'
-    truth = label_panel(packed, 'gt', image, space.classes, space.palette)
-    return [Panel(image, title)] + ([truth] if truth else [])
+    truths = [
+        (space.name, label_panel(own, 'gt', image, space.classes, space.palette))
+        for space, own in zip(spaces, _by_space(packed, spaces) if 'gt_masks' in packed else [packed])
+    ]
+    panels = [panel if len(truths) == 1 else replace(panel, title=name) for name, panel in truths if panel]
+    return [Panel(image, title), *panels]
+
+
+def _by_space(sample: SegDataSample, spaces: Sequence[LabelSpace]) -> Iterator[SegDataSample]:
+    """The truth in each of several label spaces, as segments."""
+    ends = list(accumulate(space.num_classes for space in spaces))
+    truth = sample.gt_masks
+    for end, space in zip(ends, spaces):
+        first = end - space.num_classes
+        own = (truth.labels >= first) & (truth.labels < end)
+        ids = torch.arange(1, int(own.sum()) + 1)[:, None, None]
+        segments = (truth.masks[own] * ids).sum(0, keepdim=True)  # [1, H, W]: the masks of one space do not overlap
+        described = dict(labels=(truth.labels[own] - first).tolist(), crowd=truth.crowd[own].tolist())
+        yield SegDataSample(gt_panoptic_seg=PixelData(data=segments, metainfo=described))

@@ -56,7 +56,7 @@ def test_splits_datasets_and_their_names(config: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r'absent: no such folder'):
         build_datasets(config, 'train')
     dataset['names'] = ['a', 'b']
-    assert build_datasets(config, 'train', 'b').spaces[0].name == 'facade'
+    assert build_datasets(config, 'train', 'b').spaces[0][0].name == 'facade'
 
 
 def test_a_sheet_depends_on_its_seed_only(config: dict[str, Any]) -> None:
@@ -80,12 +80,40 @@ def test_a_sample_shows_what_was_packed(panoptic: bool) -> None:
     if panoptic:
         ids = torch.ones(1, 6, 8, dtype=torch.int32)
         sample.gt_panoptic_seg = PixelData(data=ids, metainfo=dict(labels=[1], crowd=[False]))
-    image, truth = sample_panels(dict(inputs=inputs, data_samples=sample), space)
+    image, truth = sample_panels(dict(inputs=inputs, data_samples=sample), [space])
     assert image.title == '8x6, photo'
     assert (image.image == (255, 0, 0)).all()
     assert [*truth.entries] == ([('car 100%', (90, 80, 70))] if panoptic else [('road 100%', (1, 2, 3))])
     sample = SegDataSample(metainfo=dict(img_path='x/photo.jpg'))
-    assert len(sample_panels(dict(inputs=inputs, data_samples=sample), space)) == 1
+    assert len(sample_panels(dict(inputs=inputs, data_samples=sample), [space])) == 1
+
+
+def test_truth_in_several_spaces_has_a_panel_each(roots: list[Path]) -> None:
+    folders = [dict(data_root=str(roots[0]), split='val'), dict(data_root=str(roots[0]), split='val')]
+    folders[1]['metainfo'] = dict(label_space='again')  # the same truth under another name
+    pipeline = [PIPELINE[0], dict(type='mmlmseg.LoadMixedAnnotations'), dict(type='mmlmseg.PackMixedInputs')]
+    mixed = dict(type='mmlmseg.MixedFolderDataset', folders=folders, pipeline=pipeline)
+    both = build_datasets(dict(val_dataloader=dict(dataset=mixed)), 'val')
+    single = build_datasets(
+        dict(
+            val_dataloader=dict(
+                dataset=dict(
+                    type='mmlmseg.FolderDataset',
+                    data_root=str(roots[0]),
+                    split='val',
+                    pipeline=[*PIPELINE[:2], PIPELINE[3]],
+                )
+            )
+        ),
+        'val',
+    )
+    image, *truths = sample_panels(both[0], both.spaces[0])
+    assert [panel.title for panel in truths] == ['street', 'again']
+    expected = sample_panels(single[0], single.spaces[0])[1]
+    for panel in truths:
+        assert sorted(panel.entries) == sorted(expected.entries)
+        assert np.abs(panel.image.astype(int) - expected.image).mean() < 6  # shades of things may differ
+    assert contact_sheet(both, 'street+again', number=1, seed=0).shape[1] > 3 * 320
 
 
 def test_what_cannot_be_drawn_is_named() -> None:
@@ -94,4 +122,4 @@ def test_what_cannot_be_drawn_is_named() -> None:
     bad = [dict(img=0), dict(inputs=image.float(), data_samples=SegDataSample()), dict(inputs=[image], data_samples=[])]
     for sample in bad:
         with pytest.raises(DataError, match=r"dataset 'street': its pipeline packs no uint8 image.*PackSegInputs"):
-            sample_panels(sample, space)
+            sample_panels(sample, [space])

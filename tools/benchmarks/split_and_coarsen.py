@@ -1,8 +1,9 @@
 #!/usr/bin/env python
 """Cut the training images of a folder dataset in two halves, and label one of them coarsely.
 
-A model that trains on both can be asked for fine labels of the coarse half, whose truth is known. Three folder datasets
-are written, without segments of things:
+A model that trains on both can be asked for fine labels of the coarse half, whose truth is known, and for both label
+spaces at once, as the validation images have truth in both. Three folder datasets are written, below
+work_dirs/halves/NAME_OF_THE_DATASET; coarse classes have no segments of things:
 
 fine                    train: the first part of every sequence of frames; val: all of val
 coarse                  train: the other parts; val: all of val; both with coarse labels
@@ -37,6 +38,7 @@ from mmlmseg.errors import DataError, LabelSpaceError, OptionError, did_you_mean
 from mmlmseg.label_space import LabelSpace
 
 SPLITS = ('train', 'val')
+OTHERS = '*'
 
 
 class Folder(NamedTuple):
@@ -47,16 +49,20 @@ class Folder(NamedTuple):
         description: What its ``classes.json`` says.
         table: The label to write by the label read, uint8 [256].
         splits: Names of samples by split.
+        instances: Whether maps of instances, where there are any, come along.
     """
 
     name: str
     description: Mapping[str, Any]
     table: np.ndarray
     splits: Mapping[str, Sequence[str]]
+    instances: bool
 
 
 def read_mapping(path: str | Path, space: LabelSpace) -> tuple[list[str], np.ndarray]:
     """Reads the coarse class of every fine class from a YAML or JSON file, ``null`` for one that shall be ignored.
+
+    The key ``*`` stands for all fine classes that are not named.
 
     Args:
         path: The file.
@@ -78,8 +84,11 @@ def read_mapping(path: str | Path, space: LabelSpace) -> tuple[list[str], np.nda
     if not isinstance(mapping, dict) or not all(isinstance(c, str | None) for pair in mapping.items() for c in pair):
         raise OptionError(f'{path}: needs a coarse class, or null, for each fine class, e.g. "car: vehicle"')
     for c in mapping:
-        if c not in space.classes:
+        if c not in (*space.classes, OTHERS):
             raise LabelSpaceError(f'{path}: {space.name!r} has no class {c!r}.{did_you_mean(c, space.classes)}')
+    if OTHERS in mapping:
+        mapping = {**dict.fromkeys(space.classes, mapping[OTHERS]), **mapping}
+        del mapping[OTHERS]
     if missing := [c for c in space.classes if c not in mapping]:
         raise LabelSpaceError(f'{path}: lacks {", ".join(missing)}; give null to a class that shall be ignored')
     classes = list(dict.fromkeys(coarse for coarse in mapping.values() if coarse is not None))
@@ -145,9 +154,9 @@ def plan(root: Path, mapping: str | Path, name: str | None = None) -> list[Folde
     fine_space = {**described, 'name': f'{name or space.name}_fine'}
     coarse_space = dict(classes=classes, ignore=IGNORE_INDEX, name=f'{name or space.name}_coarse')
     return [
-        Folder('fine', fine_space, same, dict(train=fine, val=val)),
-        Folder('coarse', coarse_space, table, dict(train=coarse, val=val)),
-        Folder('coarse_with_fine_truth', fine_space, same, dict(val=coarse)),
+        Folder('fine', fine_space, same, dict(train=fine, val=val), instances=True),
+        Folder('coarse', coarse_space, table, dict(train=coarse, val=val), instances=False),
+        Folder('coarse_with_fine_truth', fine_space, same, dict(val=coarse), instances=True),
     ]
 
 
@@ -183,6 +192,8 @@ def write(folder: Folder, root: Path, out: Path) -> dict[str, set[int]]:
             link(image, out / 'images' / f'{name}{image.suffix}')
             label.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(labels).save(label)
+            if folder.instances and 'panoptic_path' in sample:
+                link(Path(sample['panoptic_path']), out / 'instances' / f'{name}.png')
     (out / 'classes.json').write_text(json.dumps(folder.description, indent=1) + '\n', encoding='utf-8')
     for split, names in folder.splits.items():
         (out / f'{split}.txt').write_text('\n'.join(names) + '\n', encoding='utf-8')
@@ -204,16 +215,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='a folder dataset: images/, labels/, classes.json, train.txt, val.txt')
     parser.add_argument('mapping', help='YAML or JSON: the coarse class of each fine class, null to ignore it')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/transfer'), help='where the folders are written')
+    parser.add_argument('--out', type=Path, help='where the folders are written')
     parser.add_argument('--name', help='what the label spaces are called before _fine and _coarse')
     args = parser.parse_args(argv)
     with cli.one_line_errors():
+        out = args.out or Path('work_dirs', 'halves', args.root.resolve().name)
         for folder in plan(args.root, args.mapping, args.name):
-            present = write(folder, args.root, args.out / folder.name)
+            present = write(folder, args.root, out / folder.name)
             for split, names in folder.splits.items():
                 absent = [c for i, c in enumerate(folder.description['classes']) if i not in present[split]]
                 without = f', without {", ".join(absent)}' if absent else ''
-                print(f'{args.out / folder.name / split}.txt: {len(names)} images{without}')
+                print(f'{out / folder.name / split}.txt: {len(names)} images{without}')
     return 0
 
 

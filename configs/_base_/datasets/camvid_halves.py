@@ -3,7 +3,7 @@
 # `transfer` asks for fine labels of the images that were trained on with coarse ones.
 _base_ = './folders.py'
 
-data_root = '{{$MMLMSEG_TRANSFER:work_dirs/transfer}}'
+data_root = '{{$MMLMSEG_HALVES:work_dirs/halves}}/camvid11'
 fine = dict(type='mmlmseg.FolderDataset', data_root=f'{data_root}/fine')
 coarse = dict(type='mmlmseg.FolderDataset', data_root=f'{data_root}/coarse')
 fine_truth = dict(type='mmlmseg.FolderDataset', data_root=f'{data_root}/coarse_with_fine_truth')

@@ -9,6 +9,7 @@ augmenting = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [*loading, dict(type='PackSegInputs')]
+mixed_pipeline = [loading[0], dict(type='mmlmseg.LoadMixedAnnotations'), dict(type='mmlmseg.PackMixedInputs')]
 
 train_dataloader = dict(
     batch_size=8,
@@ -27,6 +28,9 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'))
 test_evaluator = val_evaluator
+panoptic_metrics = [dict(type='mmlmseg.PanopticQuality'), dict(type='mmlmseg.SemanticIoU')]
+mixed_metrics = [dict(type='mmlmseg.PanopticInstanceQuality')]  # of label spaces without things; else with AP
+mixed_results = dict(tasks=['semantic', 'panoptic'], panoptic=dict(object=0.5, overlap=0.8))  # for short trainings
 
 tta_model = dict(type='mmlmseg.MultiSpaceTTA')
 tta_pipeline = [

@@ -14,9 +14,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
-from ...errors import DataError
+from ...errors import DataError, errors_of
 from ...registry import METRICS
+from ..functional import segment_masks
 from .common import ClassMetric, percent, source
+from .mixed import PredictedMasks, TrueMasks, predicted_masks, true_masks
 
 _KEYS = dict(AP=0, AP50=1, AP75=2, AP_s=3, AP_m=4, AP_l=5)  # where COCOeval keeps them
 
@@ -26,7 +28,8 @@ class InstanceAP(ClassMetric):
     """``AP`` over mask IoUs from 0.5 to 0.95, ``AP50``, ``AP75`` and AP of small, medium and large things, in percent.
 
     The numbers are pycocotools'. Only classes that ``dataset_meta['is_thing']`` marks count; a score is -1 where there
-    is no truth of its kind. Crowds match any number of predictions and are never missed.
+    is no truth of its kind. Crowds match any number of predictions and are never missed. Works in one label space and,
+    on the masks of mixed results, in several at once.
 
     Args:
         **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
@@ -41,39 +44,34 @@ class InstanceAP(ClassMetric):
         Args:
             data_batch: Not used.
             data_samples: With ``pred_instances`` (``masks`` bool [n, H, W], ``labels``, ``scores``) and
-                ``gt_panoptic_seg``, whose segments of thing classes are the truth.
+                ``gt_panoptic_seg``, whose segments of thing classes are the truth; or with ``pred_masks`` and
+                ``gt_masks``, see :class:`PanopticInstanceQuality`.
 
         Raises:
             DataError: Where one of these is missing, or they differ in size; names the file.
         """
         things = self.meta('is_thing')
         for sample in data_samples:
-            for key, way in (
-                ('pred_instances', "set model.test_cfg.tasks=['instance']"),
-                ('gt_panoptic_seg', 'load it with mmlmseg.LoadPanopticAnnotations and mmlmseg.PackPanopticInputs'),
-            ):
-                if key not in sample:
-                    raise DataError(f'{source(sample)}: has no {key}; {way}.')
-            truth, found = sample['gt_panoptic_seg'], sample['pred_instances']
-            ids: Tensor = truth['data'][0].cpu()  # [H, W]
-            if found['masks'].shape[1:] != ids.shape:
-                raise DataError(
-                    f'{source(sample)}: predicted masks {tuple(found["masks"].shape[1:])} and truth '
-                    f'{tuple(ids.shape)} differ in size.'
-                )
+            with errors_of(source(sample)):
+                found, truth = _prediction(sample), _truth(sample)
+                if found.masks.shape[1:] != truth.masks.shape[1:]:
+                    raise DataError(
+                        f'predicted masks {tuple(found.masks.shape[1:])} and truth {tuple(truth.masks.shape[1:])} '
+                        'differ in size.'
+                    )
             true = [
-                dict(label=label, crowd=int(crowd), mask=_encode(ids == i))
-                for i, (label, crowd) in enumerate(zip(truth['labels'], truth['crowd'], strict=True), 1)
-                if things[label] and bool((ids == i).any())
+                dict(label=label, crowd=int(crowd), mask=_encode(mask))
+                for mask, label, crowd in zip(truth.masks, truth.labels.tolist(), truth.crowd.tolist(), strict=True)
+                if things[label] and mask.any()
             ]
             predicted = [
                 dict(label=label, score=score, mask=_encode(mask))
                 for mask, label, score in zip(
-                    found['masks'].cpu(), found['labels'].tolist(), found['scores'].tolist(), strict=True
+                    found.masks.cpu(), found.labels.tolist(), found.scores.tolist(), strict=True
                 )
                 if things[label]
             ]
-            self.results.append(dict(size=tuple(ids.shape), true=true, predicted=predicted))
+            self.results.append(dict(size=tuple(truth.masks.shape[1:]), true=true, predicted=predicted))
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Evaluate with pycocotools, print the table per class, return the means."""
@@ -117,6 +115,29 @@ class InstanceAP(ClassMetric):
             key: percent(torch.tensor(evaluation.stats[i])) if evaluation.stats[i] >= 0 else -1.0
             for key, i in _KEYS.items()
         }
+
+
+def _prediction(sample: dict) -> PredictedMasks:
+    if 'pred_masks' in sample:
+        return predicted_masks(sample)
+    if 'pred_instances' not in sample:
+        raise DataError("has no pred_instances; set model.test_cfg.tasks=['instance'].")
+    found = sample['pred_instances']
+    return PredictedMasks(found['masks'], found['labels'], found['scores'])
+
+
+def _truth(sample: dict) -> TrueMasks:
+    cpu = torch.device('cpu')
+    if 'gt_masks' in sample:
+        return true_masks(sample, cpu)
+    if 'gt_panoptic_seg' not in sample:
+        raise DataError(
+            'has no gt_panoptic_seg; load it with mmlmseg.LoadPanopticAnnotations and mmlmseg.PackPanopticInputs.'
+        )
+    truth = sample['gt_panoptic_seg']
+    segments: Tensor = truth['data'].cpu()  # [1, H, W]
+    labels, crowd = torch.tensor(truth['labels'], dtype=torch.long), torch.tensor(truth['crowd'], dtype=torch.bool)
+    return TrueMasks(segment_masks(segments, len(labels), 'true segment'), labels, crowd, segments == 0)
 
 
 def _coco(images: list[dict], categories: list[dict], annotations: list[dict]) -> COCO:

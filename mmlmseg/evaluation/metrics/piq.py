@@ -10,6 +10,7 @@ from torch import Tensor
 from ...errors import DataError
 from ...registry import METRICS
 from ..functional import Matching, PanopticCounts, check_matching, piq_counts, segment_masks
+from .mixed import predicted_masks, true_masks
 from .segment_metric import SegmentMetric
 
 
@@ -38,10 +39,11 @@ class PanopticInstanceQuality(SegmentMetric):
         """Match the masks of a sample.
 
         Args:
-            sample: With ``pred_masks``: ``masks`` bool [P, H, W], ``labels`` [P], ``scores`` [P]; with ``gt_masks``:
-                ``masks`` bool [T, H, W], ``labels`` [T], ``crowd`` [T]; and with ``gt_void``: ``data`` bool [G, H, W],
-                where each space has no truth. Labels are indices into ``dataset_meta['classes']``. In their place,
-                a single label space may have what ``PanopticQuality`` compares.
+            sample: With ``pred_masks``: ``masks`` bool [P, H, W], ``labels`` [P], ``scores`` [P] and, where masks of
+                several spaces are united, ``origins``, all classes of each, every one of which counts; with
+                ``gt_masks``: ``masks`` bool [T, H, W], ``labels`` [T], ``crowd`` [T]; and with ``gt_void``: ``data``
+                bool [G, H, W], where each space has no truth. Labels are indices into ``dataset_meta['classes']``. In
+                their place, a single label space may have what ``PanopticQuality`` compares.
 
         Raises:
             DataError: Without truth or prediction, or where they do not fit each other or the classes.
@@ -52,8 +54,7 @@ class PanopticInstanceQuality(SegmentMetric):
     def _prediction(self, sample: dict) -> tuple[Tensor, Tensor, Tensor]:
         """Masks [P, H, W], their classes [P] and scores [P]."""
         if 'pred_masks' in sample:
-            found = sample['pred_masks']
-            return found['masks'], found['labels'], found['scores']
+            return predicted_masks(sample)
         if 'pred_panoptic_seg' not in sample:
             raise DataError('has neither pred_masks nor pred_panoptic_seg; let the segmentor make one of them.')
         found = sample['pred_panoptic_seg']
@@ -65,13 +66,8 @@ class PanopticInstanceQuality(SegmentMetric):
     def _truth(self, sample: dict, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Masks [T, H, W], their classes [T], whether each is a crowd [T], void [G, H, W], group of each class [K]."""
         if 'gt_masks' in sample:
-            if 'gt_void' not in sample:
-                raise DataError('has gt_masks but no gt_void, which tells where each label space has no truth.')
-            truth = sample['gt_masks']
-            parts = truth['masks'], truth['labels'], truth['crowd'], sample['gt_void']['data']
-            masks, labels, crowd, void = (part.to(device) for part in parts)
             groups = torch.tensor(self.meta_per_class('groups'), dtype=torch.long, device=device)
-            return masks, labels, crowd, void, groups
+            return *true_masks(sample, device), groups
         if len(set((self.dataset_meta or {}).get('groups', []))) > 1:
             raise DataError('has no gt_masks; a map of segments is no truth of several label spaces at once.')
         segments, labels, crowd = self.panoptic_truth(sample, device)

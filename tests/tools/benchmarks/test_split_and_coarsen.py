@@ -93,11 +93,36 @@ def test_folders_are_datasets_of_two_label_spaces(tool: ModuleType, source: Path
         for f, split in folders
     ]
     dataset = MultiDataset(parts, names=['fine', 'coarse', 'transfer'])
-    assert [space.name for space in dataset.spaces] == ['street_fine', 'street_coarse', 'street_fine']
-    assert dataset.spaces[0].synonyms[1] == ('auto',)
-    assert dataset.spaces[1].classes == ('object', 'sky', 'ground')
+    assert [space.name for (space,) in dataset.spaces] == ['street_fine', 'street_coarse', 'street_fine']
+    assert dataset.spaces[0][0].synonyms[1] == ('auto',)
+    assert dataset.spaces[1][0].classes == ('object', 'sky', 'ground')
     assert dataset.sizes == [6, 5, 5]
     assert len([dataset[i] for i in range(len(dataset))]) == len(TRAIN) + 5  # every file loads and passes the checks
+
+
+def test_one_coarse_class_for_all_that_are_not_named(tool: ModuleType, tmp_path: Path) -> None:
+    space, file = LabelSpace.create('street', CLASSES), tmp_path / 'mapping.yml'
+    file.write_text("{road: ground, '*': rest, dirt: null}")
+    classes, table = tool.read_mapping(file, space)
+    assert [classes[i] if i != 255 else None for i in table[: len(CLASSES)]] == ['rest', 'rest', 'ground', 'rest', None]
+    for name in ('paris_artdeco', 'ccp', 'msrc_v2'):
+        mapping = yaml.safe_load((BENCHMARKS / f'{name}_coarse.yml').read_text())
+        space = LabelSpace.create(name, ['anything else', *(c for c in mapping if c != '*')])
+        assert set(tool.read_mapping(BENCHMARKS / f'{name}_coarse.yml', space)[0]) == set(mapping.values())
+        assert set(mapping.values()) <= set(TextBank.load('minilm').names)
+
+
+def test_instances_come_along_with_fine_labels(tool: ModuleType, source: Path, tmp_path: Path) -> None:
+    for name in (*TRAIN, *VAL):
+        file = source / 'instances' / f'{name}.png'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(file)
+    tool.main([str(source), str(tmp_path / 'mapping.json'), '--out', str(tmp_path / 'out')])
+    for folder, split in (('fine', 'train'), ('fine', 'val'), ('coarse_with_fine_truth', 'val')):
+        for name in split_of(tmp_path / 'out' / folder, split):
+            file = tmp_path / 'out' / folder / 'instances' / f'{name}.png'
+            assert file.samefile(source / 'instances' / f'{name}.png')
+    assert not (tmp_path / 'out' / 'coarse' / 'instances').exists()
 
 
 def test_absent_classes_are_told(

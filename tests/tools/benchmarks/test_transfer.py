@@ -33,13 +33,14 @@ def halves(load_script: Callable[[Path], ModuleType], tmp_path_factory: pytest.T
     write_folder_dataset(folder / 'street', 'street', range(10), range(10, 12))
     (folder / 'mapping.json').write_text(json.dumps(MAPPING))
     tool = load_script(ROOT / 'tools' / 'benchmarks' / 'split_and_coarsen.py')
-    tool.main([str(folder / 'street'), str(folder / 'mapping.json'), '--out', str(folder), '--name', 'camvid'])
+    out = str(folder / 'camvid11')
+    tool.main([str(folder / 'street'), str(folder / 'mapping.json'), '--out', out, '--name', 'camvid'])
     return folder
 
 
 @pytest.fixture
 def benchmark_(halves: Path, monkeypatch: pytest.MonkeyPatch) -> Benchmark:
-    monkeypatch.setenv('MMLMSEG_TRANSFER', str(halves))
+    monkeypatch.setenv('MMLMSEG_HALVES', str(halves))
     monkeypatch.chdir(ROOT)
     return Benchmark.from_file(ROOT / 'tools' / 'benchmarks' / 'transfer.yml')
 
@@ -68,8 +69,8 @@ def test_runs_train_and_score_what_the_test_is_about(benchmark_: Benchmark, tmp_
         assert config.train_cfg.val_interval == iterations // 3
         loaders = (config.train_dataloader, config.val_dataloader)
         train, val = (DATASETS.build({**loader.dataset, 'lazy_init': True}) for loader in loaders)
-        assert (train.names, [space.name for space in train.spaces]) == (trained, trained)
-        assert (val.names, [space.name for space in val.spaces]) == ([fine, 'transfer'], [fine, fine])
+        assert (train.names, [space.name for (space,) in train.spaces]) == (trained, trained)
+        assert (val.names, [space.name for (space,) in val.spaces]) == ([fine, 'transfer'], [fine, fine])
         assert [Path(folder).name for folder in config.model.decode_head.label_spaces] == [
             space.removeprefix('camvid_') for space in trained
         ]
@@ -107,7 +108,10 @@ def test_what_cannot_be_scored_is_told_before_training(benchmark_: Benchmark) ->
         ('iterations: 600', 'iterations: 500', '500 cannot be read 3 times'),
     ],
 )
-def test_unusable_files_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_unusable_files_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
+) -> None:
+    monkeypatch.chdir(ROOT)
     text = (ROOT / 'tools' / 'benchmarks' / 'transfer.yml').read_text()
     (tmp_path / 'bad.yml').write_text(text.replace(old, new))
     with pytest.raises(OptionError, match=rf'bad\.yml: .*{message}'):
@@ -159,7 +163,7 @@ def test_a_run_scores_fine_labels_of_coarse_images(benchmark_: Benchmark, halves
     # by brute force, with what was drawn
     written = Path(tmp_path, run.name)
     inferencer = LMSegInferencer(str(written / Path(run.method.config).name), str(written / 'iter_2.pth'), 'cpu')
-    names = (halves / 'coarse' / 'train.txt').read_text().split()
+    names = (halves / 'camvid11' / 'coarse' / 'train.txt').read_text().split()
     paths = [str(halves / 'street' / 'images' / f'{name}.jpg') for name in names]
     results = inferencer(paths, label_space='camvid_fine', show_progress=False)
     prediction = np.concatenate([result.label_map.ravel() for result in results])
