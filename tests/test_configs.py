@@ -32,6 +32,7 @@ BASELINES = [
         'manual-taxonomy_r18_clash5',
         'multi-head_r18_clash3-panoptic',
         'mask2former_in1k-r50_cityscapes-panoptic_320k',
+        'mask2former_r18_msrc-instance',
     )
 ]
 KINDS = [
@@ -40,8 +41,11 @@ KINDS = [
     ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}_320k.py',
     *BASELINES,
     ROOT / 'resi' / 'resi_r18_clash5.py',
+    ROOT / 'resi' / 'resi_r18_mixed-people.py',
+    ROOT / 'resi' / f'resi_in1k-r50_{THREE.replace("panoptic", "instance")}_320k.py',
 ]
 ITERATIONS = re.compile(r'_(\d+)k$')
+SCORES = dict(panoptic=('PanopticQuality', 'PQ'), instance=('InstanceAP', 'AP'))  # of what names of configs tell
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -64,14 +68,15 @@ def write_folder(folder: Path, num_classes: int = 3, size: tuple[int, int] = (30
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folders that the small configs name, in a working directory of their own."""
-    for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop'):
-        write_folder(tmp_path / 'data' / name)
+    halves = [f'{name}/{half}' for name in ('ccp', 'msrc_v2') for half in ('fine', 'coarse')]
+    for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop', *halves):
+        write_folder(tmp_path / ('work_dirs/halves' if '/' in name else 'data') / name)
     things = Config.fromfile(ROOT / '_base_' / 'datasets' / 'clash3_panoptic.py').msrc_things
-    (tmp_path / 'data' / 'msrc_v2' / 'classes.json').write_text(
-        json.dumps(dict(classes=['tree', 'road', 'sky', *things]))
-    )
+    for folder in ('data/msrc_v2', 'work_dirs/halves/msrc_v2/fine'):
+        (tmp_path / folder / 'classes.json').write_text(json.dumps(dict(classes=['tree', 'road', 'sky', *things])))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv('MMLMSEG_DATA', raising=False)
+    for variable in ('MMLMSEG_DATA', 'MMLMSEG_HALVES'):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def load(path: Path) -> Config:
@@ -137,8 +142,12 @@ def test_every_config_says_what_its_name_says(path: Path) -> None:
     config = Config.fromfile(path)
     head, iterations = config.model.decode_head, config.train_cfg.max_iters
     train, val = config.train_dataloader.dataset, config.val_dataloader.dataset
-    assert train.get('names') == val.get('names') or 'camvid-halves' in path.stem  # which is also scored on a third set
-    assert len(train.datasets) == len(head.label_spaces)
+    names_of = [data.get('names') or [] for data in (train, val)]
+    assert names_of[1][: len(names_of[0])] == names_of[0]
+    assert (names_of[0] != names_of[1]) == ('camvid-halves' in path.stem or '_mixed-' in path.stem)  # scored on more
+    more = [part.type for part in val.datasets[len(train.datasets) :]]
+    assert ('mmlmseg.MixedFolderDataset' in more) == ('_mixed-' in path.stem)
+    assert len(train.datasets) == len(head.get('added_spaces', head.label_spaces))
     if shown := ITERATIONS.search(path.stem):
         assert iterations == config.param_scheduler.end == 1000 * int(shown[1])
         assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 16
@@ -151,14 +160,19 @@ def test_every_config_says_what_its_name_says(path: Path) -> None:
     assert head.decoder.type == f'mmlmseg.{kind}Decoder'
     if 'no-daa' in path.stem:
         assert all(dataset.pipeline == train.datasets[0].pipeline for dataset in train.datasets)
-    panoptic = 'panoptic' in config.model.get('test_cfg', {}).get('tasks', ())
-    assert panoptic == ('panoptic' in path.stem)
+    tasks = config.model.get('test_cfg', {}).get('tasks', ())
+    named = next((task for task in SCORES if task in path.stem), 'panoptic' if '_mixed-' in path.stem else 'semantic')
+    assert {task for task in SCORES if task in tasks} == {named} - {'semantic'}
+    assert head.get('things_only', False) == (named == 'instance')
+    metric, score = SCORES.get(named, ('SemanticIoU', 'mIoU'))
+    metrics = config.val_evaluator.metrics
+    assert f'mmlmseg.{metric}' in [m.type for m in (metrics if isinstance(metrics, list) else [metrics])]
     # Runs can be resumed before their end, and the last checkpoint is the end.
     hook = config.default_hooks.checkpoint
     assert iterations % hook.interval == 0
     if path.parent.name != 'demo':  # of minutes, it keeps its end only
         assert hook.interval <= iterations // 8
-        assert hook.save_best == ('mean/PQ' if panoptic else 'mean/mIoU')
+        assert hook.save_best == f'mean/{score}'
 
 
 def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,6 +185,19 @@ def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> N
         'elsewhere/msrc_v2',
     ]
     assert three.test_dataloader == three.val_dataloader
+
+
+@pytest.mark.usefixtures('folders')
+def test_an_added_folder_trains_what_is_its_own() -> None:
+    config = load(ROOT / 'resi' / 'resi_r18_clash4_plus-ccp.py')
+    four = Config.fromfile(ROOT / 'resi' / 'resi_r18_clash4.py')
+    assert config.model.decode_head.label_spaces[:4] == four.model.decode_head.label_spaces
+    assert config.load_from == f'work_dirs/resi_r18_clash4/iter_{four.train_cfg.max_iters}.pth'
+    assert [dataset.data_root for dataset in config.train_dataloader.dataset.datasets] == ['data/ccp']
+    model = MODELS.build(config.model)
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    adapter = {f'decode_head.adapters.own.0.{layer}.{what}' for layer in ('down', 'up') for what in ('weight', 'bias')}
+    assert trained == {'decode_head.queries.own.4'} | adapter
 
 
 def test_full_size_sizes_are_the_papers() -> None:

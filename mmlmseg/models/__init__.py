@@ -1,6 +1,18 @@
 """Models: importing this package registers all parts."""
 
-from . import backbones, classifiers, criterion, data_preprocessor, decoders, heads, queries, segmentors, text, tta
+from . import (
+    backbones,
+    classifiers,
+    criterion,
+    data_preprocessor,
+    decoders,
+    heads,
+    queries,
+    segmentors,
+    space_adapter,
+    text,
+    tta,
+)
 
 __all__ = [
     'backbones',
@@ -11,6 +23,7 @@ __all__ = [
     'heads',
     'queries',
     'segmentors',
+    'space_adapter',
     'text',
     'tta',
 ]

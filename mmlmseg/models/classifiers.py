@@ -14,27 +14,21 @@ from torch import Tensor, nn
 from ..label_space import LabelSpace, LabelSpaces
 from ..registry import MODELS
 from ..taxonomy import SAME_NAMES, Taxonomy
+from .per_space import PerSpace, join_idle
 from .precision import at_least_float32, no_autocast
 from .structures import Categories
 
-__all__ = ['Classifier', 'LinearClassifier', 'TextClassifier', 'UnifiedClassifier', 'mask_classes']
-
-
-def mask_classes(logits: Tensor, valid: Tensor) -> Tensor:
-    """Takes the classes that a sample's space lacks out of a softmax. Apply it just before the softmax, nowhere else.
-
-    Args:
-        logits: ``[..., B, N, K + 1]``.
-        valid: ``[B, K + 1]`` bool.
-
-    Returns:
-        The logits, minus infinity where a class is not valid.
-    """
-    return logits.masked_fill(~valid[:, None], -torch.inf)
+__all__ = ['Classifier', 'LinearClassifier', 'TextClassifier', 'UnifiedClassifier']
 
 
 class Classifier(BaseModule):
-    """What turns decoded queries into class logits. Most have one column for each class of a sample's own space."""
+    """What turns decoded queries into class logits. Most have one column for each class of a sample's own space.
+
+    Attributes:
+        can_grow: Whether a label space can be added to a trained one while its predictions in the others stay.
+    """
+
+    can_grow = True
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
         """Computes class logits.
@@ -110,7 +104,7 @@ class TextClassifier(Classifier):
 
 
 @MODELS.register_module()
-class LinearClassifier(Classifier):
+class LinearClassifier(PerSpace, Classifier):
     """One linear layer per label space: MaskFormer's with one space, the multi-head baseline with several.
 
     Args:
@@ -140,7 +134,6 @@ class LinearClassifier(Classifier):
             KeyError: On a free class list, which no linear layer knows.
         """
         width = categories.valid.shape[1]
-        idle = sum(p.sum() * 0.0 for layer in self.layers for p in layer.parameters())
         logits = []
         for b, space in enumerate(categories.spaces):
             if space not in self.position:
@@ -150,7 +143,11 @@ class LinearClassifier(Classifier):
             own = self.layers[self.position[space]](queries[:, b])  # [L, N, K_k + 1]
             classes = F.pad(own[..., :-1], (0, width - own.shape[-1]))
             logits.append(torch.cat([classes, own[..., -1:]], dim=-1))
-        return torch.stack(logits, dim=1) + idle
+        return join_idle(torch.stack(logits, dim=1), self.layers.parameters())
+
+    def parameters_of(self, space: str) -> dict[str, nn.Parameter]:
+        place = self.position[space]
+        return {f'layers.{place}.{name}': parameter for name, parameter in self.layers[place].named_parameters()}
 
 
 @MODELS.register_module()
@@ -167,6 +164,8 @@ class UnifiedClassifier(Classifier):
         taxonomy: See :meth:`Taxonomy.from_config`.
         init_cfg: See mmengine's BaseModule.
     """
+
+    can_grow = False
 
     def __init__(
         self,
@@ -189,7 +188,7 @@ class UnifiedClassifier(Classifier):
     def valid(self, categories: Categories) -> Tensor:
         if self.training:
             return categories.valid.new_ones(len(categories.spaces), self.layer.out_features)
-        return self._asked(categories) >= 0
+        return (self._asked(categories) >= 0) & categories.valid
 
     def trained_columns(self, space: LabelSpace) -> tuple[int | None, ...]:
         return self.taxonomy.columns[space.name]

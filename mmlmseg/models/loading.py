@@ -31,13 +31,19 @@ def difference(there: Sequence[str], here: Sequence[str]) -> str:
     return '; '.join(pairs[:3])
 
 
-def check_label_spaces(own: LabelSpaces, state_dict: Mapping[str, Any], prefix: str) -> None:
+def check_label_spaces(
+    own: LabelSpaces, state_dict: Mapping[str, Any], prefix: str, added: Sequence[str] = ()
+) -> LabelSpaces:
     """Compares a model's label spaces with those of a checkpoint.
 
     Args:
         own: The model's.
         state_dict: The checkpoint's.
         prefix: Where the head stands in it, with the final dot.
+        added: Names of the last spaces, which the checkpoint may lack, all together.
+
+    Returns:
+        Those of the checkpoint.
 
     Raises:
         CheckpointError: Where the checkpoint has none, or others; the difference is named.
@@ -46,16 +52,18 @@ def check_label_spaces(own: LabelSpaces, state_dict: Mapping[str, Any], prefix: 
     if state is None:
         raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
     saved = LabelSpaces.from_list(unpack(state)['label_spaces'])
-    if own.names != saved.names:
+    if saved.names not in (own.names, own.names[: len(own) - len(added)]):
+        adds = f', which adds {", ".join(added)} to a model of exactly the others' if added else ''
         raise CheckpointError(
             f'the checkpoint was trained on the label spaces {", ".join(saved.names)}, '
-            f'the config has {", ".join(own.names)}. {_WAY_OUT}'
+            f'the config has {", ".join(own.names)}{adds}. {_WAY_OUT}'
         )
     for mine, theirs in zip(own, saved):
         if what := difference(theirs.classes, mine.classes):
             raise CheckpointError(
                 f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}'
             )
+    return saved
 
 
 def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:

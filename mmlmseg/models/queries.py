@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpaces
 from ..registry import MODELS
+from .per_space import PerSpace, join_idle
 
 __all__ = ['LabelSpaceQueries', 'SharedQueries']
 
@@ -58,10 +59,11 @@ class SharedQueries(BaseModule):
 
 
 @MODELS.register_module()
-class LabelSpaceQueries(BaseModule):
+class LabelSpaceQueries(PerSpace, BaseModule):
     """Queries of each label space's own: RESI's label-space-specific query embeddings, as far as their name tells.
 
-    The paper's text is not public; see docs/resi.md. All spaces start alike, contents and positions are learned.
+    The paper's text is not public; see docs/resi.md. All spaces start alike, contents and positions are learned. A
+    space that is added to a trained model starts from the mean of the others' own.
 
     Args:
         channels: C, the width of a query.
@@ -110,9 +112,19 @@ class LabelSpaceQueries(BaseModule):
             LabelSpaceError: On a free class list, where no queries are shared.
         """
         sets = {space: self._set(space) for space in dict.fromkeys(spaces)}  # [2, N, C]
-        idle = sum(own.sum() * 0.0 for own in self.own)
-        content, position = torch.stack([sets[space] for space in spaces], dim=1) + idle  # [B, N, C]
+        content, position = join_idle(torch.stack([sets[space] for space in spaces], dim=1), self.own)  # [B, N, C]
         return content, position
+
+    def parameters_of(self, space: str) -> dict[str, nn.Parameter]:
+        place = self.position[space]
+        return {f'own.{place}': self.own[place]}
+
+    def start(self, space: str, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        sets = [value for name, value in trained.items() if name.startswith('own.')]
+        if not sets:
+            return super().start(space, trained)
+        # As all started alike, query n of one space is still the counterpart of query n of another.
+        return {name: torch.stack(sets).mean(0) for name in self.parameters_of(space)}
 
     def _set(self, space: str) -> Tensor:
         own = self.own[self.position[space]] if space in self.position else None

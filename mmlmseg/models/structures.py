@@ -8,9 +8,11 @@ side, and what belongs to images (features, memory) keeps its length B.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
+
+from .class_activation import ClassActivation
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,16 @@ class Categories:
     spaces: tuple[str, ...]
     valid: Tensor
     rows: Tensor | None = None
+
+    def restricted(self, kept: Tensor) -> Categories:
+        """These, without the classes that are not ``kept``, ``[B, K]`` bool.
+
+        Columns keep their places, so labels stay what they are; a class left out is as one that the space never had.
+        """
+        valid = self.valid.clone()
+        valid[:, :-1] &= kept
+        rows = None if self.rows is None else self.rows * valid[..., None]
+        return replace(self, valid=valid, rows=rows)
 
 
 @dataclass(frozen=True)
@@ -68,11 +80,13 @@ class HeadOutputs:
         class_logits: ``[L, B, N, K + 1]``, finite; no-object last.
         mask_logits: ``[L, B, N, h, w]``.
         valid: ``[B, K + 1]`` bool: the columns that exist in each sample's space.
+        activation: What the class logits mean, see :func:`class_probabilities`.
     """
 
     class_logits: Tensor
     mask_logits: Tensor
     valid: Tensor
+    activation: ClassActivation = 'softmax'
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from mmengine import dist
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from ..classifiers import mask_classes
+from ..class_activation import mask_classes
 from ..precision import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import class_losses, mask_losses, signed_targets
@@ -165,7 +165,7 @@ def group_losses(
         class_logits = mask_classes(at_least_float32(output.class_logits), output.valid)
         classes = torch.full_like(class_logits[..., 0], class_logits.shape[-1] - 1, dtype=torch.long)  # [L, B, N]
         classes[layer, sample, query] = target.labels[sample, slot]
-        by_class = class_losses(class_logits, classes, no_object_weight)  # [L]
+        by_class = class_losses(class_logits, classes, no_object_weight, output.activation)  # [L]
 
         # Only matched masks are ever resized or sampled. With no match at all these are sums over nothing that still
         # depend on the mask logits, so that every parameter gets its (zero) gradient.

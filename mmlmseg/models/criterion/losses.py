@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..class_activation import ClassActivation
+
 FOCAL_ALPHA = 0.25
 DICE_SMOOTHING = 1.0
 
@@ -22,21 +24,31 @@ def chunk_length(count: int, size: int, device: torch.device) -> int:
     return max(1, min(count, budget // size))
 
 
-def class_losses(logits: Tensor, classes: Tensor, no_object_weight: float) -> Tensor:
+def class_losses(
+    logits: Tensor, classes: Tensor, no_object_weight: float, activation: ClassActivation = 'softmax'
+) -> Tensor:
     """Weighted cross entropy of the queries of each layer, summed over samples and queries.
+
+    With ``sigmoid`` it is the sum of the binary cross entropies of a query's classes. Both are minus the log likelihood
+    of what the query is, so weights and normalisers are the same.
 
     Args:
         logits: Class logits [L, B, N, K + 1], no-object last, -inf in columns outside the sample's label space.
         classes: Target columns, long [L, B, N]; K is no-object.
         no_object_weight: Weight of queries whose target is no-object; all others weigh 1.
+        activation: What the logits mean, see :func:`class_probabilities`.
 
     Returns:
         Un-normalised losses [L].
     """
-    no_object = logits.shape[-1] - 1
-    log_probability = logits.log_softmax(-1).gather(-1, classes[..., None])[..., 0]  # [L, B, N]
-    weight = torch.ones_like(log_probability).masked_fill_(classes == no_object, no_object_weight)
-    return -(weight * log_probability).sum((1, 2))
+    nothing = classes == logits.shape[-1] - 1  # [L, B, N]
+    if activation == 'softmax':
+        log_likelihood = logits.log_softmax(-1).gather(-1, classes[..., None])[..., 0]  # [L, B, N]
+    else:  # log p = z + log(1 - p)
+        own = logits.gather(-1, classes[..., None])[..., 0].masked_fill(nothing, 0.0)
+        log_likelihood = own + F.logsigmoid(-logits[..., :-1]).sum(-1)
+    weight = torch.ones_like(log_likelihood).masked_fill_(nothing, no_object_weight)
+    return -(weight * log_likelihood).sum((1, 2))
 
 
 def signed_targets(masks: Tensor, pixels: Tensor) -> Tensor:

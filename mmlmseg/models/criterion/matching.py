@@ -10,8 +10,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ...errors import LabelSpaceError
-from ..classifiers import mask_classes
-from ..precision import at_least_float32, no_autocast
+from ..class_activation import class_probabilities
+from ..precision import no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import DICE_SMOOTHING, FOCAL_ALPHA, chunk_length
 
@@ -20,19 +20,18 @@ Cost = Callable[[HeadOutputs, Targets], Tensor]  # of one size group, [L, B, N, 
 _PADDING, _TARGET, _FOREIGN = 0, 1, 2  # what a target slot holds, as told to the host
 
 
-def class_cost(logits: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+def class_cost(outputs: HeadOutputs, labels: Tensor) -> Tensor:
     """Minus the probability of each target's class.
 
     Args:
-        logits: Class logits [L, B, N, K + 1], no-object last.
-        valid: Columns of each sample's label space, bool [B, K + 1].
+        outputs: Predictions of one size group.
         labels: Target classes, long [B, T]. One that is no column costs as some other; :func:`match` reports it.
 
     Returns:
         Costs [L, B, N, T].
     """
-    probability = mask_classes(at_least_float32(logits), valid).softmax(-1)
-    labels = labels.clamp(0, logits.shape[-1] - 1)
+    probability = class_probabilities(outputs.class_logits, outputs.valid, outputs.activation)  # [L, B, N, K + 1]
+    labels = labels.clamp(0, probability.shape[-1] - 1)
     index = labels[None, :, None].expand(*probability.shape[:3], -1)  # [L, B, N, T]
     return -probability.gather(-1, index)
 
@@ -129,7 +128,7 @@ def matching_cost(
     masks = nearest(targets.masks, size)  # [B, T, h, w]
     pixels = nearest(targets.pixels, size)  # [B, h, w]
     by_mask = mask_cost(outputs.mask_logits, masks, pixels, focal_weight, dice_weight)
-    return class_weight * class_cost(outputs.class_logits, outputs.valid, targets.labels) + by_mask
+    return class_weight * class_cost(outputs, targets.labels) + by_mask
 
 
 def match(outputs: Sequence[HeadOutputs], targets: Sequence[Targets], cost: Cost = matching_cost) -> list[Tensor]:

@@ -112,7 +112,7 @@ def point_matching_cost(
         for part in zip(layer.split(chunk), *per_image, strict=True)
         for entropy, dice in [pair_losses(*part)]
     ]
-    by_class = class_cost(outputs.class_logits, outputs.valid, targets.labels)
+    by_class = class_cost(outputs, targets.labels)
     return class_weight * by_class + torch.cat(by_mask).unflatten(0, (layers, samples))
 
 

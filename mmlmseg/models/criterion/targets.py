@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ..structures import Targets
 
+BACKGROUND = -1  # the label, and the segment id, of pixels that count but are in no target
+
 
 def semantic_targets(seg: Tensor, ignore_index: int = 255) -> Targets:
     """One binary mask per class present in each label map, in ascending order of class id.
@@ -35,7 +37,8 @@ def segment_targets(segments: Tensor, labels: Tensor) -> Targets:
     """One binary mask per segment present in each map, in ascending order of segment id.
 
     Args:
-        segments: Segment ids of one size group, long [B, H, W]; 0 where a pixel counts in no loss and no cost.
+        segments: Segment ids of one size group, long [B, H, W]; 0 where a pixel counts in no loss and no cost,
+            :data:`BACKGROUND` where it counts as being in no segment.
         labels: The class of each segment id, long [B, S + 1]; the entry of id 0 is not read.
 
     Returns:
@@ -43,7 +46,7 @@ def segment_targets(segments: Tensor, labels: Tensor) -> Targets:
     """
     batch, ids = labels.shape
     present = torch.zeros(batch, ids, dtype=torch.bool, device=segments.device)
-    present = present.scatter_(1, segments.flatten(1), True)[:, 1:]  # [B, S]
+    present = present.scatter_(1, segments.flatten(1).clamp(min=0), True)[:, 1:]  # [B, S]
     counts = present.sum(1)  # [B]
     slots = int(counts.max()) if batch else 0  # T
     valid = torch.arange(slots, device=segments.device) < counts[:, None]  # [B, T]
@@ -57,11 +60,13 @@ def unite_segments(labels: Sequence[int | None], separate: Sequence[bool]) -> tu
     """Renumbers segments such that those of one class are one, unless they are told apart.
 
     Args:
-        labels: The class of each segment; None where a segment shall not count.
+        labels: The class of each segment; None where a segment shall not count, :data:`BACKGROUND` where it shall be
+            background.
         separate: Whether a segment stays on its own: an object of a thing class.
 
     Returns:
-        The new id of each segment, from 1 (0 where it shall not count), and the class of each new segment.
+        The new id of each segment, from 1 (0 where it shall not count, or :data:`BACKGROUND`), and the class of each
+        new segment.
 
     Example:
         >>> unite_segments([4, None, 2, 4, 2], [True, False, False, True, False])
@@ -71,8 +76,8 @@ def unite_segments(labels: Sequence[int | None], separate: Sequence[bool]) -> tu
     classes: list[int] = []
     united: dict[int, int] = {}
     for label, alone in zip(labels, separate, strict=True):
-        if label is None:
-            ids.append(0)
+        if label is None or label == BACKGROUND:
+            ids.append(label or 0)
         elif not alone and label in united:
             ids.append(united[label])
         else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 import torch
 from mmdet.models.layers import SinePositionalEncoding
@@ -11,22 +11,25 @@ from mmengine.model import BaseModule
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ...errors import LabelSpaceError
-from ...label_space import LabelSpace, LabelSpaces
+from ...errors import LabelSpaceError, OptionError
+from ...label_space import LabelSpaces
 from ...registry import MODELS
-from ..criterion import segment_targets, unite_segments
-from ..loading import EXTRA_STATE, check_label_spaces, difference
+from ..added_spaces import check_added, check_learned, check_something_learns
+from ..class_activation import ClassActivation, class_probabilities
+from ..loading import EXTRA_STATE, check_label_spaces
 from ..packing import pack
 from ..pixel_features import MaskEmbedding, PixelFeatureExtractor
 from ..postprocess import semantic_probabilities
+from ..space_adapter import SpaceAdapters
 from ..structures import Categories, HeadOutputs, MemoryLevel, Targets
 from ..text.variation import drop_absent, present_classes
-
-AskedSpace = str | LabelSpace
+from ..things import thing_columns
+from .asked import AskedSpace, AsksSpaces
+from .targets import read_targets
 
 
 @MODELS.register_module()
-class QueryHead(BaseModule):
+class QueryHead(AsksSpaces, BaseModule):
     """Mask classification with segment queries, over any number of label spaces.
 
     It keeps mmseg's head interface (``loss``, ``predict``, ``num_classes``, ``align_corners``), so that mmseg's
@@ -44,7 +47,18 @@ class QueryHead(BaseModule):
         channels: C, the width of queries, memory and text rows.
         mask_channels: Width of the per-pixel embeddings; ``channels`` by default.
         drop_absent: In training, the probability of a class that a sample does not show to be taken off its list.
+        class_activation: What class logits mean, ``softmax`` or ``sigmoid``; see :func:`class_probabilities`.
+        things_only: Instance segmentation: learn and find things only. Stuff is no class, its pixels are background.
+        adapters: Configs of adapters of decoded queries, by the name of their label space, e.g.
+            ``dict(ccp=dict(type='mmlmseg.SpaceAdapter'))``.
+        added_spaces: Names of the last label spaces, where they are added to a model that was trained on the others: of
+            the whole model, only the parameters that serve one of these spaces alone are trained. Needs
+            :class:`MultiSpaceSegmentor`; see docs/adding_a_label_space.md.
         init_cfg: See mmengine's BaseModule.
+
+    Raises:
+        LabelSpaceError: Where ``things_only`` meets a label space without things, or spaces cannot be added.
+        ValueError: On another ``class_activation``.
     """
 
     align_corners = False
@@ -64,10 +78,15 @@ class QueryHead(BaseModule):
         channels: int = 256,
         mask_channels: int | None = None,
         drop_absent: float = 0.0,
+        class_activation: ClassActivation = 'softmax',
+        things_only: bool = False,
+        adapters: Mapping[str, dict[str, Any]] | None = None,
+        added_spaces: Sequence[str] = (),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.label_spaces = LabelSpaces.from_config(label_spaces)
+        self.added_spaces = check_added(self.label_spaces, added_spaces)
         self.num_classes = self.out_channels = self.label_spaces.max_classes
         mask_channels = mask_channels or channels
 
@@ -76,11 +95,19 @@ class QueryHead(BaseModule):
         per_space = dict(channels=channels, label_spaces=self.label_spaces)
         self.queries = MODELS.build({**queries, **per_space})
         self.decoder = MODELS.build({**decoder, 'channels': channels})
+        self.adapters = SpaceAdapters(channels, self.label_spaces, adapters or {})
         self.mask_embedding = MaskEmbedding(channels, mask_channels)
         self.text = MODELS.build({**text, **per_space}) if text is not None else None
         self.classifier = MODELS.build({**classifier, **per_space})
         self.drop_absent = drop_absent
+        if class_activation not in get_args(ClassActivation):
+            raise ValueError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
+        self.class_activation = class_activation
+        self.things_only = things_only
+        if things_only:
+            thing_columns(self.label_spaces, self.num_classes)  # says at once which space has none
         self.criterion = MODELS.build(criterion)
+        check_something_learns(self)
 
     def categories(self, spaces: Sequence[AskedSpace], width: int | None = None) -> Categories:
         """What samples may be classified as.
@@ -90,8 +117,16 @@ class QueryHead(BaseModule):
             width: K; by default the number of classes of the largest space asked for.
 
         Raises:
-            LabelSpaceError: On an unknown name, or a free class list where the model reads no text.
+            LabelSpaceError: On an unknown name, a free class list where the model reads no text, or a space without
+                things where the model finds things only.
         """
+        categories = self._all_categories(spaces, width)
+        if not self.things_only:
+            return categories
+        things = thing_columns([self.space_of(asked) for asked in spaces], categories.valid.shape[1] - 1)
+        return categories.restricted(things.to(categories.valid.device))
+
+    def _all_categories(self, spaces: Sequence[AskedSpace], width: int | None) -> Categories:
         if self.text is not None:
             return self.text.categories(spaces, width)
         names = tuple(s for s in spaces if isinstance(s, str))
@@ -106,62 +141,24 @@ class QueryHead(BaseModule):
 
     def categories_to_learn(self, metas: Sequence[dict[str, Any]], targets: Sequence[Targets]) -> Categories:
         """What samples are classified as in training: their spaces, less what ``drop_absent`` takes off their lists."""
-        categories = self.categories([self.asked_space(meta) for meta in metas])
+        asked = [self.asked_space(meta) for meta in metas]
+        check_learned(self, asked, metas)
+        categories = self.categories(asked)
         if not self.drop_absent:
             return categories
         return drop_absent(categories, present_classes(targets, categories.valid.shape[1] - 1), self.drop_absent)
 
-    def space_of(self, asked: AskedSpace) -> LabelSpace:
-        """The label space of a name; a space of the user's own is itself.
+    def check_tasks(self, tasks: Sequence[str]) -> None:
+        """Makes sure that this model can do some tasks of ``test_cfg``.
 
         Raises:
-            LabelSpaceError: On an unknown name.
+            OptionError: Where semantic results are asked of a model that finds things only.
         """
-        return self.label_spaces.get(asked) if isinstance(asked, str) else asked
-
-    def check_things(self, meta: dict[str, Any]) -> None:
-        """Makes sure that the dataset of a sample has the things of this model.
-
-        Raises:
-            LabelSpaceError: Where it has others.
-        """
-        space = self.space_of(self.asked_space(meta))
-        theirs = tuple(meta.get('is_thing', space.is_thing))
-        if theirs != space.is_thing:
-            named = ', '.join(name for name, thing in zip(space.classes, theirs, strict=True) if thing) or 'none'
-            raise LabelSpaceError(
-                f'label space {space.name!r}: the things of its dataset are {named}; those of the model '
-                f'{", ".join(space.things) or "none"}; name the same in both, as in dict(path=..., things=[...]) of '
-                'label_spaces'
+        if self.things_only and 'semantic' in tasks:
+            raise OptionError(
+                'a model with things_only=True has no class for the pixels of stuff, so it makes no semantic results; '
+                "set test_cfg.tasks to ['instance'], or ['panoptic'] for things that do not overlap"
             )
-
-    def asked_spaces(self, meta: dict[str, Any]) -> list[AskedSpace]:
-        """All label spaces that a sample asks for: the list ``label_spaces`` of its metainfo, else one."""
-        return list(meta['label_spaces']) if 'label_spaces' in meta else [self.asked_space(meta)]
-
-    def asked_space(self, meta: dict[str, Any]) -> AskedSpace:
-        """The label space that a sample's metainfo names; a model of one space needs no name.
-
-        Raises:
-            LabelSpaceError: Where there are several spaces and the sample names none, or where its dataset means other
-                classes by the name than this model.
-        """
-        if 'label_space' in meta:
-            asked = meta['label_space']
-            if isinstance(asked, str) and 'classes' in meta:
-                what = difference(meta['classes'], self.label_spaces.get(asked).classes)
-                if what:
-                    raise LabelSpaceError(
-                        f'{meta.get("img_path", "a sample")}: by label space {asked!r} its dataset means other classes '
-                        f'than the model ({what}); build both from the same classes.json or dataset type'
-                    )
-            return asked
-        if len(self.label_spaces) == 1:
-            return self.label_spaces.names[0]
-        raise LabelSpaceError(
-            f'{meta.get("img_path", "a sample")} does not say its label space; set metainfo["label_space"] to one of '
-            f'{", ".join(self.label_spaces.names)} (mmlmseg.MultiDataset does)'
-        )
 
     def forward(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], categories: Categories) -> HeadOutputs:
         """Predicts masks and classes.
@@ -176,13 +173,16 @@ class QueryHead(BaseModule):
         """
         pixels = self.pixel_features(feats, metas)
         memory = [self._level(*level) for level in zip(pixels.memory, pixels.padding, strict=True)]
-        hidden, mask_logits = self.decoder(
-            *self.queries(categories.spaces), memory, categories, lambda h: self.mask_embedding(h, pixels.mask)
-        )
+
+        def masks_of(hidden: Tensor) -> Tensor:
+            return self.mask_embedding(self.adapters(hidden, categories.spaces), pixels.mask)
+
+        hidden, mask_logits = self.decoder(*self.queries(categories.spaces), memory, categories, masks_of)
         return HeadOutputs(
-            class_logits=self.classifier(hidden, categories),
+            class_logits=self.classifier(self.adapters(hidden, categories.spaces), categories),
             mask_logits=mask_logits,
             valid=self.classifier.valid(categories),
+            activation=self.class_activation,
         )
 
     def _level(self, features: Tensor, padding: Tensor) -> MemoryLevel:
@@ -196,50 +196,31 @@ class QueryHead(BaseModule):
         )
 
     def targets(self, samples: Sequence[SegDataSample]) -> Targets:
-        """The truth of equally padded samples: the segments of ``gt_panoptic_seg`` where a sample has it, else every
-        class of ``gt_sem_seg`` as one segment.
+        """The truth of equally padded samples, see :func:`read_targets`.
 
         Raises:
-            LabelSpaceError: Where a label is outside its sample's label space.
+            DataError: Where things are to be found but a sample has no ``gt_panoptic_seg``.
+            LabelSpaceError: Where a label is outside its sample's label space, or its dataset has other things.
         """
-        maps, united, columns = zip(*(self._segments(sample) for sample in samples), strict=True)
-        segments = torch.stack(maps)  # [B, H, W]
-        for sample, largest, ids in zip(samples, segments.amax((1, 2)).tolist(), united, strict=True):
-            if largest >= len(ids):
-                space = self.space_of(self.asked_space(sample.metainfo))
-                raise LabelSpaceError(
-                    f'{sample.metainfo.get("img_path", "a sample")}: label {largest - 1} is outside label space '
-                    f'{space.name!r} of {space.num_classes} classes; check the labels of the dataset against its class '
-                    'list, and reduce_zero_label'
-                )
-        if any(ids != list(range(len(ids))) for ids in united):
-            segments = torch.stack([segments.new_tensor(ids)[own] for ids, own in zip(united, maps, strict=True)])
-        width = max(map(len, columns))
-        labels = segments.new_tensor([[0, *own, *[0] * (width - len(own))] for own in columns])
-        return segment_targets(segments, labels)
-
-    def _segments(self, sample: SegDataSample) -> tuple[Tensor, list[int], list[int]]:
-        """Segment ids of a sample (long [H, W], 0 is void), what each id, with 0, becomes once segments of one class
-        are united, and the column that each united segment is trained to."""
-        space = self.space_of(self.asked_space(sample.metainfo))
-        columns = self.classifier.trained_columns(space)
-        if 'gt_panoptic_seg' in sample:
-            truth = sample.gt_panoptic_seg
-            segments = truth.data[0].long()
-            trained = [None if crowd else columns[c] for c, crowd in zip(truth.labels, truth.crowd, strict=True)]
-            self.check_things(sample.metainfo)
-            separate = [space.is_thing[c] for c in truth.labels]
-        else:
-            seg = sample.gt_sem_seg.data[0].long()
-            segments = torch.where(seg != self.ignore_index, seg + 1, 0)
-            trained, separate = list(columns), [False] * len(columns)
-        ids, classes = unite_segments(trained, separate)
-        return segments, [0, *ids], classes
+        spaces = [self.space_of(self.asked_space(sample.metainfo)) for sample in samples]
+        for sample in samples:
+            if 'gt_panoptic_seg' in sample:
+                self.check_things(sample.metainfo)
+        columns = [self.classifier.trained_columns(space) for space in spaces]
+        return read_targets(samples, spaces, columns, self.ignore_index, self.things_only)
 
     def loss(
         self, feats: Sequence[Tensor], samples: Sequence[SegDataSample], train_cfg: Any = None
     ) -> dict[str, Tensor]:
-        """mmseg's head interface: the losses of one batch of equally padded images."""
+        """mmseg's head interface: the losses of one batch of equally padded images.
+
+        Raises:
+            LabelSpaceError: Where spaces are added: mmseg's segmentor would train the whole model.
+        """
+        if self.added_spaces:
+            raise LabelSpaceError(
+                'added_spaces needs type="mmlmseg.MultiSpaceSegmentor", which freezes what the trained spaces depend on'
+            )
         metas = [sample.metainfo for sample in samples]
         targets = [self.targets(samples)]
         outputs = self(feats, self._padded(metas, samples), self.categories_to_learn(metas, targets))
@@ -249,11 +230,16 @@ class QueryHead(BaseModule):
         """mmseg's head interface: class probabilities ``[B, K_max, H, W]`` at the padded size.
 
         Here ``img_shape`` is taken for the padded size where nothing else is given, as mmseg's test pipelines mean it.
+
+        Raises:
+            OptionError: See :meth:`check_tasks`.
         """
+        self.check_tasks(['semantic'])
         metas = [{'batch_input_shape': m.get('pad_shape', m['img_shape'])[:2], **m} for m in metas]
         outputs = self(feats, metas, self.categories([self.asked_space(m) for m in metas], self.num_classes))
         size = metas[0]['batch_input_shape']
-        return semantic_probabilities(outputs.class_logits[-1], outputs.valid, outputs.mask_logits[-1], size)
+        classes = class_probabilities(outputs.class_logits[-1], outputs.valid, outputs.activation)
+        return semantic_probabilities(classes, outputs.mask_logits[-1], size)
 
     @staticmethod
     def _padded(metas: Sequence[dict[str, Any]], samples: Sequence[SegDataSample]) -> list[dict[str, Any]]:

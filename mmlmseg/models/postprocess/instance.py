@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..classifiers import mask_classes
 from ..precision import at_least_float32, no_autocast
 from .geometry import resize, restore
 
@@ -29,8 +28,7 @@ class Instances(NamedTuple):
 
 @torch.no_grad()
 def instances(
-    class_logits: Tensor,
-    valid: Tensor,
+    classes: Tensor,
     mask_logits: Tensor,
     is_thing: Tensor,
     size: tuple[int, int],
@@ -40,8 +38,7 @@ def instances(
     """Takes the most probable pairs of a query and a thing class; a query may stand for several classes.
 
     Args:
-        class_logits: Class logits of the final layer [N, K + 1], no-object last.
-        valid: Columns of the sample's label space, bool [K + 1].
+        classes: Class probabilities of the final layer [N, K + 1], no-object last, not below float32.
         mask_logits: Mask logits of the final layer [N, h, w].
         is_thing: Whether a class is countable, bool [K].
         size: Height and width of the padded input.
@@ -51,9 +48,8 @@ def instances(
     Returns:
         Instances at the original size; those without a pixel are left out.
     """
-    with no_autocast(class_logits):
-        logits = mask_classes(at_least_float32(class_logits)[None], valid[None])[0]
-        scores = logits.softmax(-1)[:, :-1] * (is_thing & valid[:-1])  # [N, K]
+    with no_autocast(classes):
+        scores = classes[:, :-1] * is_thing  # [N, K]
         best, pairs = scores.flatten().topk(min(most, scores.numel()))
         best, pairs = best[best > 0], pairs[best > 0]  # [n]
         labels = pairs % scores.shape[1]

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..classifiers import mask_classes
 from ..precision import at_least_float32, no_autocast
 from .geometry import resize, restore
 
@@ -65,8 +64,7 @@ class Candidates(NamedTuple):
 
 @torch.no_grad()
 def panoptic_segments(
-    class_logits: Tensor,
-    valid: Tensor,
+    classes: Tensor,
     mask_logits: Tensor,
     is_thing: Tensor,
     size: tuple[int, int],
@@ -76,8 +74,7 @@ def panoptic_segments(
     """Lets the queries of one sample compete for the pixels of its original image, see :func:`compete`.
 
     Args:
-        class_logits: Class logits of the final layer [N, K + 1], no-object last.
-        valid: Columns of the sample's label space, bool [K + 1].
+        classes: Class probabilities of the final layer [N, K + 1], no-object last, not below float32.
         mask_logits: Mask logits of the final layer [N, h, w].
         is_thing: Whether a class is countable, bool [K].
         size: Height and width of the padded input.
@@ -88,27 +85,21 @@ def panoptic_segments(
         Segments at the original size: stuff in the order of the classes, then things in the order of the queries. The
         score of a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they won.
     """
-    found = candidates(class_logits, valid, mask_logits, size, meta, thresholds.object)
+    found = candidates(classes, mask_logits, size, meta, thresholds.object)
     return compete(found, is_thing, found.scores.new_full(found.scores.shape, thresholds.overlap))
 
 
 @torch.no_grad()
 def candidates(
-    class_logits: Tensor,
-    valid: Tensor,
-    mask_logits: Tensor,
-    size: tuple[int, int],
-    meta: Mapping[str, Any],
-    object_threshold: float,
+    classes: Tensor, mask_logits: Tensor, size: tuple[int, int], meta: Mapping[str, Any], object_threshold: float
 ) -> Candidates:
     """Finds the queries whose best class is not no-object and more probable than a threshold.
 
     Only their masks are resized, so that [n, H0, W0] is the largest tensor. Arguments as of :func:`panoptic_segments`.
     """
-    with no_autocast(class_logits):
-        logits = mask_classes(at_least_float32(class_logits)[None], valid[None])[0]  # [N, K + 1]
-        scores, labels = logits.softmax(-1).max(-1)  # [N]
-        found = ((labels < logits.shape[-1] - 1) & (scores > object_threshold)).nonzero()[:, 0]  # [n]
+    with no_autocast(classes):
+        scores, labels = classes.max(-1)  # [N]
+        found = ((labels < classes.shape[-1] - 1) & (scores > object_threshold)).nonzero()[:, 0]  # [n]
         scores, labels = scores[found], labels[found]
         if not len(found):
             return Candidates(scores.new_zeros(0, *meta['ori_shape'][:2]), labels, scores)

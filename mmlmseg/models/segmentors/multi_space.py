@@ -10,10 +10,14 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...errors import CheckpointError
 from ...registry import MODELS
+from ..added_spaces import add_to_checkpoint, kept_parameters
+from ..class_activation import class_probabilities
 from ..loading import check_complete, check_label_spaces
 from ..structures import Categories, HeadOutputs
-from .results import Prediction, ResultOptions, add_mixed, add_results
+from .predicting import grouped, predict_groups
+from .results import Prediction, ResultOptions
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
@@ -39,6 +43,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
 
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
+        OptionError: On semantic results of a model that finds things only.
         ValueError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different
             numbers of groups would wait for each other for ever.
     """
@@ -60,6 +65,8 @@ class MultiSpaceSegmentor(BaseSegmentor):
         self.num_classes = self.out_channels = self.decode_head.out_channels
         self.align_corners = self.decode_head.align_corners
         _ = self.options  # says at once what is wrong with test_cfg
+        self._has_weights = False
+        self._kept = kept_parameters(self, self.decode_head)
         self._register_load_state_dict_pre_hook(self._check_checkpoint)
         self.train()
         for name, module in self.named_modules():
@@ -69,16 +76,34 @@ class MultiSpaceSegmentor(BaseSegmentor):
                     "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
                 )
 
+    def train(self, mode: bool = True) -> MultiSpaceSegmentor:
+        """Switches the mode; where label spaces are added, all parts stay in evaluation and only what is new learns."""
+        super().train(mode)
+        if self.decode_head.added_spaces:
+            self.backbone.eval()
+            self.decode_head.eval()
+        # Not frozen in evaluation: torch's matmul rounds otherwise where a weight wants no gradient, and results shall
+        # be those of the trained model to the bit.
+        for name in self._kept:
+            self.get_parameter(name).requires_grad_(not mode)
+        return self
+
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-        check_label_spaces(self.decode_head.label_spaces, state_dict, f'{prefix}decode_head.')
-        if self.decode_head.text is not None:  # without its bank, the table only learns its width here
-            self.decode_head.text.prepare_for(state_dict, f'{prefix}decode_head.text.')
+        head, place = self.decode_head, f'{prefix}decode_head.'
+        saved = check_label_spaces(head.label_spaces, state_dict, place, head.added_spaces)
+        if saved.names != head.label_spaces.names:
+            add_to_checkpoint(head, state_dict, place)
+        if head.text is not None:  # without its bank, the table only learns its width here
+            head.text.prepare_for(state_dict, f'{place}text.')
         check_complete(self, state_dict, prefix)
+        self._has_weights = True
 
     @property
     def options(self) -> ResultOptions:
         """What ``test_cfg`` says; read anew for each batch, as test-time augmentation changes it."""
-        return ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
+        options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
+        self.decode_head.check_tasks(options.tasks)
+        return options
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
         """``[B, 3, H, W]`` to the backbone's maps, fine first."""
@@ -86,10 +111,9 @@ class MultiSpaceSegmentor(BaseSegmentor):
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> HeadOutputs:
         """Predicts one group, in every label space that its samples ask for; mmseg's name for it."""
-        return self._encode_decode(inputs, batch_data_samples)[0]
+        return self._encode_decode(inputs, [sample.metainfo for sample in batch_data_samples])[0]
 
-    def _encode_decode(self, inputs: Tensor, samples: Sequence[SegDataSample]) -> tuple[HeadOutputs, Categories]:
-        metas = [sample.metainfo for sample in samples]
+    def _encode_decode(self, inputs: Tensor, metas: Sequence[dict[str, Any]]) -> tuple[HeadOutputs, Categories]:
         categories = self.decode_head.categories([asked for m in metas for asked in self.decode_head.asked_spaces(m)])
         return self.decode_head(self.extract_feat(inputs), metas, categories), categories
 
@@ -104,10 +128,16 @@ class MultiSpaceSegmentor(BaseSegmentor):
             data_samples: With ``gt_sem_seg``, in the order of the groups.
 
         Raises:
+            CheckpointError: Where label spaces are added, but no trained model was loaded.
             ValueError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
         """
         head = self.decode_head
-        groups = _groups(inputs, data_samples)
+        if head.added_spaces and not self._has_weights:
+            raise CheckpointError(
+                f'{", ".join(head.added_spaces)} are added to a model that holds no trained weights, and nothing else '
+                'is trained: set load_from to the checkpoint of a model that was trained on the other label spaces'
+            )
+        groups = grouped(inputs, data_samples)
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
         targets = [head.targets(samples) for _, samples in groups]
@@ -136,31 +166,40 @@ class MultiSpaceSegmentor(BaseSegmentor):
             ``scores``. A sample whose metainfo asks for several ``label_spaces`` gets ``pred_masks`` instead: see
             :class:`MixedSegments`; its metainfo ``classes`` are written ``SPACE:CLASS``.
         """
-        options = self.options
-        done = []
-        for images, samples in _groups(inputs, data_samples):
-            size = (images.shape[-2], images.shape[-1])
-            numbers = [len(self.decode_head.asked_spaces(sample.metainfo)) for sample in samples]
-            for number in sorted(set(numbers)):
-                members = [i for i, own in enumerate(numbers) if own == number]
-                found = self._encode_decode(images[members], [samples[i] for i in members])
-                for place, i in enumerate(members):
-                    self._add_results(samples[i], self._predictions(*found, place, samples[i]), size, options)
-            done += samples
-        return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
+        return predict_groups(self, inputs, data_samples)
+
+    def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
+        """What the model says of each image of a group, in each label space that is asked for.
+
+        Args:
+            images: ``[B, 3, H, W]``.
+            metas: Their metainfo.
+
+        Raises:
+            LabelSpaceError: On a space that the model does not know, or whose dataset means something else by it.
+        """
+        found: list[list[Prediction]] = [[] for _ in metas]
+        numbers = [len(self.decode_head.asked_spaces(meta)) for meta in metas]
+        for number in sorted(set(numbers)):
+            members = [i for i, own in enumerate(numbers) if own == number]
+            outputs, categories = self._encode_decode(images[members], [metas[i] for i in members])
+            for place, i in enumerate(members):
+                found[i] = self._predictions(outputs, categories, place, metas[i])
+        return found
 
     def _predictions(
-        self, outputs: HeadOutputs, categories: Categories, image: int, sample: SegDataSample
+        self, outputs: HeadOutputs, categories: Categories, image: int, meta: dict[str, Any]
     ) -> list[Prediction]:
         """What is said of an image in each space that its sample asks for, without the columns of larger spaces."""
-        spaces = [self.decode_head.space_of(asked) for asked in self.decode_head.asked_spaces(sample.metainfo)]
+        spaces = [self.decode_head.space_of(asked) for asked in self.decode_head.asked_spaces(meta)]
         found = []
         for b, space in enumerate(spaces, image * len(spaces)):
             columns = [*range(space.num_classes), -1]
             found.append(
                 Prediction(
-                    outputs.class_logits[-1, b][:, columns],
-                    outputs.valid[b, columns],
+                    class_probabilities(
+                        outputs.class_logits[-1, b][:, columns], outputs.valid[b, columns], outputs.activation
+                    ),
                     outputs.mask_logits[-1, b],
                     space,
                     None if categories.rows is None else categories.rows[b, : space.num_classes],
@@ -168,19 +207,13 @@ class MultiSpaceSegmentor(BaseSegmentor):
             )
         return found
 
-    def _add_results(
-        self, sample: SegDataSample, found: list[Prediction], size: tuple[int, int], options: ResultOptions
-    ) -> None:
-        if 'label_spaces' in sample.metainfo:
-            add_mixed(sample, found, size, options)
-            return
-        if options.tasks != ('semantic',):
-            self.decode_head.check_things(sample.metainfo)
-        add_results(sample, found[0], size, options)
+    def check_things(self, meta: dict[str, Any]) -> None:
+        """Makes sure that the dataset of a sample has the things of this model, see :meth:`QueryHead.check_things`."""
+        self.decode_head.check_things(meta)
 
     def _forward(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[HeadOutputs]:
         """The raw predictions, one entry a group."""
-        return [self.encode_decode(images, samples) for images, samples in _groups(inputs, data_samples)]
+        return [self.encode_decode(images, samples) for images, samples in grouped(inputs, data_samples)]
 
     def _refuse_batch_norm(self, groups: list[tuple[Tensor, list[SegDataSample]]]) -> None:
         for name, module in self.named_modules():
@@ -191,13 +224,6 @@ class MultiSpaceSegmentor(BaseSegmentor):
                     'its statistics would depend on the grouping. Pad every dataset to one crop size, or use '
                     'norm_eval=True, FrozenBN or GroupNorm'
                 )
-
-
-def _groups(inputs: list[Tensor] | Tensor, samples: list[SegDataSample]) -> list[tuple[Tensor, list[SegDataSample]]]:
-    """Pairs each tensor of equally padded images with its samples."""
-    rest = iter(samples)
-    images = [inputs] if isinstance(inputs, Tensor) else inputs
-    return [(group, [next(rest) for _ in range(len(group))]) for group in images]
 
 
 def _of_samples(categories: Categories, which: slice) -> Categories:

@@ -32,15 +32,13 @@ class Prediction(NamedTuple):
     """What the final layer says of one sample, in the columns of its own label space.
 
     Attributes:
-        class_logits: ``[N, K + 1]``.
-        valid: ``[K + 1]`` bool.
+        classes: ``[N, K + 1]`` probabilities, see :func:`class_probabilities`.
         mask_logits: ``[N, h, w]``.
         space: The label space.
         rows: ``[K, C]`` text rows of its classes; None for a model without text.
     """
 
-    class_logits: Tensor
-    valid: Tensor
+    classes: Tensor
     mask_logits: Tensor
     space: LabelSpace
     rows: Tensor | None
@@ -48,7 +46,7 @@ class Prediction(NamedTuple):
     @property
     def is_thing(self) -> Tensor:
         """``[K]`` bool."""
-        return torch.tensor(self.space.is_thing, device=self.valid.device)
+        return torch.tensor(self.space.is_thing, device=self.classes.device)
 
 
 @dataclass(frozen=True)
@@ -110,17 +108,17 @@ def add_results(sample: SegDataSample, own: Prediction, size: tuple[int, int], o
     """
     meta = sample.metainfo
     if 'semantic' in options.tasks:
-        scores = semantic_probabilities(own.class_logits[None], own.valid[None], own.mask_logits[None], size)[0]
+        scores = semantic_probabilities(own.classes[None], own.mask_logits[None], size)[0]
         scores = restore(scores, meta)  # [K, H, W]
         sample.pred_sem_seg = PixelData(data=scores.argmax(dim=0, keepdim=True))
         if options.keep_probabilities:
             sample.seg_logits = PixelData(data=scores)
     if 'panoptic' in options.tasks:
-        segments = panoptic_segments(*own[:3], own.is_thing, size, meta, options.thresholds_of(own.space))
+        segments = panoptic_segments(*own[:2], own.is_thing, size, meta, options.thresholds_of(own.space))
         described = dict(labels=segments.labels.tolist(), scores=segments.scores.tolist())
         sample.pred_panoptic_seg = PixelData(data=segments.map[None], metainfo=described)
     if 'instance' in options.tasks:
-        sample.pred_instances = InstanceData(**instances(*own[:3], own.is_thing, size, meta)._asdict())
+        sample.pred_instances = InstanceData(**instances(*own[:2], own.is_thing, size, meta)._asdict())
 
 
 def add_mixed(sample: SegDataSample, own: Sequence[Prediction], size: tuple[int, int], options: ResultOptions) -> None:
@@ -134,7 +132,7 @@ def add_mixed(sample: SegDataSample, own: Sequence[Prediction], size: tuple[int,
     """
     spaces = [one.space for one in own]
     thresholds = [options.thresholds_of(space) for space in spaces]
-    group = exclusive_groups(spaces, sample.metainfo.get('exclusive', ())).to(own[0].valid.device)
+    group = exclusive_groups(spaces, sample.metainfo.get('exclusive', ())).to(own[0].classes.device)
     duplicates = None
     if options.duplicate_iou is not None:
         rows = None
@@ -144,7 +142,7 @@ def add_mixed(sample: SegDataSample, own: Sequence[Prediction], size: tuple[int,
         duplicates = Duplicates(same.to(group.device), options.duplicate_iou)
     segments = mixed_segments(
         [
-            candidates(*one[:3], size, sample.metainfo, threshold.object)
+            candidates(*one[:2], size, sample.metainfo, threshold.object)
             for one, threshold in zip(own, thresholds, strict=True)
         ],
         [space.num_classes for space in spaces],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -160,6 +160,36 @@ class TextTable(BaseModule):
         self.encoder.expect(provenance.source)
         if self.adapter is None:
             self.adapter = TextAdapter(provenance.source.width, self.channels).to(self.no_object)
+
+    @torch.no_grad()
+    def extend(self, state_dict: dict[str, Any], prefix: str) -> None:
+        """Gives a checkpoint's table rows for the names that this model has beside; those it holds stay as they are.
+
+        Args:
+            state_dict: The checkpoint's, whose vocabulary this model's begins with; changed in place.
+            prefix: Where the table stands in it, with the final dot.
+
+        Raises:
+            TextBankError: Where a new name cannot be embedded as the others were.
+        """
+        packed = state_dict.get(f'{prefix}_extra_state')
+        if packed is None:
+            return
+        provenance = TableProvenance.unpack(packed)
+        vocabulary = self.label_spaces.vocabulary
+        new = vocabulary[len(provenance.names) :]
+        if not new or provenance.names + new != vocabulary:  # nothing to do, or what `prepare_for` refuses
+            return
+        self.encoder.expect(provenance.source)
+        state_dict[f'{prefix}_extra_state'] = replace(provenance, names=vocabulary).pack()
+        rows = state_dict.get(f'{prefix}table')
+        parameters = {name: (p, state_dict.get(prefix + name)) for name, p in self.named_parameters()}
+        if rows is None or any(theirs is None or theirs.shape != p.shape for p, theirs in parameters.values()):
+            return  # `check_complete` says what does not fit
+        for parameter, theirs in parameters.values():
+            parameter.copy_(theirs)  # the rows are made by what will be loaded
+        more = self._fresh(new).values[:-1].to(rows)
+        state_dict[f'{prefix}table'] = torch.cat([rows[:-1], more, rows[-1:]])
 
     def get_extra_state(self) -> Tensor:
         """Where the table comes from, as bytes; part of the state dict."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -76,8 +75,7 @@ def present_classes(targets: Sequence[Targets], num_classes: int) -> Tensor:
 def drop_absent(categories: Categories, present: Tensor, probability: float) -> Categories:
     """Takes classes that a sample does not show off its list, each with the same probability.
 
-    Columns keep their places, so labels stay what they are; a dropped one is as one that the space never had. Drawn
-    anew for each sample, by PyTorch's global generator of the device.
+    Drawn anew for each sample, by PyTorch's global generator of the device; see :meth:`Categories.restricted`.
 
     Args:
         categories: Of the batch.
@@ -90,7 +88,4 @@ def drop_absent(categories: Categories, present: Tensor, probability: float) -> 
     if not 0 <= probability < 1:
         raise ValueError(f'drop_absent is a probability in [0, 1), got {probability}')
     dropped = (torch.rand(present.shape, device=present.device) < probability) & ~present  # [B, K]
-    valid = categories.valid.clone()
-    valid[:, :-1] &= ~dropped
-    rows = None if categories.rows is None else categories.rows * valid[..., None]
-    return replace(categories, valid=valid, rows=rows)
+    return categories.restricted(~dropped)

@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from mmlmseg.models.criterion import SetCriterion, criterion, semantic_targets
+from mmlmseg.models.criterion import SetCriterion, criterion, match, semantic_targets
 from mmlmseg.models.structures import HeadOutputs, Targets
 from mmlmseg.registry import MODELS
 
@@ -76,6 +77,24 @@ def test_columns_of_other_spaces_get_no_gradient(make_group) -> None:
     assert not outputs.class_logits.grad[:, 1, :, 2:4].any()
     assert outputs.class_logits.grad[:, 0].all()
     assert outputs.mask_logits.grad.isfinite().all()
+
+
+def test_classes_on_their_own_have_a_loss_of_their_own(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2))
+    sigmoid = dataclasses.replace(outputs, activation='sigmoid')
+    losses = SetCriterion()([sigmoid], [targets])
+    (matched,) = match([sigmoid], [targets])
+    wanted = torch.zeros(2, 4, 4, dtype=torch.float64)  # of the final layer, without no-object
+    for b, t in (matched[-1] >= 0).nonzero().tolist():
+        wanted[b, matched[-1, b, t], targets.labels[b, t]] = 1.0
+    weight = torch.where(wanted.any(-1), 1.0, 0.1)[..., None] * outputs.valid[:, None, :-1]
+    logits = outputs.class_logits[-1, ..., :-1].detach()
+    entropy = F.binary_cross_entropy_with_logits(logits, wanted, weight, reduction='sum')
+    assert losses['loss_cls'].item() == pytest.approx(entropy.item() / weight[..., 0].sum().item())
+    total(losses).backward()
+    assert not outputs.class_logits.grad[..., -1].any()
+    assert not outputs.class_logits.grad[:, 1, :, 2:].any()
+    assert outputs.class_logits.grad[:, 0, :, :-1].all()
 
 
 def test_wider_padding_of_classes_changes_nothing(make_group) -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmlmseg.models.class_activation import ClassActivation
 from mmlmseg.models.criterion import losses as module
 from mmlmseg.models.criterion.losses import (
     class_losses,
@@ -163,15 +167,34 @@ def test_class_losses_are_the_weighted_cross_entropy() -> None:
         assert got[layer].item() == pytest.approx(expected.item())
 
 
-def test_class_losses_pass_gradcheck_beside_masked_columns() -> None:
+def test_class_losses_of_classes_on_their_own() -> None:
+    """A binary cross entropy for each valid class of each query; what stands for no-object is not read."""
+    logits = 3 * torch.randn(3, 2, 5, 7, dtype=torch.float64)
+    logits[:, 1, :, 3:6] = -torch.inf
+    classes = torch.randint(0, 3, (3, 2, 5))
+    classes[torch.rand(classes.shape) < 0.5] = 6
+    got = class_losses(logits, classes, 0.1, 'sigmoid')
+    for layer, own in enumerate(logits.tolist()):
+        expected = 0.0
+        for b, n in itertools.product(range(2), range(5)):
+            wanted = int(classes[layer, b, n])
+            for k in range(6 if b == 0 else 3):
+                p = 1 / (1 + math.exp(-own[b][n][k]))
+                expected -= (0.1 if wanted == 6 else 1.0) * math.log(p if k == wanted else 1 - p)
+        assert got[layer].item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize('activation', ['softmax', 'sigmoid'])
+def test_class_losses_pass_gradcheck_beside_masked_columns(activation: ClassActivation) -> None:
     valid = torch.tensor([True, True, False, True])
     classes = torch.tensor([[[0, 3, 1]]])
     logits = torch.randn(1, 1, 3, 4, dtype=torch.float64).requires_grad_()
 
     def loss(x: Tensor) -> Tensor:
-        return class_losses(x.masked_fill(~valid, -torch.inf), classes, 0.1)
+        return class_losses(x.masked_fill(~valid, -torch.inf), classes, 0.1, activation)
 
     assert torch.autograd.gradcheck(loss, logits)
     (grad,) = torch.autograd.grad(loss(logits).sum(), logits)
     assert grad.isfinite().all()
     assert not grad[..., 2].any()
+    assert bool(grad[..., 3].any()) == (activation == 'softmax')

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.models.criterion import losses, match
 from mmlmseg.models.criterion.matching import class_cost, mask_cost, matching_cost, nearest
+from mmlmseg.models.structures import HeadOutputs
 
 WEIGHTS = (1.0, 20.0, 1.0)
 
@@ -39,8 +40,17 @@ def test_class_cost_is_minus_the_probability_among_the_valid_columns() -> None:
     logits = torch.zeros(1, 1, 1, 5, dtype=torch.float64)
     logits[..., 2:4] = 50  # not in this sample's space
     valid = torch.tensor([[True, True, False, False, True]])
-    cost = class_cost(logits, valid, torch.tensor([[1, 0]]))
+    outputs = HeadOutputs(logits, torch.zeros(1, 1, 1, 2, 2), valid)
+    cost = class_cost(outputs, torch.tensor([[1, 0]]))
     assert cost.flatten().tolist() == pytest.approx([-1 / 3, -1 / 3])
+
+
+def test_class_cost_of_a_class_on_its_own(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2))
+    cost = class_cost(dataclasses.replace(outputs, activation='sigmoid'), targets.labels)
+    for b, t in targets.valid.nonzero().tolist():
+        own = outputs.class_logits[:, b, :, targets.labels[b, t]]
+        torch.testing.assert_close(cost[:, b, :, t], -1 / (1 + torch.exp(-own)))
 
 
 def test_mask_cost_stays_finite_and_exact_at_extreme_logits() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmlmseg.models.criterion import segment_targets, semantic_targets, unite_segments
+from mmlmseg.models.criterion import BACKGROUND, segment_targets, semantic_targets, unite_segments
 
 
 @pytest.mark.parametrize('ignore_index', [255, 3, -1])
@@ -73,3 +73,16 @@ def test_segments_of_a_class_unite_unless_told_apart() -> None:
     assert ids == [1, 2, 3, 0, 3, 4]
     assert classes == [3, 3, 1, 0]
     assert unite_segments([], []) == ([], [])
+
+
+def test_background_counts_and_is_no_target() -> None:
+    ids, classes = unite_segments([3, BACKGROUND, None, 1, BACKGROUND], [True, False, False, False, False])
+    assert ids == [1, BACKGROUND, 0, 2, BACKGROUND]
+    assert classes == [3, 1]
+    segments = torch.tensor([[[1, BACKGROUND, 0, 2]], [[BACKGROUND, BACKGROUND, BACKGROUND, 0]]])
+    targets = segment_targets(segments, torch.tensor([[0, *classes], [0, 0, 0]]))
+    assert targets.labels.tolist() == [[3, 1], [0, 0]]
+    assert targets.valid.tolist() == [[True, True], [False, False]]
+    assert targets.masks[0, :, 0].tolist() == [[True, False, False, False], [False, False, False, True]]
+    assert not targets.masks[1].any()
+    assert targets.pixels[:, 0].tolist() == [[True, True, False, True], [True, True, True, False]]

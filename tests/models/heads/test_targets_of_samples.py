@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from mmlmseg.errors import LabelSpaceError
+from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
 
 STREET = ['sky', 'building', 'tree', 'road', 'car']
@@ -63,6 +63,22 @@ def test_a_taxonomy_renames_merges_and_leaves_out(model_config, tmp_path) -> Non
         assert sorted(described(targets, 0)) == [(0, [[0, 3]]), (2, [[0, 0], [0, 1]])]
         assert described(targets, 1) == [(1, [[0, 0], [0, 1], [0, 2]])]
         assert targets.pixels.tolist() == [[[True, True, False, True]], [[True, True, True, False]]]
+
+
+def test_of_instances_only_things_are_targets(model_config) -> None:
+    """Stuff counts as background; void and crowds count nowhere."""
+    space = LabelSpace.create('street', STREET, things=['tree', 'car'])
+    head = MODELS.build(model_config(label_spaces=[space], things_only=True)['decode_head'])
+    seg = torch.tensor([[0, 4, 4, 255], [0, 4, 2, 4]])
+    ids = torch.tensor([[3, 1, 2, 0], [3, 1, 4, 5]])  # car, car, sky, tree, a crowd of cars
+    truth = dict(labels=[4, 4, 0, 2, 4], crowd=[False, False, False, False, True])
+    sky = sample('street', torch.zeros(2, 4), torch.ones(2, 4), labels=[0], crowd=[False])
+    targets = head.targets([sample('street', seg, ids, **truth), sky])
+    assert described(targets, 0) == [(4, [[0, 1], [1, 1]]), (4, [[0, 2]]), (2, [[1, 2]])]
+    assert described(targets, 1) == []
+    assert targets.pixels.tolist() == [[[True, True, True, False], [True, True, True, False]], [[True] * 4] * 2]
+    with pytest.raises(DataError, match=r'a\.jpg: has no gt_panoptic_seg, which tells its things apart'):
+        head.targets([sample('street', seg)])
 
 
 def test_labels_outside_the_space_are_errors(model_config) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmlmseg.models.class_activation import class_probabilities
 from mmlmseg.models.postprocess.instance import instances
 
 META = dict(img_shape=(12, 16), ori_shape=(12, 16))
@@ -36,7 +37,7 @@ def test_equals_a_loop(most: int) -> None:
         masks[0] = -1.0  # nowhere
         valid = torch.tensor([True, True, False, True, True])
         things = torch.tensor([True, False, True, True])
-        found = instances(logits, valid, masks, things, (12, 16), META, most)
+        found = instances(class_probabilities(logits, valid, 'softmax'), masks, things, (12, 16), META, most)
         expected = by_loop(logits, valid, masks, things, most)
         assert found.labels.tolist() == [label for label, _, _ in expected]
         assert found.scores.tolist() == pytest.approx([score for _, score, _ in expected], abs=1e-12)
@@ -44,8 +45,6 @@ def test_equals_a_loop(most: int) -> None:
 
 
 def test_without_things_there_are_no_instances() -> None:
-    found = instances(
-        torch.randn(5, 4), torch.ones(4).bool(), torch.randn(5, 3, 4), torch.zeros(3).bool(), (12, 16), META
-    )
+    found = instances(torch.rand(5, 4), torch.randn(5, 3, 4), torch.zeros(3).bool(), (12, 16), META)
     assert found.masks.shape == (0, 12, 16)
     assert found.labels.shape == found.scores.shape == (0,)

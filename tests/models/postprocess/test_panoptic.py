@@ -7,11 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlmseg.models.postprocess import PanopticThresholds, Segments, panoptic, panoptic_segments, restore
+from mmlmseg.models.class_activation import class_probabilities
+from mmlmseg.models.postprocess import PanopticThresholds, Segments, panoptic, restore
 
 SKY, CAR, ROAD, BUS = range(4)
 IS_THING = torch.tensor([False, True, False, True])
 AS_IT_IS = dict(img_shape=(8, 8), ori_shape=(8, 8))
+
+
+def panoptic_segments(class_logits: Tensor, valid: Tensor, *rest: Any) -> Segments:
+    return panoptic.panoptic_segments(class_probabilities(class_logits, valid, 'softmax'), *rest)
 
 
 def reference(

@@ -4,7 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmlmseg.models.class_activation import class_probabilities
 from mmlmseg.models.postprocess import semantic_probabilities
+
+
+def probabilities(class_logits: torch.Tensor, valid: torch.Tensor, *rest) -> torch.Tensor:
+    return semantic_probabilities(class_probabilities(class_logits, valid, 'softmax'), *rest)
 
 
 def predictions(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -14,7 +19,7 @@ def predictions(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch
 
 def test_probabilities_are_a_sum_over_queries() -> None:
     class_logits, valid, mask_logits = predictions()
-    got = semantic_probabilities(class_logits, valid, mask_logits, (9, 12))
+    got = probabilities(class_logits, valid, mask_logits, (9, 12))
     assert got.shape == (2, 4, 9, 12)
     for b in range(2):
         classes = class_logits[b][:, valid[b]].softmax(-1)
@@ -31,21 +36,21 @@ def test_probabilities_are_a_sum_over_queries() -> None:
 def test_no_object_takes_its_share() -> None:
     class_logits, valid, mask_logits = predictions()
     class_logits[..., -1] = 100
-    assert semantic_probabilities(class_logits, valid, mask_logits, (4, 5)).max() < 1e-30
+    assert probabilities(class_logits, valid, mask_logits, (4, 5)).max() < 1e-30
 
 
 def test_columns_of_other_spaces_change_nothing() -> None:
     class_logits, valid, mask_logits = predictions()
     own = [0, 1, -1]
-    alone = semantic_probabilities(class_logits[1:, :, own], valid[1:, own], mask_logits[1:], (8, 10))
-    torch.testing.assert_close(semantic_probabilities(class_logits, valid, mask_logits, (8, 10))[1:, :2], alone)
+    alone = probabilities(class_logits[1:, :, own], valid[1:, own], mask_logits[1:], (8, 10))
+    torch.testing.assert_close(probabilities(class_logits, valid, mask_logits, (8, 10))[1:, :2], alone)
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
 def test_half_precision_is_lifted_to_float32(dtype: torch.dtype) -> None:
     class_logits, valid, mask_logits = predictions(dtype)
     with torch.autocast('cpu', torch.bfloat16):
-        got = semantic_probabilities(class_logits, valid, mask_logits, (8, 10))
+        got = probabilities(class_logits, valid, mask_logits, (8, 10))
     assert got.dtype == torch.float32
-    exact = semantic_probabilities(class_logits.double(), valid, mask_logits.double(), (8, 10))
+    exact = probabilities(class_logits.double(), valid, mask_logits.double(), (8, 10))
     torch.testing.assert_close(got.double(), exact, rtol=1e-5, atol=1e-6)

@@ -20,6 +20,7 @@ HEADS = {
         decoder=dict(type='mmlmseg.MaskedAttentionDecoder', num_levels=1, num_layers=2, num_heads=4, ffn_channels=64),
     ),
     'multi-head': dict(text=False),
+    'classes on their own': dict(class_activation='sigmoid'),
 }
 
 
@@ -47,6 +48,19 @@ def predict(model: torch.nn.Module, samples: list[dict], **meta) -> list:
         dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'] for s in samples]), False
     )
     return model.predict([group.double() for group in data['inputs']], data['data_samples'])
+
+
+def test_a_dataset_that_means_something_else_is_refused(model_config, make_sample) -> None:
+    model = build(model_config, {})
+    spaces = [model.decode_head.label_spaces.get(name) for name in SPACES]
+    asked = dict(label_spaces=SPACES, classes=tuple(space.classes for space in spaces))
+    things = tuple(space.is_thing for space in spaces)
+    assert len(predict(model, [make_sample('street')], **asked, is_thing=things)) == 1
+    others = (spaces[0].classes[::-1], spaces[1].classes)
+    with pytest.raises(LabelSpaceError, match="by label space 'street' its dataset means other classes"):
+        predict(model, [make_sample('street')], label_spaces=SPACES, classes=others, is_thing=things)
+    with pytest.raises(LabelSpaceError, match="label space 'street': the things of its dataset are none"):
+        predict(model, [make_sample('street')], **asked, is_thing=([False] * 5, things[1]))
 
 
 @pytest.mark.parametrize('method', HEADS)

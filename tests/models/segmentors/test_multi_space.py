@@ -10,6 +10,7 @@ from torch import nn
 
 from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.class_activation import class_probabilities
 from mmlmseg.models.postprocess import PanopticThresholds, panoptic_segments
 from mmlmseg.models.structures import HeadOutputs
 
@@ -296,8 +297,7 @@ def test_panoptic_results_are_those_of_the_pure_function(model_config, make_samp
         raw = model.encode_decode(image, [own])
         columns = [*range(space.num_classes), -1]
         expected = panoptic_segments(
-            raw.class_logits[-1, 0][:, columns],
-            raw.valid[0, columns],
+            class_probabilities(raw.class_logits[-1, 0][:, columns], raw.valid[0, columns], 'softmax'),
             raw.mask_logits[-1, 0],
             torch.tensor(space.is_thing),
             tuple(image.shape[-2:]),
