@@ -72,8 +72,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop', *halves):
         write_folder(tmp_path / ('work_dirs/halves' if '/' in name else 'data') / name)
     things = Config.fromfile(ROOT / '_base_' / 'datasets' / 'clash3_panoptic.py').msrc_things
-    for folder in ('data/msrc_v2', 'work_dirs/halves/msrc_v2/fine'):
-        (tmp_path / folder / 'classes.json').write_text(json.dumps(dict(classes=['tree', 'road', 'sky', *things])))
+    for folder in ('data/msrc_v2', *(f'work_dirs/halves/{half}' for half in halves)):
+        described = dict(name=folder.split('/', 2)[-1].replace('/', '_'), classes=['tree', 'road', 'sky', *things])
+        (tmp_path / folder / 'classes.json').write_text(json.dumps(described))
     monkeypatch.chdir(tmp_path)
     for variable in ('MMLMSEG_DATA', 'MMLMSEG_HALVES'):
         monkeypatch.delenv(variable, raising=False)
