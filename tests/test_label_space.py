@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmlmseg.errors import LabelSpaceError
-from mmlmseg.label_space import LabelSpace, LabelSpaces, default_palette
+from mmlmseg.label_space import LabelSpace, LabelSpaces
 
 
 def test_shown_names_stay_as_written() -> None:
@@ -133,9 +133,3 @@ def test_reading_registered_datasets() -> None:
         LabelSpace.from_dataset('CityscapeDataset')
     with pytest.raises(LabelSpaceError, match='a label space is the path'):
         LabelSpace.from_config(dict(name='x'))
-
-
-def test_palettes_hold_distinct_colours() -> None:
-    palette = default_palette(60)
-    assert len(set(palette)) == 60
-    assert all(0 <= c <= 255 for colour in palette for c in colour)

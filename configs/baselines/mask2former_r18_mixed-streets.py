@@ -6,4 +6,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(decode_head=dict(label_spaces=_base_.label_spaces), test_cfg=_base_.mixed_results)
-default_hooks = dict(checkpoint=dict(interval=250, save_best='mean/PQ'))
+default_hooks = dict(checkpoint=dict(interval=250, save_best=_base_.best))

@@ -65,7 +65,7 @@ class LMSegInferencer:
     @property
     def label_spaces(self) -> LabelSpaces:
         """The label spaces that the model was trained on."""
-        spaces: LabelSpaces = self.model.decode_head.label_spaces
+        spaces: LabelSpaces = self.model.label_spaces
         return spaces
 
     @overload

@@ -67,7 +67,7 @@ def _read(weights: str | Path) -> dict[str, Any]:
 
 
 def _use_label_spaces_of(state_dict: dict[str, Any], model_config: Any) -> None:
-    """Replace label spaces of the config whose files are not here."""
+    """Replace label spaces of the config whose files are not here; a union needs those of its members."""
     head: Any = model_config.get('decode_head')
     if not head or 'label_spaces' not in head:
         return

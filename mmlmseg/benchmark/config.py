@@ -21,10 +21,13 @@ _COUNTS_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
 _COMMON = (
     'model.backbone',
     'model.data_preprocessor',
+    'model.test_cfg',
     'optim_wrapper.optimizer',
+    'optim_wrapper.clip_grad',
     'param_scheduler',
     'train_dataloader.batch_size',
     'val_dataloader.dataset',
+    'val_evaluator',
 )
 
 

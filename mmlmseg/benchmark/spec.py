@@ -37,8 +37,8 @@ class Benchmark:
         seeds: Of the final runs.
         readings: Evaluations along each final run, evenly spaced; the last one is the result.
         scored: The datasets that count; all by default. Those that are none of ``datasets`` are never trained on: every
-            model that knows their label space is asked. One may be mixed, with truth in several label spaces: it is
-            asked in all of them at once.
+            model that knows their label space is asked. Some may be mixed, with truth in several label spaces: they
+            are asked in all of them at once.
         also: Further columns of the table, written ``DATASET/KEY``; their datasets are evaluated too.
         options: What all runs change in their configs, as ``--cfg-options``.
         choices: Options that every method may choose from, at least two.

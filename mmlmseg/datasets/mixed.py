@@ -13,12 +13,14 @@ from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData, PixelData
 from mmseg.datasets.transforms import PackSegInputs
 
-from ..errors import DataError, LabelSpaceError, did_you_mean, errors_of
+from ..errors import DataError, LabelSpaceError, did_you_mean
 from ..label_space import LabelSpace, LabelSpaces
 from ..registry import DATASETS, TRANSFORMS
 from .folder import FolderDataset, read_split
 from .panoptic_transforms import LoadPanopticAnnotations
 from .segments import Segments
+
+_OF_A_FOLDER = {'data_root', 'things', 'metainfo', 'reduce_zero_label'}
 
 
 @DATASETS.register_module()
@@ -29,15 +31,16 @@ class MixedFolderDataset(BaseDataset):
     their truth, which ``mmlmseg.PanopticInstanceQuality`` and ``mmlmseg.InstanceAP`` score.
 
     Args:
-        folders: Arguments of :class:`FolderDataset`, one a label space; their lists name the same samples. The images
-            are those of the first.
+        folders: What tells :class:`FolderDataset` the label space, ``data_root`` and perhaps ``things``, ``metainfo``
+            or ``reduce_zero_label``, one entry a space. Their lists name the same samples; the images are the first's.
         split: Which list to read.
         pipeline: Transforms, from the loading of the image to ``PackMixedInputs``.
         lazy_init: Whether to read the list later, with :meth:`full_init`.
         **kwargs: Everything else that mmengine's datasets take, e.g. ``indices``.
 
     Raises:
-        DataError: Where the folders list different samples, or what :class:`FolderDataset` raises.
+        DataError: Where the folders list different samples or one is given what is said for all, or what
+            :class:`FolderDataset` raises.
         LabelSpaceError: Where two folders have one label space, or there are not two.
 
     Examples:
@@ -62,7 +65,13 @@ class MixedFolderDataset(BaseDataset):
     ) -> None:
         if len(folders) < 2:
             raise LabelSpaceError(f'MixedFolderDataset: {len(folders)} folders; one label space needs a FolderDataset')
-        self.folders = [FolderDataset(**{**folder, 'split': split, 'lazy_init': True}) for folder in folders]
+        for folder in folders:
+            if surplus := sorted(folder.keys() - _OF_A_FOLDER):
+                raise DataError(
+                    f'MixedFolderDataset: {folder.get("data_root")} is given {", ".join(surplus)}; a folder has '
+                    f'{", ".join(sorted(_OF_A_FOLDER))}, the rest is said once, for all of them'
+                )
+        self.folders = [FolderDataset(**folder, split=split, lazy_init=True) for folder in folders]
         self.spaces: tuple[LabelSpace, ...] = tuple(LabelSpaces([folder.space for folder in self.folders]))
         super().__init__(pipeline=list(pipeline), lazy_init=lazy_init, **kwargs)
 
@@ -112,7 +121,7 @@ class LoadMixedAnnotations(BaseTransform):
         """Reads the files of all truths.
 
         Raises:
-            DataError: Where one is damaged or does not fit image or label space; names the file.
+            DataError: Where one does not fit image or label space.
         """
         if 'truths' not in results:
             raise DataError(
@@ -122,8 +131,7 @@ class LoadMixedAnnotations(BaseTransform):
         shared = dict(img_path=results['img_path'], ori_shape=results['ori_shape'])
         results['gt_segments'] = []
         for truth, space in zip(results['truths'], results['spaces'], strict=True):
-            with errors_of(truth['seg_map_path']):
-                own = self._load({**shared, **truth, 'space': space, 'seg_fields': []})
+            own = self._load({**shared, **truth, 'space': space, 'seg_fields': []})
             results['gt_segments'].append(
                 Segments(own['gt_panoptic_map'], own['gt_segment_labels'], own['gt_segment_crowd'])
             )

@@ -176,13 +176,15 @@ class MultiDataset(Dataset):
 
     def _describe(self, which: int, inner: int, error: Exception) -> str:
         info = self.datasets[which].get_data_info(inner)
-        image, label = info.get('img_path'), info.get('seg_map_path')
+        image, truths = info.get('img_path'), info.get('truths', [info])
+        labels = [truth.get('seg_map_path') for truth in truths]
         cause = str(error) if isinstance(error, DataError) else f'{type(error).__name__}: {error}'
         if isinstance(error, FileNotFoundError):
             cause = f'missing file: {error.filename or error}; restore it or take the sample off the list'
-        elif not isinstance(error, DataError) and (unreadable := _first_unreadable(image, label)):
+        elif not isinstance(error, DataError) and (unreadable := _first_unreadable(image, *labels)):
             cause = f'cannot be read as an image: {unreadable} ({cause}); replace the file'
-        return f'dataset {self.names[which]!r}, sample {inner}: image {image}, label {label}: {cause}'
+        files = f'image {image}, label {", ".join(map(str, labels))}'
+        return f'dataset {self.names[which]!r}, sample {inner}: {files}: {cause}'
 
 
 def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -31,7 +30,7 @@ class BlueValue(BaseModel):
 
     def __init__(self, *spaces: LabelSpace) -> None:
         super().__init__()
-        self.decode_head = SimpleNamespace(label_spaces=LabelSpaces(spaces or (STREET, FACADE)))
+        self.label_spaces = LabelSpaces(spaces or (STREET, FACADE))
         self.test_cfg: dict[str, Any] = {}
         self.batches: list[list[Any]] = []
 
@@ -204,3 +203,20 @@ def test_tasks_and_several_spaces_on_a_real_model(model_config, tmp_path: Path) 
         segment(image, label_space='street', task='mixed', **quiet)
     with pytest.raises(LabelSpaceError, match='different label spaces'):
         segment(image, label_spaces=['street', 'street'], **quiet)
+
+
+def test_a_union_of_models_answers_as_its_members_do(model_config) -> None:
+    members = [model_config([space]) for space in (STREET, FACADE)]
+    union = dict(type='mmlmseg.SegmentorUnion', members=members, data_preprocessor=members[0]['data_preprocessor'])
+    model = MODELS.build(union)
+    inferencer = LMSegInferencer(model)
+    assert inferencer.label_spaces.names == (STREET.name, FACADE.name)
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    for member, space in zip(model.members, (STREET, FACADE), strict=True):
+        (alone,) = LMSegInferencer(member)(image, label_space=space.name, show_progress=False)
+        (found,) = inferencer(image, label_space=space.name, show_progress=False)
+        np.testing.assert_array_equal(found.label_map, alone.label_map)
+    (both,) = inferencer(image, label_spaces=[STREET.name, FACADE.name], show_progress=False)
+    assert [space.name for space in both.spaces] == [STREET.name, FACADE.name]
+    with pytest.raises(LabelSpaceError, match='not in a class list'):
+        inferencer(image, classes='sky, house', show_progress=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from mmengine.config import Config
 
 from mmlmseg.benchmark import Benchmark
 from mmlmseg.errors import OptionError
@@ -51,12 +52,37 @@ def test_clash5_semantic() -> None:
     assert lengths == {**{f'{name}_seed0': 1500 for name in joint}, **alone}
 
 
-@pytest.mark.parametrize('name', ['clash5_semantic', 'clash3_panoptic', 'transfer'])
+MIXED = dict(
+    clash5_semantic=(),
+    clash3_panoptic=(),
+    transfer=(),
+    mixed_streets=('streets',),
+    mixed_facades=('facades',),
+    mixed_people=('garments', 'people'),
+    mixed_scenes=('scenes',),
+)
+MEASURED = dict(
+    SemanticIoU={'mIoU'}, PanopticQuality={'PQ'}, PanopticInstanceQuality={'PIQ', 'PIQ_th', 'PIQ_st'}, InstanceAP={'AP'}
+)
+
+
+def test_every_benchmark_here_is_listed() -> None:
+    files = {path.stem for path in FOLDER.glob('*.yml') if not path.stem.endswith('_coarse')}
+    assert files == MIXED.keys()
+
+
+@pytest.mark.parametrize('name', MIXED)
 def test_benchmarks_here_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FOLDER.parents[1])
     benchmark = Benchmark.from_file(FOLDER / f'{name}.yml')
-    configs = {method.config for method in benchmark.methods}
-    assert all(Path(config).is_file() for config in configs)
+    assert benchmark.mixed == MIXED[name]
+    for config in {method.config for method in benchmark.methods}:
+        evaluator = Config.fromfile(config).val_evaluator
+        for column in (*benchmark.also, *(f'{scored}/{benchmark.metric}' for scored in benchmark.scored_datasets)):
+            dataset, key = column.split('/')
+            metrics = evaluator.get('per_dataset', {}).get(dataset, evaluator.metrics)
+            kinds = [metric.type.split('.')[1] for metric in (metrics if isinstance(metrics, list) else [metrics])]
+            assert key in set().union(*(MEASURED[kind] for kind in kinds)), column
 
 
 def test_all_methods_cost_the_same(tmp_path: Path) -> None:

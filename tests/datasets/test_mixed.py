@@ -116,6 +116,8 @@ def test_refuses_folders_that_do_not_fit(config: dict[str, Any], roots: list[Pat
         MixedFolderDataset(config['folders'][:1])
     with pytest.raises(LabelSpaceError, match='two label spaces are named objects'):
         MixedFolderDataset([config['folders'][0]] * 2)
+    with pytest.raises(DataError, match='is given indices, split; a folder has data_root, metainfo'):
+        MixedFolderDataset([config['folders'][0], dict(config['folders'][1], split='train', indices=3)])
     listed = (roots[1] / 'val.txt').read_text().split()
     (roots[1] / 'val.txt').write_text('\n'.join(listed[:-1]))
     with pytest.raises(DataError, match=rf"wardrobe/val.txt: lacks '{listed[-1]}'.*\(1 such names\)"):
@@ -132,5 +134,9 @@ def test_names_the_file_that_is_wrong(config: dict[str, Any], roots: list[Path])
         )
     )
     dataset = MultiDataset([config])
-    with pytest.raises(DataError, match=r'facade/labels/.*label id'):
+    with pytest.raises(DataError, match=r'label .*facade/labels/.*: label id 2, 3.* is outside'):
         dataset[0]
+    label = Path(dataset.get_data_info(1)['truths'][1]['seg_map_path'])
+    label.write_bytes(label.read_bytes()[:60])
+    with pytest.raises(DataError, match=rf'cannot be read as an image: {label}'):
+        dataset[1]

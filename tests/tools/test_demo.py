@@ -15,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from mmlmseg.apis.demo import draw_data, read_data, run_demo
+from mmlmseg.apis.demo import picture as demo_picture
 from mmlmseg.apis.demo.data import read_labels
 from mmlmseg.apis.demo.scores import position_prior, prior_score, score
 from mmlmseg.errors import DataError, LabelSpaceError
@@ -29,7 +30,16 @@ def demo(load_script: Callable[[Path], ModuleType]) -> ModuleType:
 
 
 @pytest.mark.slow
-def test_drawn_scenes_to_picture(demo: ModuleType, tmp_path: Path) -> None:
+def test_drawn_scenes_to_picture(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    draw = demo_picture.draw_at_once
+    monkeypatch.setattr(
+        demo_picture,
+        'draw_at_once',
+        lambda image, name, found, *more: (
+            asked.append(tuple(space.name for space in found.spaces)) or draw(image, name, found, *more)
+        ),
+    )
     data = draw_data(tmp_path / 'data', train=2, val=2, held_out=2, size=SIZE)
     assert [space.name for space in data.spaces] == ['street', 'facade', 'wardrobe']
     names = [set((folder / 'train.txt').read_text().split()) for folder in data.folders]
@@ -44,6 +54,7 @@ def test_drawn_scenes_to_picture(demo: ModuleType, tmp_path: Path) -> None:
         assert name in printed
     assert (tmp_path / 'work' / 'iter_2.pth').is_file()
     assert Image.open(picture).width > 4 * 330  # input and three spaces
+    assert asked == [('street', 'wardrobe')], 'one image in two spaces at once'
 
 
 def test_own_folders_from_the_command_line(
@@ -70,6 +81,8 @@ def test_own_folders_have_truth_in_their_space_and_a_list_of_frequent_classes(tm
     data = read_data(folders, held_out=4)
     assert [set(image.truth) for image in data.held_out] == [{'street'}, {'facade'}, {'wardrobe'}, {'street'}]
     assert 'background' not in data.free.classes
+    assert data.at_once == ('street', 'facade')
+    assert read_data(folders[:1], held_out=1).at_once == (), 'one space has nothing to overlap with'
     assert len(set(data.free.classes)) == data.free.num_classes >= 6
     with pytest.raises(LabelSpaceError, match=r'classes\.json'):
         read_data([tmp_path / 'nowhere'], held_out=1)

@@ -86,12 +86,12 @@ def read_mapping(path: str | Path, space: LabelSpace) -> tuple[list[str], np.nda
     for c in mapping:
         if c not in (*space.classes, OTHERS):
             raise LabelSpaceError(f'{path}: {space.name!r} has no class {c!r}.{did_you_mean(c, space.classes)}')
+    classes = list(dict.fromkeys(coarse for coarse in mapping.values() if coarse is not None))
     if OTHERS in mapping:
         mapping = {**dict.fromkeys(space.classes, mapping[OTHERS]), **mapping}
         del mapping[OTHERS]
     if missing := [c for c in space.classes if c not in mapping]:
         raise LabelSpaceError(f'{path}: lacks {", ".join(missing)}; give null to a class that shall be ignored')
-    classes = list(dict.fromkeys(coarse for coarse in mapping.values() if coarse is not None))
     with errors_of(path):
         LabelSpace.create('coarse', classes)  # are the names usable?
     table = np.full(256, IGNORE_INDEX, np.uint8)

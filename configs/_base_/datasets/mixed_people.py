@@ -39,3 +39,4 @@ val_evaluator = dict(
     per_dataset=dict(garments=_base_.mixed_metrics, people=[*_base_.mixed_metrics, dict(type='mmlmseg.InstanceAP')]),
 )
 test_evaluator = val_evaluator
+best = 'people/PIQ'  # of checkpoints: not all of the evaluated datasets have a PQ

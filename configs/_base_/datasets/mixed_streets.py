@@ -13,3 +13,4 @@ val_dataloader = dict(dataset=dict(names=['camvid_fine', 'camvid_coarse', 'stree
 test_dataloader = val_dataloader
 val_evaluator = dict(metrics=_base_.panoptic_metrics, per_dataset=dict(streets=_base_.mixed_metrics))
 test_evaluator = val_evaluator
+best = 'streets/PIQ'  # of checkpoints: not all of the evaluated datasets have a PQ

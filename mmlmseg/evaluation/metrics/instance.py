@@ -28,8 +28,10 @@ class InstanceAP(ClassMetric):
     """``AP`` over mask IoUs from 0.5 to 0.95, ``AP50``, ``AP75`` and AP of small, medium and large things, in percent.
 
     The numbers are pycocotools'. Only classes that ``dataset_meta['is_thing']`` marks count; a score is -1 where there
-    is no truth of its kind. Crowds match any number of predictions and are never missed. Works in one label space and,
-    on the masks of mixed results, in several at once.
+    is no truth of its kind. Crowds match any number of predictions and are never missed.
+
+    In several label spaces at once it scores the masks of mixed results. These competed for pixels and passed a
+    threshold, so there are fewer of them than ``instance`` results hold: the two are not to be compared.
 
     Args:
         **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
@@ -53,6 +55,8 @@ class InstanceAP(ClassMetric):
         things = self.meta('is_thing')
         for sample in data_samples:
             with errors_of(source(sample)):
+                if ('pred_masks' in sample) != ('gt_masks' in sample):
+                    raise DataError('pred_masks and gt_masks go together: one without the other has other labels.')
                 found, truth = _prediction(sample), _truth(sample)
                 if found.masks.shape[1:] != truth.masks.shape[1:]:
                     raise DataError(

@@ -54,19 +54,26 @@ class AsksSpaces:
         if 'label_spaces' not in meta:
             return [self.asked_space(meta)]
         asked = list(meta['label_spaces'])
-        for space, classes, is_thing in zip(asked, meta.get('classes', ()), meta.get('is_thing', ())):
-            self.check_things({**meta, 'label_space': space, 'classes': classes, 'is_thing': is_thing})
+        told = [key for key in ('classes', 'is_thing') if key in meta]  # by a dataset, of each space
+        for space, *of_space in zip(asked, *(meta[key] for key in told), strict=True):
+            self.check_things({**meta, 'label_space': space, **dict(zip(told, of_space))})
         return asked
 
     def asked_space(self, meta: dict[str, Any]) -> AskedSpace:
         """The label space that a sample's metainfo names; a model of one space needs no name.
 
         Raises:
-            LabelSpaceError: Where there are several spaces and the sample names none, or where its dataset means other
-                classes by the name than this model.
+            LabelSpaceError: Where there are several spaces and the sample names none, or where its dataset, or a class
+                list of the user's own, means other classes by the name than this model.
         """
         if 'label_space' in meta:
             asked = meta['label_space']
+            own = not isinstance(asked, str) and asked.name in self.label_spaces.names
+            if own and asked != self.label_spaces.get(asked.name):  # it would get the queries of the other
+                raise LabelSpaceError(
+                    f'{asked.name!r} is a label space of this model, with other classes than the list that is asked '
+                    'for; give the list another name'
+                )
             if isinstance(asked, str) and 'classes' in meta:
                 what = difference(meta['classes'], self.label_spaces.get(asked).classes)
                 if what:

@@ -11,13 +11,13 @@ from mmengine.model import BaseModule
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ...errors import LabelSpaceError, OptionError
+from ...errors import CheckpointError, LabelSpaceError, OptionError
 from ...label_space import LabelSpaces
 from ...registry import MODELS
 from ..added_spaces import check_added, check_learned, check_something_learns
 from ..class_activation import ClassActivation, class_probabilities
 from ..loading import EXTRA_STATE, check_label_spaces
-from ..packing import pack
+from ..packing import pack, unpack
 from ..pixel_features import MaskEmbedding, PixelFeatureExtractor
 from ..postprocess import semantic_probabilities
 from ..space_adapter import SpaceAdapters
@@ -26,6 +26,9 @@ from ..text.variation import drop_absent, present_classes
 from ..things import thing_columns
 from .asked import AskedSpace, AsksSpaces
 from .targets import read_targets
+
+MEANING = dict(class_activation='softmax', things_only=False)
+"""What changes the meaning of class logits and has no parameters, as checkpoints without it mean it."""
 
 
 @MODELS.register_module()
@@ -58,7 +61,7 @@ class QueryHead(AsksSpaces, BaseModule):
 
     Raises:
         LabelSpaceError: Where ``things_only`` meets a label space without things, or spaces cannot be added.
-        ValueError: On another ``class_activation``.
+        ValueError: On another ``class_activation``, or ``drop_absent`` with a classifier of one list for all spaces.
     """
 
     align_corners = False
@@ -100,6 +103,9 @@ class QueryHead(AsksSpaces, BaseModule):
         self.text = MODELS.build({**text, **per_space}) if text is not None else None
         self.classifier = MODELS.build({**classifier, **per_space})
         self.drop_absent = drop_absent
+        own_columns = all(self.classifier.trained_columns(s) == (*range(s.num_classes),) for s in self.label_spaces)
+        if drop_absent and not own_columns:
+            raise ValueError(f'drop_absent takes classes off lists, but {type(self.classifier).__name__} has one list')
         if class_activation not in get_args(ClassActivation):
             raise ValueError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
         self.class_activation = class_activation
@@ -157,7 +163,8 @@ class QueryHead(AsksSpaces, BaseModule):
         if self.things_only and 'semantic' in tasks:
             raise OptionError(
                 'a model with things_only=True has no class for the pixels of stuff, so it makes no semantic results; '
-                "set test_cfg.tasks to ['instance'], or ['panoptic'] for things that do not overlap"
+                "ask for 'instance', or for 'panoptic' where things shall not overlap (test_cfg.tasks, or task= of the "
+                'inferencer)'
             )
 
     def forward(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], categories: Categories) -> HeadOutputs:
@@ -248,13 +255,27 @@ class QueryHead(AsksSpaces, BaseModule):
         return [{'batch_input_shape': size, **meta} for meta in metas]
 
     def get_extra_state(self) -> Tensor:
-        """A checkpoint knows its label spaces."""
-        return pack({'label_spaces': self.label_spaces.to_list()})
+        """A checkpoint knows its label spaces, and what no parameter tells of the meaning of its class logits."""
+        meaning = {key: getattr(self, key) for key in MEANING}
+        return pack({'label_spaces': self.label_spaces.to_list(), **meaning})
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Refuses the label spaces of another model.
+        """Refuses the state of a model that means something else.
 
         Raises:
-            CheckpointError: Where they differ.
+            CheckpointError: Where label spaces, class activation or what is a class differ.
         """
-        check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '')
+        saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '')
+        for key, default in MEANING.items():
+            there, here = unpack(state).get(key, default), getattr(self, key)
+            if there != here:
+                raise CheckpointError(
+                    f'the checkpoint was trained with {key}={there!r}, the config has {key}={here!r}: class scores '
+                    'would be wrong; give decode_head the same'
+                )
+        for mine, theirs in zip(self.label_spaces, saved, strict=True):
+            if self.things_only and mine.is_thing != theirs.is_thing:
+                raise CheckpointError(
+                    f'label space {mine.name!r}: the things of the checkpoint are {", ".join(theirs.things)}, those of '
+                    f'the config {", ".join(mine.things)}; a model of things only knows no others'
+                )

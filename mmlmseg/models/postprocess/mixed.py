@@ -13,7 +13,7 @@ from torch import Tensor
 from ...errors import LabelSpaceError, did_you_mean
 from ...label_space import LabelSpace
 from ...names import name_key
-from ..precision import at_least_float32
+from ..precision import at_least_float32, no_autocast
 from .panoptic import Candidates, compete
 
 
@@ -71,14 +71,13 @@ def mixed_segments(
     Returns:
         The segments, group by group, in the order of :func:`compete`.
     """
-    sizes = [len(own.labels) for own in found]
     first = [sum(num_classes[:i]) for i in range(len(found))]  # of each space, among the classes of all
     everything = Candidates(
         torch.cat([own.masks for own in found]),
         torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)]),
         torch.cat([own.scores for own in found]),
     )
-    thresholds = torch.tensor(overlap, device=is_thing.device).repeat_interleave(torch.tensor(sizes))
+    thresholds = torch.cat([torch.full_like(own.scores, t) for own, t in zip(found, overlap, strict=True)])
     masks, labels, scores = [], [], []
     for own in group.unique().tolist():
         members = (group[everything.labels] == own).nonzero()[:, 0]
@@ -104,7 +103,8 @@ def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplica
         duplicates: Which segments are one.
     """
     flat = segments.masks.flatten(1).float()
-    shared = flat @ flat.T  # [S, S], exact below 2^24 pixels
+    with no_autocast(flat):
+        shared = flat @ flat.T  # [S, S], exact below 2^24 pixels
     area = shared.diagonal()
     iou = shared / (area[:, None] + area - shared).clamp(min=1)
     alike = duplicates.same[segments.labels][:, segments.labels] & (iou > duplicates.iou)
@@ -187,5 +187,6 @@ def same_meaning(spaces: Sequence[LabelSpace], rows: Tensor | None = None, simil
     same = number[:, None] == number
     if rows is None:
         return same
-    unit = F.normalize(at_least_float32(rows), dim=-1)
-    return same.to(unit.device) | (unit @ unit.T >= similarity)
+    with no_autocast(rows):
+        unit = F.normalize(at_least_float32(rows), dim=-1)
+        return same.to(unit.device) | (unit @ unit.T >= similarity)

@@ -10,7 +10,8 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ...errors import CheckpointError
+from ...errors import CheckpointError, LabelSpaceError
+from ...label_space import LabelSpaces
 from ...registry import MODELS
 from ..added_spaces import add_to_checkpoint, kept_parameters
 from ..class_activation import class_probabilities
@@ -99,10 +100,18 @@ class MultiSpaceSegmentor(BaseSegmentor):
         self._has_weights = True
 
     @property
+    def label_spaces(self) -> LabelSpaces:
+        """The label spaces that the model was trained on."""
+        spaces: LabelSpaces = self.decode_head.label_spaces
+        return spaces
+
+    @property
     def options(self) -> ResultOptions:
         """What ``test_cfg`` says; read anew for each batch, as test-time augmentation changes it."""
         options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
         self.decode_head.check_tasks(options.tasks)
+        if options.mixed.similarity is not None and self.decode_head.text is None:
+            raise ValueError('test_cfg.mixed.similarity compares text rows, but this model reads no text; leave it out')
         return options
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
@@ -114,7 +123,13 @@ class MultiSpaceSegmentor(BaseSegmentor):
         return self._encode_decode(inputs, [sample.metainfo for sample in batch_data_samples])[0]
 
     def _encode_decode(self, inputs: Tensor, metas: Sequence[dict[str, Any]]) -> tuple[HeadOutputs, Categories]:
-        categories = self.decode_head.categories([asked for m in metas for asked in self.decode_head.asked_spaces(m)])
+        asked = [self.decode_head.asked_spaces(meta) for meta in metas]
+        if len(numbers := {len(own) for own in asked}) > 1:
+            raise LabelSpaceError(
+                f'the images of a group ask for {sorted(numbers)} label spaces, which do not go through the model side '
+                'by side; use predict, which tells them apart, or ask for equally many'
+            )
+        categories = self.decode_head.categories([space for own in asked for space in own])
         return self.decode_head(self.extract_feat(inputs), metas, categories), categories
 
     def loss(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:

@@ -50,6 +50,27 @@ class Prediction(NamedTuple):
 
 
 @dataclass(frozen=True)
+class MixedOptions:
+    """What becomes of segments of several label spaces that say the same.
+
+    Attributes:
+        duplicate_iou: Segments of different groups that mean the same are one above this IoU; None keeps all.
+        similarity: The cosine from which on text rows mean the same; None compares names only.
+
+    Raises:
+        ValueError: Where one is no IoU or no cosine.
+    """
+
+    duplicate_iou: float | None = 0.5
+    similarity: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (('duplicate_iou', self.duplicate_iou, 0), ('similarity', self.similarity, -1)):
+            if value is not None and not least <= value <= 1:
+                raise ValueError(f'test_cfg.mixed.{name} must be between {least} and 1, or None, got {value}')
+
+
+@dataclass(frozen=True)
 class ResultOptions:
     """Which results are made, and how; see ``test_cfg`` of :class:`MultiSpaceSegmentor`.
 
@@ -58,16 +79,14 @@ class ResultOptions:
         keep_probabilities: Whether semantic results keep ``seg_logits``.
         thresholds: Of panoptic and mixed results, where a space has none of its own.
         per_space: Thresholds of single spaces.
-        duplicate_iou: Segments of different groups that mean the same are one above this IoU; None keeps all.
-        similarity: The cosine from which on text rows mean the same; None compares names only.
+        mixed: Of results in several label spaces.
     """
 
     tasks: tuple[str, ...]
     keep_probabilities: bool
     thresholds: PanopticThresholds
     per_space: Mapping[str, PanopticThresholds]
-    duplicate_iou: float | None
-    similarity: float | None
+    mixed: MixedOptions
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], spaces: LabelSpaces) -> ResultOptions:
@@ -75,12 +94,13 @@ class ResultOptions:
 
         Raises:
             LabelSpaceError: Where thresholds name an unknown label space.
-            ValueError: On an unknown task or a threshold that is no fraction.
+            TypeError: On an unknown threshold or option.
+            ValueError: On an unknown task, or a threshold that is no fraction.
         """
         tasks = tuple(config.get('tasks', ('semantic',)))
         if not tasks or not set(tasks) <= set(TASKS):
             raise ValueError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
-        panoptic, mixed = config.get('panoptic', {}), config.get('mixed', {})
+        panoptic = config.get('panoptic', {})
         common = {key: value for key, value in panoptic.items() if key != 'per_space'}
         special = {spaces.get(name).name: own for name, own in panoptic.get('per_space', {}).items()}
         return cls(
@@ -88,8 +108,7 @@ class ResultOptions:
             keep_probabilities=bool(config.get('keep_probabilities')),
             thresholds=PanopticThresholds(**common),
             per_space={name: PanopticThresholds(**{**common, **own}) for name, own in special.items()},
-            duplicate_iou=mixed.get('duplicate_iou', 0.5),
-            similarity=mixed.get('similarity'),
+            mixed=MixedOptions(**config.get('mixed', {})),
         )
 
     def thresholds_of(self, space: LabelSpace) -> PanopticThresholds:
@@ -134,12 +153,13 @@ def add_mixed(sample: SegDataSample, own: Sequence[Prediction], size: tuple[int,
     thresholds = [options.thresholds_of(space) for space in spaces]
     group = exclusive_groups(spaces, sample.metainfo.get('exclusive', ())).to(own[0].classes.device)
     duplicates = None
-    if options.duplicate_iou is not None:
+    mixed = options.mixed
+    if mixed.duplicate_iou is not None:
         rows = None
-        if options.similarity is not None and own[0].rows is not None:
+        if mixed.similarity is not None and own[0].rows is not None:
             rows = torch.cat([one.rows for one in own if one.rows is not None])
-        same = same_meaning(spaces, rows, 1.0 if options.similarity is None else options.similarity)
-        duplicates = Duplicates(same.to(group.device), options.duplicate_iou)
+        same = same_meaning(spaces, rows, 1.0 if mixed.similarity is None else mixed.similarity)
+        duplicates = Duplicates(same.to(group.device), mixed.duplicate_iou)
     segments = mixed_segments(
         [
             candidates(*one[:2], size, sample.metainfo, threshold.object)

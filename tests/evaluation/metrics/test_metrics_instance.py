@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation.metrics import InstanceAP
@@ -113,3 +122,105 @@ def test_what_is_missing_is_named() -> None:
     stuff.process(None, [sample(ids, [0], torch.zeros(0, 1, 2).bool(), [], [])])
     with pytest.raises(DataError, match='no thing class'):
         stuff.evaluate(1)
+
+
+TWO_SPACES = dict(
+    classes=['a:sky', 'a:car', 'a:dog', 'b:car', 'b:wheel'],
+    is_thing=[False, True, True, True, True],
+    groups=[0, 0, 0, 1, 1],
+)
+
+
+def mixed_sample(random: np.random.Generator) -> dict[str, Any]:
+    """Truth in two spaces, and predictions near it; some are said by a class of each space."""
+    ids = torch.from_numpy(random.integers(0, 6, (4, 5)).repeat(4, 0).repeat(4, 1).astype(np.int32))
+    true = torch.stack([ids == i for i in range(1, 6)])
+    labels = random.integers(0, 5, 5).tolist()
+    found = [label if random.random() < 0.8 else int(random.integers(0, 5)) for label in labels]
+    masks = torch.stack([torch.roll(mask, tuple(random.integers(0, 3, 2).tolist()), (0, 1)) for mask in true])
+    origins = [(c, 3 if c < 3 else 1) if random.random() < 0.3 else (c,) for c in found]
+    scores = torch.from_numpy(random.permutation(np.arange(1, 6) / 6))
+    return dict(
+        img_path='a.jpg',
+        gt_masks=dict(masks=true, labels=torch.tensor(labels), crowd=torch.zeros(5).bool()),
+        gt_void=dict(data=torch.zeros(2, *ids.shape).bool()),
+        pred_masks=dict(masks=masks, labels=torch.tensor(found), scores=scores, origins=origins),
+    )
+
+
+def test_of_several_spaces_it_is_the_mean_over_their_classes() -> None:
+    random = np.random.default_rng(3)
+    samples = [mixed_sample(random) for _ in range(12)]
+    made = InstanceAP()
+    made.dataset_meta = TWO_SPACES
+    made.process(None, samples)
+    scores = made.evaluate(len(samples))
+    means = []
+    for label in (1, 2, 3, 4):
+        single = []
+        for one in samples:
+            found, truth = one['pred_masks'], one['gt_masks']
+            said = [i for i, origins in enumerate(found['origins']) if label in origins]
+            own = (truth['labels'] == label).nonzero()[:, 0].tolist()
+            ids = sum((truth['masks'][i] * n for n, i in enumerate(own, 1)), torch.zeros(truth['masks'].shape[1:]))
+            claims = found['masks'][said], [1] * len(said), found['scores'][said].tolist()
+            single.append(sample(ids.int(), [1] * len(own), *claims))
+        means.append(np.mean([by_loop(single, 1, iou) for iou in IOUS]))
+    assert any(len(origins) > 1 for one in samples for origins in one['pred_masks']['origins'])
+    assert 0 < scores['AP'] < 100
+    assert scores['AP'] == pytest.approx(100 * np.mean(means), abs=0.01)
+
+
+def test_truth_and_prediction_must_be_of_one_kind() -> None:
+    both = mixed_sample(np.random.default_rng(0))
+    plain = random_sample(np.random.default_rng(0))
+    for one in ({**plain, 'pred_masks': both['pred_masks']}, {**plain, 'gt_masks': both['gt_masks']}):
+        with pytest.raises(DataError, match=r'a\.jpg: pred_masks and gt_masks go together'):
+            metric().process(None, [one])
+
+
+def test_equals_pycocotools_on_a_file_of_coco(shared_data: Path) -> None:
+    file = shared_data / 'tinycoco' / 'annotations' / 'instances_val2017.json'
+    if not file.is_file():
+        pytest.skip(f'{file} is absent')
+    random = np.random.default_rng(0)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(file))
+    content = json.loads(file.read_text())
+    classes = [category['id'] for category in content['categories']]
+    samples, results = [], []
+    for image in content['images']:
+        annotations = truth.loadAnns(truth.getAnnIds(image['id']))
+        if not annotations:
+            continue
+        masks = [truth.annToMask(a).astype(bool) for a in annotations]
+        found = [np.roll(mask, random.integers(0, 12, 2), (0, 1)) for mask in masks]
+        scores = random.random(len(found))
+        for mask, score, a in zip(found, scores, annotations):
+            runs = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+            results.append(
+                dict(image_id=image['id'], category_id=a['category_id'], score=float(score), segmentation=runs)
+            )
+        labels = torch.tensor([classes.index(a['category_id']) for a in annotations])
+        crowd = torch.tensor([bool(a['iscrowd']) for a in annotations])
+        samples.append(
+            dict(
+                img_path=image['file_name'],
+                gt_masks=dict(masks=torch.from_numpy(np.stack(masks)), labels=labels, crowd=crowd),
+                gt_void=dict(data=torch.zeros(1, *masks[0].shape).bool()),
+                pred_masks=dict(
+                    masks=torch.from_numpy(np.stack(found)), labels=labels, scores=torch.from_numpy(scores)
+                ),
+            )
+        )
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = COCOeval(truth, truth.loadRes(results), 'segm')
+        reference.evaluate()
+        reference.accumulate()
+        reference.summarize()
+    made = InstanceAP()
+    made.dataset_meta = dict(classes=[c['name'] for c in content['categories']], is_thing=[True] * len(classes))
+    made.process(None, samples)
+    scores = made.evaluate(len(samples))
+    assert 0 < scores['AP'] < 100
+    assert [scores[key] for key in ('AP', 'AP50', 'AP75')] == pytest.approx(100 * reference.stats[:3], abs=0.006)

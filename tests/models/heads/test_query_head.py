@@ -7,8 +7,9 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS
 
-from mmlmseg.errors import LabelSpaceError
+from mmlmseg.errors import CheckpointError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.packing import pack
 
 
 @pytest.mark.parametrize('text', [True, False])
@@ -75,3 +76,31 @@ def test_a_free_class_list_needs_text(model_config) -> None:
     head = MODELS.build(model_config(text=False)['decode_head'])
     with pytest.raises(LabelSpaceError, match='free class list needs a model that reads class names'):
         head.categories([LabelSpace.create('street', ['sky'])])
+
+
+def test_a_checkpoint_knows_what_its_class_logits_mean(model_config) -> None:
+    def head(**options):
+        space = LabelSpace.create('street', ['sky', 'car', 'dog'], things=options.pop('things', ['car', 'dog']))
+        return MODELS.build(model_config([space], text=False, **options)['decode_head'])
+
+    plain = head()
+    head().load_state_dict(plain.state_dict())
+    for trained, other, message in (
+        (
+            head(class_activation='sigmoid'),
+            plain,
+            "trained with class_activation='sigmoid', the config has .*'softmax'",
+        ),
+        (plain, head(things_only=True), 'trained with things_only=False, the config has things_only=True'),
+        (head(things_only=True), head(things_only=True, things=['car']), 'the things of the checkpoint are car, dog'),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            other.load_state_dict(trained.state_dict())
+    older = {**plain.state_dict(), '_extra_state': pack({'label_spaces': plain.label_spaces.to_list()})}
+    head().load_state_dict(older)
+
+
+def test_lists_of_one_united_taxonomy_cannot_be_shortened(model_config) -> None:
+    classifier = dict(type='mmlmseg.UnifiedClassifier')
+    with pytest.raises(ValueError, match='drop_absent takes classes off lists, but UnifiedClassifier has one list'):
+        MODELS.build(model_config(text=False, classifier=classifier, drop_absent=0.3)['decode_head'])

@@ -84,3 +84,29 @@ def test_names_and_rows_tell_what_means_the_same() -> None:
     rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0], [3.0, 0.3]])
     expected[0, 3] = expected[3, 0] = True
     assert torch.equal(same_meaning(spaces, rows, 0.9), expected)
+
+
+def test_half_precision_changes_no_duplicates() -> None:
+    masks = torch.zeros(2, 400, 400, dtype=torch.bool)
+    masks[:, :398] = True  # more pixels than float16 can count
+    segments = MixedSegments(masks, torch.tensor([0, 3]), torch.tensor([0.6, 0.9]), [(0,), (3,)])
+    same = torch.zeros(7, 7, dtype=torch.bool)
+    same[0, 3] = same[3, 0] = True
+    spaces = [LabelSpace.create('street', ['car']), LabelSpace.create('town', ['auto'])]
+    rows = torch.tensor([[1.0, 0.0], [1.0, 0.3639]])  # cosine 0.9397
+    for half in (torch.bfloat16, torch.float16):
+        with torch.autocast('cpu', dtype=half):
+            assert len(unite_duplicates(segments, GROUP, Duplicates(same)).labels) == 1
+            assert same_meaning(spaces, rows, 0.9396)[0, 1]
+            assert not same_meaning(spaces, rows, 0.9398)[0, 1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_on_cuda() -> None:
+    own = [found(6, 3), found(5, 4)]
+    there = [Candidates(*(part.cuda() for part in one)) for one in own]
+    duplicates = Duplicates(torch.eye(7).bool())
+    here = mixed_segments(own, SIZES, THINGS, GROUP, (0.3, 0.1), duplicates)
+    mixed = mixed_segments(there, SIZES, THINGS.cuda(), GROUP.cuda(), (0.3, 0.1), Duplicates(duplicates.same.cuda()))
+    assert torch.equal(mixed.masks.cpu(), here.masks)
+    assert mixed.labels.tolist() == here.labels.tolist()

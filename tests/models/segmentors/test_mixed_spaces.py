@@ -63,6 +63,37 @@ def test_a_dataset_that_means_something_else_is_refused(model_config, make_sampl
         predict(model, [make_sample('street')], **asked, is_thing=([False] * 5, things[1]))
 
 
+def test_images_that_ask_for_different_numbers_of_spaces(model_config, make_sample) -> None:
+    model = build(model_config, {})
+    metas = [dict(label_spaces=SPACES), dict(label_spaces=SPACES[:1])]
+    samples = [make_sample('street'), make_sample('street', seed=1)]
+    for sample, meta in zip(samples, metas):
+        sample['data_samples'].set_metainfo(meta)
+    data = model.data_preprocessor({key: [s[key] for s in samples] for key in samples[0]}, False)
+    found = model.predict([group.double() for group in data['inputs']], data['data_samples'])
+    assert ['facade:wall' in sample.pred_masks.metainfo['classes'] for sample in found] == [True, False]
+    with pytest.raises(LabelSpaceError, match=r'ask for \[1, 2\] label spaces'):
+        model.encode_decode(data['inputs'][0].double(), data['data_samples'])
+
+
+def test_options_of_mixed_results_are_checked(model_config) -> None:
+    for mixed, error, message in (
+        (dict(duplicat_iou=0.5), TypeError, 'duplicat_iou'),
+        (dict(duplicate_iou=50), ValueError, 'duplicate_iou must be between 0 and 1, or None, got 50'),
+    ):
+        with pytest.raises(error, match=message):
+            build(model_config, {}, **mixed)
+    with pytest.raises(ValueError, match='similarity compares text rows, but this model reads no text'):
+        build(model_config, HEADS['multi-head'], similarity=0.9)
+
+
+def test_a_class_list_must_not_take_the_name_of_a_space(model_config, make_sample) -> None:
+    model = build(model_config, {})
+    mine = LabelSpace.create('street', ['sky', 'lawn'])
+    with pytest.raises(LabelSpaceError, match="'street' is a label space of this model, with other classes"):
+        predict(model, [make_sample('street')], label_space=mine)
+
+
 @pytest.mark.parametrize('method', HEADS)
 def test_without_handling_of_overlaps_it_is_the_union_of_single_spaces(model_config, make_sample, method: str) -> None:
     model = build(model_config, HEADS[method], duplicate_iou=None)

@@ -104,6 +104,7 @@ def test_one_coarse_class_for_all_that_are_not_named(tool: ModuleType, tmp_path:
     space, file = LabelSpace.create('street', CLASSES), tmp_path / 'mapping.yml'
     file.write_text("{road: ground, '*': rest, dirt: null}")
     classes, table = tool.read_mapping(file, space)
+    assert classes == ['ground', 'rest']
     assert [classes[i] if i != 255 else None for i in table[: len(CLASSES)]] == ['rest', 'rest', 'ground', 'rest', None]
     for name in ('paris_artdeco', 'ccp', 'msrc_v2'):
         mapping = yaml.safe_load((BENCHMARKS / f'{name}_coarse.yml').read_text())
