@@ -69,8 +69,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 def test_finds_and_reads_the_files_of_each_dataset(config: Config) -> None:
     test = DATASETS.build(config.test_dataloader.dataset)
     assert test.names == ['ade20k', 'cityscapes', 'coco']
-    assert [space.name for space in test.spaces] == ['ade20k_panoptic', 'cityscapes_panoptic', 'coco_panoptic']
-    for i, (space, short_side) in enumerate(zip(test.spaces, (640, 1024, 800), strict=True)):
+    assert [space.name for (space,) in test.spaces] == ['ade20k_panoptic', 'cityscapes_panoptic', 'coco_panoptic']
+    for i, ((space,), short_side) in enumerate(zip(test.spaces, (640, 1024, 800), strict=True)):
         packed = test[i]
         sample = packed['data_samples']
         assert min(packed['inputs'].shape[1:]) == short_side

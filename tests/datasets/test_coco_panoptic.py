@@ -63,7 +63,7 @@ def test_labels_in_the_order_of_the_file(make_coco: MakeCoco, panoptic_pipeline:
     root = make_coco()
     dataset = MultiDataset([config(root, panoptic_pipeline, metainfo=dict(label_space='mixed'))])
     assert dataset.names == ['mixed']
-    space = dataset.spaces[0]
+    space = dataset.spaces[0][0]
     assert space.classes == ('road', 'car', 'sky-other-merged', 'person')
     assert space.is_thing == (False, True, False, True)
     described = dataset.metainfo['datasets']['mixed']
@@ -84,7 +84,7 @@ def test_labels_in_the_order_of_the_file(make_coco: MakeCoco, panoptic_pipeline:
 def test_labels_of_the_declared_space(make_coco: MakeCoco, panoptic_pipeline: Pipeline, order: Sequence[int]) -> None:
     root = make_coco(categories=categories(order))
     dataset = MultiDataset([config(root, panoptic_pipeline, type='mmlmseg.CityscapesPanopticDataset')])
-    assert dataset.spaces == [CITYSCAPES]
+    assert dataset.spaces == [(CITYSCAPES,)]
     assert dataset.metainfo['datasets']['cityscapes_panoptic']['category_ids'] == list(range(50, 69))
     for i in range(3):
         assert_truth(dataset[i]['data_samples'], root, CITYSCAPES)
@@ -120,7 +120,7 @@ def test_a_model_names_the_same_space(make_coco: MakeCoco) -> None:
     assert [(space.num_classes, sum(space.is_thing)) for space in named] == [(133, 80), (150, 100), (19, 8)]
     assert named[2].is_thing == (False,) * 11 + (True,) * 8
     repeated = dict(type='RepeatDataset', times=2, dataset=config(root, metainfo=dict(label_space='mine')))
-    assert MultiDataset([repeated]).spaces[0].classes == dataset.space.classes
+    assert MultiDataset([repeated]).spaces[0][0].classes == dataset.space.classes
 
 
 def test_classes_of_the_config(make_coco: MakeCoco, panoptic_pipeline: Pipeline) -> None:

@@ -63,17 +63,19 @@ class AsksSpaces:
         """The label space that a sample's metainfo names; a model of one space needs no name.
 
         Raises:
-            LabelSpaceError: Where there are several spaces and the sample names none, or where its dataset, or a class
-                list of the user's own, means other classes by the name than this model.
+            LabelSpaceError: Where there are several spaces and the sample names none, its dataset means other classes
+                by the name than this model, or a class list of the user's own has the name of a space of this model,
+                but is no renaming of its classes.
         """
         if 'label_space' in meta:
             asked = meta['label_space']
-            own = not isinstance(asked, str) and asked.name in self.label_spaces.names
-            if own and asked != self.label_spaces.get(asked.name):  # it would get the queries of the other
-                raise LabelSpaceError(
-                    f'{asked.name!r} is a label space of this model, with other classes than the list that is asked '
-                    'for; give the list another name'
-                )
+            if not isinstance(asked, str) and asked.name in self.label_spaces.names:
+                own = self.label_spaces.get(asked.name)
+                if asked.num_classes != own.num_classes:  # else its classes by other names, with its queries
+                    raise LabelSpaceError(
+                        f'{asked.name!r} is a label space of this model with {own.num_classes} classes, but the list '
+                        f'that is asked for has {asked.num_classes}; give the list another name'
+                    )
             if isinstance(asked, str) and 'classes' in meta:
                 what = difference(meta['classes'], self.label_spaces.get(asked).classes)
                 if what:

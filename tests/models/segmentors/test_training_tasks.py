@@ -74,8 +74,8 @@ def test_instances_of_drawn_scenes(model_config, tmp_path: Path, text: bool) -> 
     metric = InstanceAP()
     metric.dataset_meta = dataset.metainfo['datasets'][space.name]
     results = model.eval().test_step(batch(samples))
-    meta = samples[0]['data_samples'].metainfo
-    (own,) = model.predictions(model.data_preprocessor(batch(samples[:1]), False)['inputs'][0], [meta])[0]
+    data = model.data_preprocessor(batch(samples[:1]), False)
+    (own,) = model.predictions(data['inputs'][0], [data['data_samples'][0].metainfo])[0]
     things = torch.tensor(space.is_thing)
     assert (own.classes[:, :-1][:, ~things] == 0).all()
     assert (own.classes[:, :-1][:, things] > 0).all()
@@ -101,15 +101,16 @@ def test_instances_of_msrc(model_config, shared_data: Path) -> None:
 @pytest.mark.parametrize('criterion', ['SetCriterion', 'PointCriterion'])
 def test_classes_on_their_own(model_config, make_sample, criterion: str) -> None:
     config = model_config(class_activation='sigmoid', criterion=dict(type=f'mmlmseg.{criterion}'))
-    test_cfg = dict(tasks=['semantic', 'panoptic', 'instance'], panoptic=dict(object=0.0, overlap=0.0))
-    model = MODELS.build(dict(config, test_cfg=test_cfg))
+    model = MODELS.build(dict(config, test_cfg=dict(tasks=['semantic', 'panoptic', 'instance'])))
     samples = [make_sample('street'), make_sample('facade', seed=1)]
     first, *_, last = losses_of_steps(model, samples, 8)
     assert last < first
-    for result in model.eval().test_step(batch(samples)):
-        scores = [*result.pred_panoptic_seg.scores, *result.pred_instances.scores.tolist()]
-        assert scores
-        assert all(0 < score <= 1 for score in scores)
+    data = model.eval().data_preprocessor(batch(samples), False)
+    assert len(model.predict(data['inputs'], data['data_samples'])) == 2
+    for (own,) in model.predictions(data['inputs'][0], [sample.metainfo for sample in data['data_samples']]):
+        assert (own.classes[:, :-1] > 0).all()
+        assert (own.classes[:, -1] == 0).all()  # no query is no-object
+        assert not torch.allclose(own.classes.sum(-1), torch.ones(()))
 
 
 def test_other_activations_are_refused(model_config) -> None:
