@@ -6,7 +6,6 @@ shared vocabulary of distinct normalised class names.
 
 from __future__ import annotations
 
-import colorsys
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,24 +14,7 @@ from typing import Any
 
 from .errors import LabelSpaceError, did_you_mean, errors_of
 from .names import default_space_name, name_key, normalise_name
-
-Colour = tuple[int, int, int]
-
-
-def default_palette(num_classes: int) -> tuple[Colour, ...]:
-    """Makes well-separated colours: hues by the golden ratio, in three levels of brightness.
-
-    Args:
-        num_classes: How many colours.
-
-    Returns:
-        RGB colours, 0 to 255.
-    """
-    colours = []
-    for i in range(num_classes):
-        rgb = colorsys.hsv_to_rgb((0.58 + i * 0.618034) % 1.0, (0.65, 0.9, 0.5)[i % 3], (0.95, 0.75, 0.85)[i // 3 % 3])
-        colours.append((round(rgb[0] * 255), round(rgb[1] * 255), round(rgb[2] * 255)))
-    return tuple(colours)
+from .palette import Colour, default_palette
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ class LabelSpace:
             classes: Class names in the order of their label ids.
             synonyms: Other names by class name.
             things: The names of the countable classes; none by default.
-            palette: One RGB colour per class; made up by default.
+            palette: One RGB colour per class; by default made from its name, see :func:`default_palette`.
 
         Raises:
             LabelSpaceError: On an empty list, two classes that normalise alike, a wrong palette length, or synonyms or
@@ -108,7 +90,7 @@ class LabelSpace:
                 for c, (main, *own) in zip(shown, normalised)
             ),
             is_thing=tuple(c in (things or ()) for c in shown),
-            palette=default_palette(len(shown)) if palette is None else tuple((r, g, b) for r, g, b in palette),
+            palette=default_palette(shown) if palette is None else tuple((r, g, b) for r, g, b in palette),
         )
 
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from ..label_space import Colour
+from ..palette import Colour
 from ..visualization.drawing import Panel, class_shares, legend_entries, overlay, panel_grid
 from .inputs import Image
 from .masks import MaskSegmentation

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+from ..palette import Colour
+
 Picture = NDArray[np.uint8]
 
-_INK = (30, 30, 30)
-_PAPER = (255, 255, 255)
+INK = (30, 30, 30)
+PAPER = (255, 255, 255)
 _SHADES = (0.0, 0.45, -0.4, 0.2, -0.2)  # of the segments of a class: towards white, or (negative) towards black
 
 
@@ -29,11 +30,13 @@ class Panel:
         image: RGB, uint8 [H, W, 3].
         title: Written above it.
         entries: Name and colour of what the legend below it explains.
+        width: What the image is scaled to; by default the width that the grid has for all.
     """
 
     image: Picture
     title: str = ''
     entries: Sequence[tuple[str, Colour]] = field(default=())
+    width: int | None = None
 
 
 def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour], alpha: float = 0.6) -> Picture:
@@ -93,7 +96,7 @@ def overlay_segments(
         seen[label] += 1
     ids = segment_map.astype(np.int64) - 1
     drawn = overlay(image, ids, colours, alpha)
-    drawn[_borders(ids, width=1 + max(ids.shape) // 800)] = _PAPER  # still seen where large images are scaled down
+    drawn[_borders(ids, width=1 + max(ids.shape) // 800)] = PAPER  # still seen where large images are scaled down
     return drawn
 
 
@@ -161,18 +164,18 @@ def legend(entries: Sequence[tuple[str, Colour]], width: int, text_size: int = 1
     """
     if not entries:
         return np.full((0, width, 3), 255, dtype=np.uint8)
-    font, pad = _font(text_size), text_size // 3
+    font, pad = load_font(text_size), text_size // 3
     swatch, line = text_size, text_size + 2 * pad
     names = [_shorten(name, font, width - swatch - 3 * pad) for name, _ in entries]
     cell = swatch + 3 * pad + max(int(font.getlength(name)) + 1 for name in names)
     columns = max(1, min(width // cell, len(entries)))
     rows = -(-len(entries) // columns)
-    canvas = Image.new('RGB', (width, rows * line + pad), _PAPER)
+    canvas = Image.new('RGB', (width, rows * line + pad), PAPER)
     draw = ImageDraw.Draw(canvas)
     for index, (name, (_, colour)) in enumerate(zip(names, entries, strict=True)):
         x, y = (index // rows) * (width // columns) + pad, (index % rows) * line + pad  # columns are read downwards
-        draw.rectangle((x, y, x + swatch - 1, y + swatch - 1), fill=tuple(colour), outline=_INK)
-        draw.text((x + swatch + pad, y + swatch / 2), name, fill=_INK, font=font, anchor='lm')
+        draw.rectangle((x, y, x + swatch - 1, y + swatch - 1), fill=tuple(colour), outline=INK)
+        draw.text((x + swatch + pad, y + swatch / 2), name, fill=INK, font=font, anchor='lm')
     return np.asarray(canvas)
 
 
@@ -181,7 +184,7 @@ def panel_grid(rows: Sequence[Sequence[Panel]], panel_width: int = 320, text_siz
 
     Args:
         rows: Panels of each row; rows may differ in length.
-        panel_width: Width every image is scaled to (its aspect is kept).
+        panel_width: Width every image is scaled to (its aspect is kept), where its panel has none of its own.
         text_size: Height of the letters in pixels.
         gap: White space around panels in pixels.
 
@@ -193,7 +196,7 @@ def panel_grid(rows: Sequence[Sequence[Panel]], panel_width: int = 320, text_siz
         >>> panel_grid([[Panel(image, 'input'), Panel(image, 'prediction')]], panel_width=160).shape[1]
         350
     """
-    bands = [_band([_draw_panel(panel, panel_width, text_size) for panel in row], gap) for row in rows]
+    bands = [_band([_draw_panel(panel, panel.width or panel_width, text_size) for panel in row], gap) for row in rows]
     width = max(band.shape[1] for band in bands)
     padded = [_grow(band, band.shape[0], width) for band in bands]
     spacer = np.full((gap, width, 3), 255, dtype=np.uint8)
@@ -223,11 +226,9 @@ def _draw_panel(panel: Panel, width: int, text_size: int) -> Picture:
 
 def _title(text: str, width: int, text_size: int) -> Picture:
     pad = text_size // 3
-    canvas = Image.new('RGB', (width, text_size + 2 * pad), _PAPER)
-    font = _font(text_size, bold=True)
-    ImageDraw.Draw(canvas).text(
-        (0, text_size / 2 + pad), _shorten(text, font, width), fill=_INK, font=font, anchor='lm'
-    )
+    canvas = Image.new('RGB', (width, text_size + 2 * pad), PAPER)
+    font = load_font(text_size, bold=True)
+    ImageDraw.Draw(canvas).text((0, text_size / 2 + pad), _shorten(text, font, width), fill=INK, font=font, anchor='lm')
     return np.asarray(canvas)
 
 
@@ -253,7 +254,7 @@ def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 
 
 @lru_cache(maxsize=8)
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans from matplotlib, which every stack has: PIL's own default cannot be scaled before version 10.1."""
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / name), size)

@@ -9,16 +9,17 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import OptionError
-from ..label_space import default_palette
 
 INK, PALE = '#1e1e1e', '#d0d0d0'
 
 # The colours of Okabe and Ito, "Color Universal Design" (2008), those of strong contrast to white first.
 _SAFE = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000', '#F0E442')
+_GOLDEN = 0.618034  # ratio: hues in these steps never come near one another
 _MARKERS = 'osD^vPX*'
 _FORMATS = ('.pdf', '.png', '.svg')
 _STYLE = {
@@ -69,7 +70,8 @@ def distinct_colours(number: int) -> list[Any]:
     """Colours for a number of series, as matplotlib takes them: safe for the colour-blind as far as these reach (8)."""
     if number <= len(_SAFE):
         return list(_SAFE[:number])
-    return [tuple(channel / 255 for channel in colour) for colour in default_palette(number)]
+    levels = [(0.65, 0.95), (0.9, 0.95), (0.5, 0.95), (0.65, 0.75), (0.9, 0.75), (0.5, 0.75)]  # saturation, value
+    return [tuple(hsv_to_rgb((i * _GOLDEN % 1, *levels[i % len(levels)]))) for i in range(number)]
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from ...datasets.folder import read_split
 from ...label_space import LabelSpace
 from ..inferencer import LMSegInferencer
+from ..masks import MaskSegmentation
 from .data import DemoData, draw_data, read_data
 from .picture import draw_picture
 from .scores import Score, prior_score, score
@@ -50,11 +51,11 @@ def run_demo(
     with quiet(work_dir / 'console.log'):
         runner, measured = train(settings, console)
         checkpoint = work_dir / f'iter_{runner.max_iters}.pth'
-        predictions = _predict(settings, checkpoint, data)
+        predictions, at_once = _predict(settings, checkpoint, data)
     console.print(_table(data, measured, predictions))
     picture = work_dir / 'demo.png'
     shown = data.held_out[: max(_SHOWN, len(data.folders))]
-    Image.fromarray(draw_picture(shown, predictions, data.spaces, data.free)).save(picture)
+    Image.fromarray(draw_picture(shown, predictions, data.spaces, data.free, at_once)).save(picture)
     log = _nearby(Path(runner.log_dir))
     console.print(f'picture     {picture}\ncheckpoint  {checkpoint}\nlog         {log}', highlight=False)
     return picture
@@ -65,8 +66,11 @@ def _nearby(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _predict(config: Config, checkpoint: Path, data: DemoData) -> dict[str, list[np.ndarray]]:
-    """Label maps of the held-out images in every label space and for the free class list."""
+def _predict(
+    config: Config, checkpoint: Path, data: DemoData
+) -> tuple[dict[str, list[np.ndarray]], MaskSegmentation | None]:
+    """Label maps of the held-out images in every label space and for the free class list; and masks of the first image
+    in two spaces at once."""
     inferencer = LMSegInferencer(config, checkpoint)
     images = [np.ascontiguousarray(image.image[..., ::-1]) for image in data.held_out]
     found = {
@@ -74,7 +78,12 @@ def _predict(config: Config, checkpoint: Path, data: DemoData) -> dict[str, list
         for space in data.spaces
     }
     found[data.free.name] = inferencer(images, classes=data.free.classes, batch_size=4, show_progress=False)
-    return {name: [result.label_map for result in results] for name, results in found.items()}
+    label_maps = {name: [result.label_map for result in results] for name, results in found.items()}
+    if not data.at_once:
+        return label_maps, None
+    mixed = inferencer(images[:1], label_spaces=data.at_once, show_progress=False)[0]
+    assert isinstance(mixed, MaskSegmentation)
+    return label_maps, mixed
 
 
 def _table(data: DemoData, measured: dict[str, float], predictions: dict[str, list[np.ndarray]]) -> Table:

@@ -18,6 +18,7 @@ from ..inputs import read_image
 
 IGNORE = 255
 TRAINED_SPACES = ('street', 'facade', 'wardrobe')
+AT_ONCE = ('street', 'wardrobe')  # a person of the one is garments of the other
 FREE_CLASSES = {
     'sky': 'sky',
     'house': 'house',
@@ -50,12 +51,21 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class DemoData:
-    """Folder datasets, the label space of each, pictures to show, and a free class list to ask for."""
+    """What the demo trains on and what it asks for.
+
+    Attributes:
+        folders: Folder datasets.
+        spaces: The label space of each.
+        held_out: Pictures to show.
+        free: A free class list.
+        at_once: The names of two spaces to ask for in one pass; none where there is one folder.
+    """
 
     folders: tuple[Path, ...]
     spaces: tuple[LabelSpace, ...]
     held_out: tuple[HeldOut, ...]
     free: LabelSpace
+    at_once: tuple[str, ...]
 
 
 def draw_data(
@@ -89,7 +99,8 @@ def draw_data(
         scene = draw_scene(seed, first + number, size)
         truth = {space.name: scene.label_map(space) for space in (*spaces, free)}
         shown.append(HeldOut(f'held-out scene {number + 1}', scene.image, truth))
-    return DemoData(tuple(folders), tuple(space.label_space() for space in spaces), tuple(shown), free.label_space())
+    known = tuple(space.label_space() for space in spaces)
+    return DemoData(tuple(folders), known, tuple(shown), free.label_space(), AT_ONCE)
 
 
 def read_data(folders: Sequence[str | Path], held_out: int) -> DemoData:
@@ -111,7 +122,9 @@ def read_data(folders: Sequence[str | Path], held_out: int) -> DemoData:
             truth = {space.name: read_labels(path, label)}
             shown.append((turn, HeldOut(f'{space.name}: {image.stem}', picture, truth)))
     in_turn = sorted(shown, key=lambda entry: entry[0])
-    return DemoData(paths, spaces, tuple(picture for _, picture in in_turn), _frequent_classes(paths, spaces))
+    at_once = tuple(space.name for space in spaces[:2]) if len(spaces) > 1 else ()
+    free = _frequent_classes(paths, spaces)
+    return DemoData(paths, spaces, tuple(picture for _, picture in in_turn), free, at_once)
 
 
 def image_label_pairs(folder: Path, split: str) -> Iterator[tuple[Path, Path]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,4 +78,10 @@ def test_small_and_absent_parts_are_not_named() -> None:
     above[:4], above[5:] = 1, 2
     below[0, :1], below[1, :3] = 1, 2  # of 40 pixels 1 and 3
     first, second = Layer(above, [1, 0], ['a', 'b'], []), Layer(below, [0, 2], ['x', 'y', 'z'], [])
-    assert overlaps(first, second) == [(1, [(2, 3 / 40)])]
+    assert overlaps(first, second) == [(1, [(-1, 36 / 40), (2, 3 / 40)])]  # nothing below class 0
+
+
+def test_what_no_mask_covers_is_said(found: MaskSegmentation) -> None:
+    half = replace(found, masks=(*found.masks[:2], mask(slice(36, 40), slice(60, 70), ('wardrobe', 1))))
+    _, closer = draw_at_once(np.zeros((60, 80, 3), np.uint8), 'scene', half, width=200, text_size=12)
+    assert [name for name, _ in closer.entries] == ['street:person = wardrobe: no mask 80% + shirt 20%']
