@@ -13,8 +13,9 @@ from .names import name_key
 
 Colour = tuple[int, int, int]
 
-# In CIELAB, where 2 is a difference that one can just see: of two classes, and what is neither grey, dark nor pale.
-_APART = 3.0
+# In CIELAB, where 2 is a difference that one can just see: of two classes, more where there are few and each colour has
+# room; and what is neither grey, dark nor pale.
+_APART = (3.0, 12.0)
 _LEAST_CHROMA = 30.0
 _LIGHTNESS = (35.0, 88.0)
 # Of many series the one where sky is blue, tree and grass are green, and twenty common classes stand far apart.
@@ -45,8 +46,9 @@ def default_palette(names: Sequence[str]) -> tuple[Colour, ...]:
     keys = [name_key(name) for name in names]
     chosen: dict[str, Colour] = {}
     taken: NDArray[np.float32] = np.empty((0, 3), np.float32)
+    least = float(np.clip(100 / max(len(set(keys)), 1), *_APART))
     for key in sorted(set(keys), key=_digest):  # not in the order of the space, which would decide who has to move
-        apart = _APART
+        apart = least
         colours = _colours(key)
         chosen[key], place = next(colours)
         while np.linalg.norm(taken - place, axis=1).min(initial=np.inf) < apart:

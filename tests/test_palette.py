@@ -44,6 +44,7 @@ def test_colours_are_seen_apart_and_strong() -> None:
         palette = default_palette([f'class {i}' for i in range(number)])
         assert nearest(palette) > 2.3, 'what one can just see'
         assert all(max(colour) - min(colour) > 30 for colour in palette), 'no grey'
+    assert nearest(default_palette([f'few {i}' for i in range(10)])) > 9
     palette = default_palette([f'class {i}' for i in range(1500)])
     assert len(set(palette)) == 1500
     assert default_palette([]) == ()
