@@ -42,7 +42,7 @@ def test_a_space_without_things_is_refused(model_config, spaces) -> None:
 def test_semantic_results_are_refused(model_config) -> None:
     config = model_config([STREET], things_only=True)
     for test_cfg in ({}, dict(tasks=['instance', 'semantic'])):
-        with pytest.raises(OptionError, match=r"set test_cfg\.tasks to \['instance'\]"):
+        with pytest.raises(OptionError, match="ask for 'instance'"):
             MODELS.build(dict(config, test_cfg=test_cfg))
     model = MODELS.build(dict(config, test_cfg=dict(tasks=['instance', 'panoptic'])))
     with pytest.raises(OptionError, match='no semantic results'):  # mmseg's EncoderDecoder asks for them
