@@ -5,12 +5,8 @@ label_spaces = [*_base_.folders[:2], dict(path=_base_.folders[2], things=_base_.
 
 
 def panoptic(dataset):
-    swap = dict(
-        LoadAnnotations=dict(type='mmlmseg.LoadPanopticAnnotations'),
-        PackSegInputs=dict(type='mmlmseg.PackPanopticInputs'),
-    )
     things = dict(things=_base_.msrc_things) if dataset.data_root.endswith('msrc_v2') else {}
-    return dict(dataset, pipeline=[swap.get(step.type, step) for step in dataset.pipeline], **things)
+    return dict(dataset, pipeline=[_base_.panoptic_steps.get(step.type, step) for step in dataset.pipeline], **things)
 
 
 train_dataloader = dict(dataset=dict(datasets=[panoptic(d) for d in _base_.train_dataloader.dataset.datasets[:3]]))

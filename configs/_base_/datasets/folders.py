@@ -9,6 +9,10 @@ augmenting = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [*loading, dict(type='PackSegInputs')]
+panoptic_steps = dict(  # in the place of the steps of these names, where things are told apart
+    LoadAnnotations=dict(type='mmlmseg.LoadPanopticAnnotations'),
+    PackSegInputs=dict(type='mmlmseg.PackPanopticInputs'),
+)
 mixed_pipeline = [loading[0], dict(type='mmlmseg.LoadMixedAnnotations'), dict(type='mmlmseg.PackMixedInputs')]
 
 train_dataloader = dict(

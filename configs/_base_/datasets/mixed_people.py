@@ -7,14 +7,10 @@ folders = [f'{halves}/{name}/{half}' for name in ('ccp', 'msrc_v2') for half in 
 names = ['ccp_fine', 'ccp_coarse', 'msrc_v2_fine', 'msrc_v2_coarse']
 things = [[], [], _base_.msrc_things, []]
 label_spaces = [dict(path=folder, things=own) for folder, own in zip(folders, things)]
-swap = dict(
-    LoadAnnotations=dict(type='mmlmseg.LoadPanopticAnnotations'),
-    PackSegInputs=dict(type='mmlmseg.PackPanopticInputs'),
-)
 
 
 def panoptic_set(folder, own, split, pipeline):
-    panoptic = [swap.get(step['type'], step) for step in pipeline]
+    panoptic = [_base_.panoptic_steps.get(step['type'], step) for step in pipeline]
     return dict(type='mmlmseg.FolderDataset', data_root=folder, things=own, split=split, pipeline=panoptic)
 
 

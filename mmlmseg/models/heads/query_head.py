@@ -266,8 +266,9 @@ class QueryHead(AsksSpaces, BaseModule):
             CheckpointError: Where label spaces, class activation or what is a class differ.
         """
         saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '')
+        told = unpack(state)
         for key, default in MEANING.items():
-            there, here = unpack(state).get(key, default), getattr(self, key)
+            there, here = told.get(key, default), getattr(self, key)
             if there != here:
                 raise CheckpointError(
                     f'the checkpoint was trained with {key}={there!r}, the config has {key}={here!r}: class scores '
