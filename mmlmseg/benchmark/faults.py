@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import did_you_mean
+from .headlines import HEADLINES
 
 if TYPE_CHECKING:
     from .spec import Benchmark
 
-METRICS = ('mIoU', 'PQ', 'PIQ')
-
 
 def faults(benchmark: Benchmark) -> Iterator[str]:
     """Each fault in words that begin with the key of the benchmark's file."""
-    if benchmark.metric not in METRICS:
-        yield f'metric is {benchmark.metric!r}; choose from {", ".join(METRICS)}'
+    if benchmark.metric not in HEADLINES:
+        yield f'metric is {benchmark.metric!r}; choose from {", ".join(HEADLINES)}'
     yield from _faults_of_lists(benchmark)
     names = [method.name for method in benchmark.methods]
     if benchmark.reference not in names:

@@ -16,21 +16,16 @@ from mmengine.runner import Runner
 
 from ..apis.model import load_weights
 from ..errors import OptionError
-from ..evaluation import MultiDatasetEvaluator, PanopticInstanceQuality, PanopticQuality, SemanticIoU
+from ..evaluation import MultiDatasetEvaluator
 from ..evaluation.metrics.common import ClassMetric
 from ..models.text.bank import SHIPPED_BANK
 from ..scalars import Series, read_scalars
+from .headlines import HEADLINES
 from .members import weights_of_members
 from .resuming import go_on
 from .runs import Run
 from .spec import Benchmark
 from .statistics import resampled_scores
-
-_HEADLINES: dict[str, type[ClassMetric]] = {
-    'mIoU': SemanticIoU,
-    'PQ': PanopticQuality,
-    'PIQ': PanopticInstanceQuality,
-}
 
 
 def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
@@ -123,7 +118,7 @@ def headline_metrics(
     Raises:
         OptionError: Where one of these has none.
     """
-    wanted, found = _HEADLINES[headline], {}
+    wanted, found = HEADLINES[headline], {}
     for name in [name for name in evaluated if name in scored]:
         metrics = evaluated[name]
         fitting = [metric for metric in metrics if isinstance(metric, wanted)]
