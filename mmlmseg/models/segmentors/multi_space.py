@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...errors import CheckpointError, LabelSpaceError
-from ...label_space import LabelSpaces
+from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..added_spaces import add_to_checkpoint, kept_parameters
 from ..class_activation import class_probabilities
@@ -119,10 +119,12 @@ class MultiSpaceSegmentor(BaseSegmentor):
         return self.backbone(inputs)
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> HeadOutputs:
-        """Predicts one group, in every label space that its samples ask for; mmseg's name for it."""
-        return self._encode_decode(inputs, [sample.metainfo for sample in batch_data_samples])[0]
+        """Predicts one group, in every label space that its samples ask for; mmseg's name for it.
 
-    def _encode_decode(self, inputs: Tensor, metas: Sequence[dict[str, Any]]) -> tuple[HeadOutputs, Categories]:
+        Raises:
+            LabelSpaceError: Where the samples ask for different numbers of label spaces.
+        """
+        metas = [sample.metainfo for sample in batch_data_samples]
         asked = [self.decode_head.asked_spaces(meta) for meta in metas]
         if len(numbers := {len(own) for own in asked}) > 1:
             raise LabelSpaceError(
@@ -130,7 +132,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
                 'by side; use predict, which tells them apart, or ask for equally many'
             )
         categories = self.decode_head.categories([space for own in asked for space in own])
-        return self.decode_head(self.extract_feat(inputs), metas, categories), categories
+        return self.decode_head(self.extract_feat(inputs), metas, categories)
 
     def loss(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """The losses of one step.
@@ -193,33 +195,18 @@ class MultiSpaceSegmentor(BaseSegmentor):
         Raises:
             LabelSpaceError: On a space that the model does not know, or whose dataset means something else by it.
         """
+        asked = [self.decode_head.asked_spaces(meta) for meta in metas]
         found: list[list[Prediction]] = [[] for _ in metas]
-        numbers = [len(self.decode_head.asked_spaces(meta)) for meta in metas]
-        for number in sorted(set(numbers)):
-            members = [i for i, own in enumerate(numbers) if own == number]
-            outputs, categories = self._encode_decode(images[members], [metas[i] for i in members])
+        for number in sorted({len(own) for own in asked}):  # those that ask for equally many go side by side
+            members = [i for i, own in enumerate(asked) if len(own) == number]
+            spaces = [space for i in members for space in asked[i]]
+            categories = self.decode_head.categories(spaces)
+            outputs = self.decode_head(self.extract_feat(images[members]), [metas[i] for i in members], categories)
+            said = [
+                _prediction(outputs, categories, b, self.decode_head.space_of(space)) for b, space in enumerate(spaces)
+            ]
             for place, i in enumerate(members):
-                found[i] = self._predictions(outputs, categories, place, metas[i])
-        return found
-
-    def _predictions(
-        self, outputs: HeadOutputs, categories: Categories, image: int, meta: dict[str, Any]
-    ) -> list[Prediction]:
-        """What is said of an image in each space that its sample asks for, without the columns of larger spaces."""
-        spaces = [self.decode_head.space_of(asked) for asked in self.decode_head.asked_spaces(meta)]
-        found = []
-        for b, space in enumerate(spaces, image * len(spaces)):
-            columns = [*range(space.num_classes), -1]
-            found.append(
-                Prediction(
-                    class_probabilities(
-                        outputs.class_logits[-1, b][:, columns], outputs.valid[b, columns], outputs.activation
-                    ),
-                    outputs.mask_logits[-1, b],
-                    space,
-                    None if categories.rows is None else categories.rows[b, : space.num_classes],
-                )
-            )
+                found[i] = said[place * number : (place + 1) * number]
         return found
 
     def check_things(self, meta: dict[str, Any]) -> None:
@@ -244,3 +231,14 @@ class MultiSpaceSegmentor(BaseSegmentor):
 def _of_samples(categories: Categories, which: slice) -> Categories:
     rows = None if categories.rows is None else categories.rows[which]
     return Categories(categories.spaces[which], categories.valid[which], rows)
+
+
+def _prediction(outputs: HeadOutputs, categories: Categories, b: int, space: LabelSpace) -> Prediction:
+    """What is said of one sample, without the columns of larger spaces."""
+    columns = [*range(space.num_classes), -1]
+    return Prediction(
+        class_probabilities(outputs.class_logits[-1, b][:, columns], outputs.valid[b, columns], outputs.activation),
+        outputs.mask_logits[-1, b],
+        space,
+        None if categories.rows is None else categories.rows[b, : space.num_classes],
+    )
