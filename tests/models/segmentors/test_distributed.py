@@ -5,20 +5,23 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+CONFIGS = Path(__file__).parents[3] / 'configs'
 STEPS = 2
+State = dict[str, torch.Tensor]
 
 
 def total(losses: dict[str, torch.Tensor]) -> torch.Tensor:
     return sum(value for key, value in losses.items() if 'loss' in key)
 
 
-def build(config: dict[str, Any]) -> torch.nn.Module:
+def build(config: dict[str, Any], trained: dict[str, Any] | None = None) -> torch.nn.Module:
+    """A model in float64, where it adds label spaces on the weights of the trained one."""
     from mmengine.registry import MODELS
 
     import mmlmseg  # noqa: F401
@@ -26,22 +29,28 @@ def build(config: dict[str, Any]) -> torch.nn.Module:
     torch.manual_seed(3)
     model = MODELS.build(config)
     model.init_weights()
+    if trained is not None:
+        model.load_state_dict(build(trained).state_dict())
     return model.double()
 
 
-def train(
-    model: torch.nn.Module, segmentor: torch.nn.Module, samples: Sequence[dict[str, Any]]
-) -> dict[str, torch.Tensor]:
-    """A few steps of plain gradient descent; returns the weights."""
+def state_of(model: torch.nn.Module) -> State:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def train(model: torch.nn.Module, segmentor: torch.nn.Module, samples: Sequence[dict[str, Any]]) -> State:
+    """A few steps of plain gradient descent; returns parameters and buffers."""
     optimiser = torch.optim.SGD(segmentor.parameters(), 0.05)
     for _ in range(STEPS):
+        model.eval()  # as a validation between steps; where label spaces are added, it unfreezes the others
+        model.train()
         batch = dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'].clone() for s in samples])
         data = segmentor.data_preprocessor(batch, True)
         data['inputs'] = [group.double() for group in data['inputs']]
         optimiser.zero_grad()
         total(model(**data, mode='loss')).backward()
         optimiser.step()
-    return {name: p.detach().clone() for name, p in segmentor.named_parameters()}
+    return state_of(segmentor)
 
 
 CASES = {
@@ -51,9 +60,44 @@ CASES = {
 }
 
 
-def test_two_processes_equal_one(model_config, make_sample, tmp_path: Path) -> None:
+GARDEN = dict(name='garden', classes=['tree', 'grass', 'house'])
+ADAPTER = dict(type='mmlmseg.SpaceAdapter', width=8)
+RESI = dict(
+    queries=dict(type='mmlmseg.LabelSpaceQueries', num_queries=8),
+    decoder=dict(type='mmlmseg.MaskedAttentionDecoder', num_levels=1, num_layers=2, num_heads=4, ffn_channels=64),
+)
+
+Method = tuple[str, dict[str, Any], dict[str, Any] | None]
+"""The case it trains on, the config, and that of the trained model where label spaces are added."""
+
+
+def methods(model_config: Callable[..., dict[str, Any]], spaces: Sequence[Any]) -> Iterator[Method]:
+    def make(**head: Any) -> dict[str, Any]:
+        """A narrow model, as the ranks write down all weights, whose residual branches do not start dead."""
+        config = model_config(in_channels=[8, 16, 32, 64], **head)
+        config['backbone'].update(base_channels=8, zero_init_residual=False)
+        return config
+
+    def added(**head: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both spaces, added to a model of another one; norm layers learn where nothing stops them."""
+        config = make(label_spaces=[GARDEN, *spaces], added_spaces=[space.name for space in spaces], **head)
+        trained = make(**{**head, 'label_spaces': [GARDEN], 'adapters': {}})
+        for one in (config, trained):
+            one['backbone'].update(norm_eval=False, norm_cfg=dict(type='BN'))
+        return config, trained
+
+    for case in CASES:
+        yield case, make(), None
+    yield 'one space per rank, unequal sizes', make(text=False), None
+    # Each rank leaves the queries and the adapter of the other's space idle.
+    yield 'one space per rank, unequal sizes', make(**RESI, adapters=dict(facade=ADAPTER)), None
+    yield 'one space per rank, unequal sizes', *added(**RESI, adapters=dict(street=ADAPTER, facade=ADAPTER))
+    yield 'a rank with nothing to learn', *added(text=False)
+
+
+def test_two_processes_equal_one(model_config, spaces, make_sample, tmp_path: Path) -> None:
     work = []
-    for text, case in [(True, case) for case in CASES] + [(False, 'one space per rank, unequal sizes')]:
+    for case, config, trained in methods(model_config, spaces):
         shares = []
         for rank, share in enumerate(CASES[case]):
             samples = [make_sample(space, (size or 64,) * 2, 2 * rank + i) for i, (space, size) in enumerate(share)]
@@ -61,7 +105,7 @@ def test_two_processes_equal_one(model_config, make_sample, tmp_path: Path) -> N
                 if size is None:
                     sample['data_samples'].gt_sem_seg.data.fill_(255)
             shares.append(samples)
-        work.append((model_config(text=text), shares))
+        work.append((config, trained, shares))
     (tmp_path / 'work').write_bytes(pickle.dumps(work))
 
     # One pair of processes for all cases: importing is what takes time. As scripts, they need no importable name.
@@ -71,19 +115,34 @@ def test_two_processes_equal_one(model_config, make_sample, tmp_path: Path) -> N
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the processes: float32 sums (images, text bank) depend on how they are split
     expected = []
-    for config, shares in work:
-        segmentor = build(config)
-        expected.append(train(segmentor, segmentor, [sample for share in shares for sample in share]))
+    for config, trained, shares in work:
+        segmentor = build(config, trained)
+        start = state_of(segmentor)
+        learned = {name for name, p in segmentor.named_parameters() if p.requires_grad}
+        kept = start.keys() - learned if trained else set()
+        alone = train(segmentor, segmentor, [sample for share in shares for sample in share])
+        expected.append((start, learned, kept, alone))
     torch.set_num_threads(threads)
     assert [process.wait(timeout=300) for process in ranks] == [0, 0]
 
-    for rank in range(2):
-        results = torch.load(tmp_path / f'{rank}.pt')
-        assert len(results) == len(work)
-        for weights, alone in zip(results, expected):
-            assert weights.keys() == alone.keys()
-            for name, value in weights.items():
-                torch.testing.assert_close(value, alone[name], rtol=1e-8, atol=1e-10, msg=lambda m, n=name: f'{n}: {m}')
+    results = [torch.load(tmp_path / f'{rank}.pt') for rank in range(2)]
+    for first, second, (start, learned, kept, alone) in zip(*results, expected, strict=True):
+        assert first.keys() == second.keys() == alone.keys()
+        for name, value in first.items():
+            assert torch.equal(value, second[name]), name
+            assert name not in learned or not torch.equal(value, start[name]), name
+            assert name not in kept or torch.equal(value, start[name]), name
+            torch.testing.assert_close(value, alone[name], rtol=1e-8, atol=1e-10, msg=lambda m, n=name: f'{n}: {m}')
+
+
+def test_shipped_configs_leave_the_wrapper_alone() -> None:
+    """The processes here wrap the model as mmengine does where a config says nothing."""
+    files = sorted(CONFIGS.rglob('*.py'))
+    assert files
+    for file in files:
+        text = file.read_text()
+        assert 'find_unused_parameters' not in text, file
+        assert 'model_wrapper_cfg' not in text, file
 
 
 def work_as_rank(rank: int, folder: Path) -> None:
@@ -95,9 +154,11 @@ def work_as_rank(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', f'file://{folder}/meet', rank=rank, world_size=2)
     results = []
-    for config, shares in pickle.loads((folder / 'work').read_bytes()):
-        segmentor = build(config)
-        results.append(train(MMDistributedDataParallel(segmentor), segmentor, shares[rank]))
+    for config, trained, shares in pickle.loads((folder / 'work').read_bytes()):
+        segmentor = build(config, trained)
+        # As mmengine's runner: no buffers are sent, no unused parameters are looked for.
+        model = MMDistributedDataParallel(segmentor, broadcast_buffers=False, find_unused_parameters=False)
+        results.append(train(model, segmentor, shares[rank]))
     torch.save(results, folder / f'{rank}.pt')
     torch.distributed.destroy_process_group()
 
