@@ -7,6 +7,6 @@ _base_ = [
 ]
 model = dict(
     decode_head=dict(label_spaces=_base_.label_spaces),
-    test_cfg=dict(tasks=['panoptic'], panoptic=dict(object=0.8, overlap=0.8)),
+    test_cfg=dict(tasks=['panoptic']),
 )
 optim_wrapper = dict(optimizer=dict(weight_decay=0.05))

@@ -7,6 +7,6 @@ _base_ = [
 ]
 model = dict(
     decode_head=dict(label_spaces=_base_.label_spaces, things_only=True),
-    test_cfg=dict(tasks=['instance']),
+    test_cfg=dict(tasks=['instance'], panoptic=dict(pixel=0.5)),  # things do not fill an image
 )
 default_hooks = dict(checkpoint=dict(interval=250, save_best='mean/AP'))

@@ -109,9 +109,10 @@ class LMSegInferencer:
             batch_size: Images per forward pass.
             out_dir: Folder for predictions (``pred/``) and pictures with a legend (``vis/``).
             show_progress: Whether to show a progress bar.
-            label_spaces: Several of the model's label spaces at once instead, whose masks may overlap.
-            task: ``semantic`` (the default), ``panoptic`` or ``instance``; ``mixed``, and only this, with
-                ``label_spaces``.
+            label_spaces: Several of the model's label spaces at once instead, whose masks may overlap. Images are read
+                as the test pipeline of the first one says.
+            task: ``semantic`` (the default), ``panoptic`` or, where the label space has things, ``instance``;
+                ``mixed``, and only this, with ``label_spaces``.
             exclusive: Groups of label spaces and classes (``camvid11:car``) within which a pixel has one class; by
                 default each label space is one.
 
@@ -120,12 +121,20 @@ class LMSegInferencer:
 
         Raises:
             LabelSpaceError: An unknown label space, an empty class list, or not exactly one way of asking.
-            OptionError: An unknown task, or one that does not go with how is asked.
+            OptionError: An unknown task, one that does not go with how is asked, or exclusive groups in one label
+                space.
             TextBankError: A class name that the model's text bank lacks.
             DataError: An input that leads to no image, or an unreadable image.
         """
         spaces = self._resolve(label_space, classes, label_spaces)
         task = _task(task, mixed=label_spaces is not None)
+        if exclusive and task != 'mixed':
+            raise OptionError('exclusive groups are for several label spaces at once: name them in label_spaces')
+        if task == 'instance' and not spaces[0].things:
+            raise OptionError(
+                f"task 'instance' finds things, but label space {spaces[0].name!r} has none; ask for 'panoptic' or "
+                "'semantic'"
+            )
         sources = expand_inputs(inputs)
         stems = file_stems([source if isinstance(source, Path) else None for source in sources])
         pipeline = build_pipeline(inference_pipeline(self.config, None if classes is not None else spaces[0].name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +61,12 @@ class MaskSegmentation:
 
     def shares(self) -> list[tuple[str, float]]:
         """Names of the classes found and the share of the image that their masks cover, largest first."""
-        areas: Counter[str] = Counter()
+        covered: dict[str, NDArray[np.bool_]] = {}
         for mask in self.masks:
-            areas[' = '.join(self.names_of(mask))] += int(mask.pixels.sum())
-        return [(name, area / (self.size[0] * self.size[1])) for name, area in areas.most_common()]
+            name = ' = '.join(self.names_of(mask))
+            covered[name] = covered[name] | mask.pixels if name in covered else mask.pixels
+        shares = [(name, float(pixels.mean())) for name, pixels in covered.items()]
+        return sorted(shares, key=lambda share: share[1], reverse=True)
 
     def segment_map(self, space: LabelSpace) -> tuple[NDArray[np.int32], list[int]]:
         """The masks of one space as a map of segments from 1 (0 is void), and their classes. Where masks overlap the

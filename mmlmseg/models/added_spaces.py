@@ -105,8 +105,10 @@ def add_to_checkpoint(head: QueryHead, state_dict: dict[str, Any], prefix: str) 
         prefix: Where the head stands in it, with the final dot.
 
     Raises:
+        CheckpointError: Where its class scores mean something else.
         TextBankError: Where a new class name cannot be embedded.
     """
+    head.set_extra_state(state_dict[prefix + EXTRA_STATE])  # refuses it, before the head's own takes its place
     for place, part in _parts(head):
         first = f'{prefix}{place}.'
         trained = {key.removeprefix(first): value for key, value in state_dict.items() if key.startswith(first)}

@@ -187,10 +187,10 @@ def test_tasks_and_several_spaces_on_a_real_model(model_config, tmp_path: Path) 
     segment = LMSegInferencer(Config(dict(model=config, default_scope='mmseg')))
     image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
     quiet = dict(show_progress=False)
-    for task in ('panoptic', 'instance'):
-        (result,) = segment(image, label_space='street', task=task, **quiet)
-        assert [space.name for space in result.spaces] == ['street']
-        assert result.size == (40, 56)
+    (result,) = segment(image, label_space='street', task='panoptic', **quiet)
+    assert [space.name for space in result.spaces] == ['street']
+    assert result.size == (40, 56)
+    assert sum(share for _, share in result.shares()) <= 1
     (mixed,) = segment(image, label_spaces=['street', 'facade'], out_dir=tmp_path, **quiet)
     assert [space.name for space in mixed.spaces] == ['street', 'facade']
     assert {path.name for path in (tmp_path / 'pred').iterdir()} == {
@@ -203,6 +203,25 @@ def test_tasks_and_several_spaces_on_a_real_model(model_config, tmp_path: Path) 
         segment(image, label_space='street', task='mixed', **quiet)
     with pytest.raises(LabelSpaceError, match='different label spaces'):
         segment(image, label_spaces=['street', 'street'], **quiet)
+    with pytest.raises(OptionError, match='exclusive groups are for several label spaces'):
+        segment(image, label_space='street', exclusive=[['street']], **quiet)
+    for way in (dict(label_space='facade'), dict(classes='car, dog')):
+        with pytest.raises(OptionError, match="'instance' finds things, but label space '(facade|custom)' has none"):
+            segment(image, task='instance', **way, **quiet)
+    with pytest.raises(LabelSpaceError, match="names 'street:cra'"):
+        segment(image, label_spaces=['street', 'facade'], exclusive=[['street:cra']], **quiet)
+
+
+def test_instances_and_what_they_cover(model_config) -> None:
+    things = dict(name='street', classes=['sky', 'car', 'dog'], things=['car', 'dog'])
+    segment = LMSegInferencer(Config(dict(model=model_config([things]), default_scope='mmseg')))
+    image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    (result,) = segment(image, task='instance', show_progress=False)
+    assert result.masks
+    for name, share in result.shares():
+        own = [mask.pixels for mask in result.masks if result.names_of(mask) == [name]]
+        assert name in ('car', 'dog')
+        assert share == pytest.approx(np.any(own, axis=0).mean())  # where several lie, pixels count once
 
 
 def test_a_union_of_models_answers_as_its_members_do(model_config) -> None:

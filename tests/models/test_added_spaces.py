@@ -362,6 +362,8 @@ def test_checkpoints_that_do_not_fit(make: Make, spaces) -> None:
         refused(channels=16)
     with pytest.raises(CheckpointError, match=r'text\.no_object is missing'):
         refused(dict(RESI, text=False))
+    with pytest.raises(CheckpointError, match="trained with class_activation='sigmoid', the config has .*'softmax'"):
+        refused(class_activation='sigmoid')
     strange = LabelSpace.create('garden', ['tree', 'gnomeish'])
     model = MODELS.build(make.config(RESI, [strange]))
     with pytest.raises(TextBankError, match="class name 'gnomeish'"):

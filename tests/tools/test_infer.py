@@ -51,6 +51,24 @@ def test_named_space_and_free_list(
     assert any(name in capsys.readouterr().out for name in ('sky', 'house'))
 
 
+def test_several_spaces_and_tasks(infer: ModuleType, files: list[str], tmp_path: Path) -> None:
+    out_dir = tmp_path / 'out'
+    common = [*files, '--out-dir', str(out_dir), '--device', 'cpu']
+    groups = ['--exclusive', 'street:sky + facade:wall; street:car']
+    assert infer.main([*common, '--label-spaces', 'street, facade', '--task', 'mixed', *groups]) == 0
+    expected = {f'photo{i}{end}' for i in range(2) for end in ('.json', '_street.png', '_facade.png')}
+    assert {path.name for path in (out_dir / 'pred').iterdir()} == expected
+    assert infer.main([*common, '--label-space', 'facade', '--task', 'panoptic']) == 0
+    for wrong in (
+        ['--label-spaces', 'street,facade', '--exclusive', 'street:cra'],
+        ['--label-space', 'street', '--exclusive', 'street'],
+        ['--label-space', 'street', '--task', 'instance'],
+        ['--label-space', 'street', '--task', 'mixed'],
+    ):
+        with pytest.raises(SystemExit, match='2'):
+            infer.main([*common, *wrong])
+
+
 def test_list_label_spaces(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert infer.main([*files[:2], '--list-label-spaces']) == 0
     printed = capsys.readouterr().out

@@ -28,5 +28,6 @@ model = dict(
         queries=dict(type='mmlmseg.LabelSpaceQueries', mode='replace'),
         decoder=dict(type='mmlmseg.MaskedAttentionDecoder', num_layers=9, dropout=0.0),
         criterion=dict(_delete_=True, type='mmlmseg.PointCriterion'),
-    )
+    ),
+    test_cfg=dict(panoptic=dict(object=0.8, overlap=0.8, pixel=0.5)),
 )

@@ -6,7 +6,12 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.01, norm_type=2),
     paramwise_cfg=dict(
-        norm_decay_mult=0.0, custom_keys={'backbone': dict(lr_mult=0.1), 'decode_head.queries': dict(decay_mult=0.0)}
+        norm_decay_mult=0.0,
+        custom_keys={
+            'backbone': dict(lr_mult=0.1),
+            'decode_head.queries': dict(decay_mult=0.0),
+            'decode_head.decoder.level': dict(decay_mult=0.0),  # embeddings of a masked-attention decoder
+        },
     ),
 )
 param_scheduler = dict(type='PolyLR', power=0.9, eta_min=0.0, end=max_iters, by_epoch=False)

@@ -27,8 +27,8 @@ _KEYS = dict(AP=0, AP50=1, AP75=2, AP_s=3, AP_m=4, AP_l=5)  # where COCOeval kee
 class InstanceAP(ClassMetric):
     """``AP`` over mask IoUs from 0.5 to 0.95, ``AP50``, ``AP75`` and AP of small, medium and large things, in percent.
 
-    The numbers are pycocotools'. Only classes that ``dataset_meta['is_thing']`` marks count; a score is -1 where there
-    is no truth of its kind. Crowds match any number of predictions and are never missed.
+    The numbers are pycocotools'. Only classes that ``dataset_meta['is_thing']`` marks count. There is no score
+    where there is no truth of its kind. Crowds match any number of predictions and are never missed.
 
     In several label spaces at once it scores the masks of mixed results. These competed for pixels and passed a
     threshold, so there are fewer of them than ``instance`` results hold: the two are not to be compared.
@@ -50,7 +50,8 @@ class InstanceAP(ClassMetric):
                 ``gt_masks``, see :class:`PanopticInstanceQuality`.
 
         Raises:
-            DataError: Where one of these is missing, or they differ in size; names the file.
+            DataError: Where one of these is missing, they differ in size, or a label or score cannot be; names the
+                file.
         """
         things = self.meta('is_thing')
         for sample in data_samples:
@@ -63,6 +64,13 @@ class InstanceAP(ClassMetric):
                         f'predicted masks {tuple(found.masks.shape[1:])} and truth {tuple(truth.masks.shape[1:])} '
                         'differ in size.'
                     )
+                for what, labels in (('predicted', found.labels), ('true', truth.labels)):
+                    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(things):
+                        raise DataError(
+                            f'the {what} labels {labels.unique().tolist()} are not all in {len(things)} classes.'
+                        )
+                if not found.scores.isfinite().all():
+                    raise DataError('a predicted score is not finite.')
             true = [
                 dict(label=label, crowd=int(crowd), mask=_encode(mask))
                 for mask, label, crowd in zip(truth.masks, truth.labels.tolist(), truth.crowd.tolist(), strict=True)
@@ -115,10 +123,8 @@ class InstanceAP(ClassMetric):
             own = precision[:, :, column]
             per_class[category['id'] - 1] = own[own > -1].mean() if (own > -1).any() else np.nan
         self.log_per_class('AP', {'AP': torch.from_numpy(per_class)})
-        return {
-            key: percent(torch.tensor(evaluation.stats[i])) if evaluation.stats[i] >= 0 else -1.0
-            for key, i in _KEYS.items()
-        }
+        scores = {key: evaluation.stats[i] for key, i in _KEYS.items()}
+        return {key: percent(torch.tensor(score)) for key, score in scores.items() if score >= 0}  # -1: no truth
 
 
 def _prediction(sample: dict) -> PredictedMasks:

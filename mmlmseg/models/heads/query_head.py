@@ -260,12 +260,12 @@ class QueryHead(AsksSpaces, BaseModule):
         return pack({'label_spaces': self.label_spaces.to_list(), **meaning})
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Refuses the state of a model that means something else.
+        """Refuses the state of a model that means something else; it may lack the added spaces.
 
         Raises:
             CheckpointError: Where label spaces, class activation or what is a class differ.
         """
-        saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '')
+        saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '', self.added_spaces)
         told = unpack(state)
         for key, default in MEANING.items():
             there, here = told.get(key, default), getattr(self, key)
@@ -274,7 +274,7 @@ class QueryHead(AsksSpaces, BaseModule):
                     f'the checkpoint was trained with {key}={there!r}, the config has {key}={here!r}: class scores '
                     'would be wrong; give decode_head the same'
                 )
-        for mine, theirs in zip(self.label_spaces, saved, strict=True):
+        for mine, theirs in zip(self.label_spaces, saved):
             if self.things_only and mine.is_thing != theirs.is_thing:
                 raise CheckpointError(
                     f'label space {mine.name!r}: the things of the checkpoint are {", ".join(theirs.things)}, those of '

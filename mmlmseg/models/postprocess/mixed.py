@@ -14,7 +14,7 @@ from ...errors import LabelSpaceError, did_you_mean
 from ...label_space import LabelSpace
 from ...names import name_key
 from ..precision import at_least_float32, no_autocast
-from .panoptic import Candidates, compete
+from .panoptic import Candidates, PanopticThresholds, compete
 
 
 class MixedSegments(NamedTuple):
@@ -52,7 +52,7 @@ def mixed_segments(
     num_classes: Sequence[int],
     is_thing: Tensor,
     group: Tensor,
-    overlap: Sequence[float],
+    thresholds: Sequence[PanopticThresholds],
     duplicates: Duplicates | None = None,
 ) -> MixedSegments:
     """Lets candidates compete for pixels inside exclusive groups only, then unites what several groups say.
@@ -65,7 +65,7 @@ def mixed_segments(
         num_classes: K_s of each space.
         is_thing: Whether a class is countable, bool [K] over the classes of all asked spaces.
         group: The exclusive group of each class, long [K].
-        overlap: The overlap threshold of each space.
+        thresholds: Of each space; those of the object probability have made the candidates.
         duplicates: Which segments are one; None keeps all.
 
     Returns:
@@ -77,11 +77,14 @@ def mixed_segments(
         torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)]),
         torch.cat([own.scores for own in found]),
     )
-    thresholds = torch.cat([torch.full_like(own.scores, t) for own, t in zip(found, overlap, strict=True)])
+    of_each = [own.scores.new_tensor([[t.overlap, t.pixel]] * len(own.scores)) for own, t in zip(found, thresholds)]
+    overlap, pixel = torch.cat([rows.reshape(-1, 2) for rows in of_each]).unbind(1)
     masks, labels, scores = [], [], []
     for own in group.unique().tolist():
         members = (group[everything.labels] == own).nonzero()[:, 0]
-        segments = compete(Candidates(*(part[members] for part in everything)), is_thing, thresholds[members])
+        segments = compete(
+            Candidates(*(part[members] for part in everything)), is_thing, overlap[members], pixel[members]
+        )
         ids = torch.arange(1, len(segments.labels) + 1, device=segments.map.device)
         masks.append(segments.map == ids[:, None, None])  # [S_g, H, W]
         labels.append(segments.labels)
@@ -95,10 +98,12 @@ def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplica
     """Unites segments of different groups that mean the same and overlap, the best first.
 
     A segment joins the best one before it that it duplicates and that its group has not joined yet. The united segment
-    has the class of the best, the pixels of all and the score ``1 - (1 - a)(1 - b)...``: that one of them is right.
+    has the class of the best, the pixels of all and the score ``1 - (1 - a)(1 - b)...``: that one of them is right. So
+    that a pixel stays in one segment of a group, the worse ones of its groups leave it their pixels; one that has none
+    left is dropped.
 
     Args:
-        segments: Of all groups.
+        segments: Of all groups, which overlap in none of them.
         group: The exclusive group of each class, long [K].
         duplicates: Which segments are one.
     """
@@ -117,14 +122,23 @@ def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplica
                 break
         else:
             joined.append([i])
+    if len(joined) == len(groups):
+        return segments
     joined.sort(key=lambda members: members[0])
-    first = segments.labels.new_tensor([members[0] for members in joined])
     missed = [torch.stack([1 - segments.scores[m] for m in members]).prod() for members in joined]
+    scores = 1 - torch.stack(missed)
+    masks = torch.stack([segments.masks[members].any(0) for members in joined])
+    taken = masks.new_zeros(len(group), *masks.shape[1:])  # [groups, H, W]
+    for i in scores.argsort(descending=True, stable=True).tolist():
+        own = [groups[m] for m in joined[i]]
+        masks[i] &= ~taken[own].any(0)
+        taken[own] |= masks[i]
+    left = masks.flatten(1).any(1).nonzero()[:, 0].tolist()
     return MixedSegments(
-        masks=torch.stack([segments.masks[members].any(0) for members in joined]) if joined else segments.masks,
-        labels=segments.labels[first],
-        scores=1 - torch.stack(missed) if joined else segments.scores,
-        origins=[tuple(origin for m in members for origin in segments.origins[m]) for members in joined],
+        masks=masks[left],
+        labels=segments.labels[[joined[i][0] for i in left]],
+        scores=scores[left],
+        origins=[tuple(origin for m in joined[i] for origin in segments.origins[m]) for i in left],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +20,8 @@ class PanopticThresholds:
     Attributes:
         object: Its class probability must be above this.
         overlap: It must win at least this fraction of the pixels of its mask from the other queries.
+        pixel: Of the pixels that it wins it gets those of at least this mask probability. With 0, as MaskFormer has it,
+            all pixels go to someone; Mask2Former leaves those below 0.5 void.
 
     Raises:
         ValueError: Where one is not a fraction.
@@ -27,9 +29,10 @@ class PanopticThresholds:
 
     object: float = 0.8
     overlap: float = 0.8
+    pixel: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in (('object', self.object), ('overlap', self.overlap)):
+        for name, value in asdict(self).items():
             if not 0 <= value <= 1:
                 raise ValueError(f'the {name} threshold of panoptic inference must be from 0 to 1, got {value}')
 
@@ -83,10 +86,11 @@ def panoptic_segments(
 
     Returns:
         Segments at the original size: stuff in the order of the classes, then things in the order of the queries. The
-        score of a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they won.
+        score of a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they got.
     """
     found = candidates(classes, mask_logits, size, meta, thresholds.object)
-    return compete(found, is_thing, found.scores.new_full(found.scores.shape, thresholds.overlap))
+    overlap, pixel = (torch.full_like(found.scores, value) for value in (thresholds.overlap, thresholds.pixel))
+    return compete(found, is_thing, overlap, pixel)
 
 
 @torch.no_grad()
@@ -108,16 +112,17 @@ def candidates(
 
 
 @torch.no_grad()
-def compete(found: Candidates, is_thing: Tensor, overlap: Tensor) -> Segments:
+def compete(found: Candidates, is_thing: Tensor, overlap: Tensor, pixel: Tensor) -> Segments:
     """Gives each pixel to the candidate with the largest product of class and mask probability.
 
-    A candidate that wins no pixel, has no pixel of mask probability 0.5 or more, or wins too small a fraction of these,
+    A candidate that gets no pixel, has no pixel of mask probability 0.5 or more, or wins too small a fraction of these,
     leaves void. Those of one stuff class make one segment, one of a thing class makes its own.
 
     Args:
         found: The candidates.
         is_thing: Whether a class is countable, bool [K].
         overlap: The smallest fraction of its mask that each candidate must win, [n].
+        pixel: The smallest mask probability of the pixels that each candidate gets, [n].
     """
     masks, labels, scores = found
     if not len(labels):
@@ -127,20 +132,22 @@ def compete(found: Candidates, is_thing: Tensor, overlap: Tensor) -> Segments:
         inside = (masks >= 0.5).flatten(1).sum(1)  # [n]
         winner = (masks * scores[:, None, None]).argmax(0)  # [H0, W0]
         won = winner.flatten().bincount(minlength=len(labels))  # [n]
-        stays = ((won > 0) & (inside > 0) & (won.double() / inside >= overlap)).nonzero()[:, 0]
+        sure = masks.gather(0, winner[None])[0] >= pixel[winner]  # [H0, W0]
+        got = winner[sure].bincount(minlength=len(labels))  # [n]
+        stays = ((got > 0) & (inside > 0) & (won.double() / inside >= overlap)).nonzero()[:, 0]
 
-        segment, merged, merged_scores = _merge_stuff(labels[stays], scores[stays], won[stays], is_thing)
+        segment, merged, merged_scores = _merge_stuff(labels[stays], scores[stays], got[stays], is_thing)
         ids = torch.zeros_like(labels, dtype=torch.int32)
         ids[stays] = segment.int() + 1
-        return Segments(ids[winner], merged, merged_scores)
+        return Segments(ids[winner] * sure, merged, merged_scores)
 
 
-def _merge_stuff(label: Tensor, score: Tensor, won: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _merge_stuff(label: Tensor, score: Tensor, pixels: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The segment of each query [n], and class and score of each segment [S]."""
     # Equal for queries of one segment: its class for stuff, a number of its own for a thing.
     key = torch.where(is_thing[label], len(is_thing) + torch.arange(len(label), device=label.device), label)
     keys, segment = key.unique(return_inverse=True)  # [S], [n]
     labels = torch.empty_like(keys)
     labels[segment] = label
-    area = (segment == torch.arange(len(keys), device=label.device)[:, None]) * won.to(score.dtype)  # [S, n]
+    area = (segment == torch.arange(len(keys), device=label.device)[:, None]) * pixels.to(score.dtype)  # [S, n]
     return segment, labels, (area / area.sum(1, keepdim=True) * score).sum(1)

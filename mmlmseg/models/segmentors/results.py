@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -145,13 +145,17 @@ def add_mixed(sample: SegDataSample, own: Sequence[Prediction], size: tuple[int,
 
     Args:
         sample: Its metainfo may declare groups of spaces and classes as ``exclusive``, see :func:`exclusive_groups`.
+            Then pixels of a mask probability below 0.5 go to none.
         own: What the model says of it in each space.
         size: Height and width of the padded input.
         options: Thresholds, and what becomes of duplicates.
     """
     spaces = [one.space for one in own]
     thresholds = [options.thresholds_of(space) for space in spaces]
-    group = exclusive_groups(spaces, sample.metainfo.get('exclusive', ())).to(own[0].classes.device)
+    declared = sample.metainfo.get('exclusive', ())
+    if declared:  # a part of a label space does not fill the image
+        thresholds = [replace(one, pixel=max(one.pixel, 0.5)) for one in thresholds]
+    group = exclusive_groups(spaces, declared).to(own[0].classes.device)
     duplicates = None
     mixed = options.mixed
     if mixed.duplicate_iou is not None:
@@ -168,7 +172,7 @@ def add_mixed(sample: SegDataSample, own: Sequence[Prediction], size: tuple[int,
         [space.num_classes for space in spaces],
         torch.cat([one.is_thing for one in own]),
         group,
-        [threshold.overlap for threshold in thresholds],
+        thresholds,
         duplicates,
     )
     classes = [f'{space.name}:{name}' for space in spaces for name in space.classes]

@@ -97,7 +97,7 @@ def test_perfect_and_empty_predictions() -> None:
     assert nothing.evaluate(1)['a/AP'] == 0
     untrue = metric()
     untrue.process(None, [sample(torch.ones_like(ids), [0], masks, [1, 2], [0.9, 0.1])])
-    assert untrue.evaluate(1)['a/AP'] == -1  # no thing to be found
+    assert not untrue.evaluate(1)  # no thing to be found: no score, which means over datasets would count
 
 
 def test_crowds_are_no_mistakes() -> None:
@@ -117,6 +117,11 @@ def test_what_is_missing_is_named() -> None:
             metric().process(None, [{k: v for k, v in whole.items() if k != key}])
     with pytest.raises(DataError, match='differ in size'):
         metric().process(None, [sample(ids, [1], torch.ones(1, 2, 2).bool(), [1], [0.5])])
+    for labels, scores, message in (([-1], [0.5], r'predicted labels \[-1\]'), ([1], [float('nan')], 'not finite')):
+        with pytest.raises(DataError, match=f'a.jpg: .*{message}'):
+            metric().process(None, [sample(ids, [1], torch.ones(1, 1, 2).bool(), labels, scores)])
+    with pytest.raises(DataError, match=r'a.jpg: .*true labels \[9\]'):
+        metric().process(None, [sample(ids, [9], torch.ones(1, 1, 2).bool(), [1], [0.5])])
     stuff = InstanceAP()
     stuff.dataset_meta = dict(classes=['sky'], is_thing=[False])
     stuff.process(None, [sample(ids, [0], torch.zeros(0, 1, 2).bool(), [], [])])

@@ -7,11 +7,13 @@ import torch
 
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.postprocess.mixed import Duplicates, MixedSegments, mixed_segments, same_meaning, unite_duplicates
-from mmlmseg.models.postprocess.panoptic import Candidates, compete
+from mmlmseg.models.postprocess.panoptic import Candidates, PanopticThresholds, compete
 
 SIZES = (3, 4)
 THINGS = torch.tensor([True, False, False, False, True, True, False])
 GROUP = torch.tensor([0] * 3 + [1] * 4)
+LIMITS = (PanopticThresholds(overlap=0.3, pixel=0.2), PanopticThresholds(overlap=0.1))
+ALL = (PanopticThresholds(overlap=0.0),) * 2
 
 
 def found(number: int, num_classes: int) -> Candidates:
@@ -21,10 +23,11 @@ def found(number: int, num_classes: int) -> Candidates:
 
 def test_without_handling_of_overlaps_it_is_the_union() -> None:
     own = [found(6, 3), found(5, 4)]
-    mixed = mixed_segments(own, SIZES, THINGS, GROUP, overlap=(0.3, 0.1))
+    mixed = mixed_segments(own, SIZES, THINGS, GROUP, LIMITS)
     masks, labels, scores = [], [], []
-    for candidates, things, overlap, first in zip(own, THINGS.split(SIZES), (0.3, 0.1), (0, 3), strict=True):
-        alone = compete(candidates, things, torch.full((len(candidates.labels),), overlap))
+    for candidates, things, limits, first in zip(own, THINGS.split(SIZES), LIMITS, (0, 3), strict=True):
+        number = (len(candidates.labels),)
+        alone = compete(candidates, things, torch.full(number, limits.overlap), torch.full(number, limits.pixel))
         masks += [alone.map == i + 1 for i in range(len(alone.labels))]
         labels += (alone.labels + first).tolist()
         scores += alone.scores.tolist()
@@ -37,16 +40,14 @@ def test_without_handling_of_overlaps_it_is_the_union() -> None:
 
 def test_classes_of_one_group_exclude_each_other() -> None:
     one_group = torch.zeros(7, dtype=torch.long)
-    mixed = mixed_segments([found(6, 3), found(5, 4)], SIZES, THINGS, one_group, overlap=(0.0, 0.0))
+    mixed = mixed_segments([found(6, 3), found(5, 4)], SIZES, THINGS, one_group, ALL)
     assert int(mixed.masks.sum(0).max()) == 1
-    everything = mixed_segments([found(6, 3), found(0, 4)], SIZES, THINGS, GROUP, overlap=(0.0, 0.0))
+    everything = mixed_segments([found(6, 3), found(0, 4)], SIZES, THINGS, GROUP, ALL)
     assert set(everything.labels.tolist()) <= {0, 1, 2}
 
 
 def test_nothing_found() -> None:
-    mixed = mixed_segments(
-        [found(0, 3), found(0, 4)], SIZES, THINGS, GROUP, overlap=(0.5, 0.5), duplicates=Duplicates(torch.eye(7).bool())
-    )
+    mixed = mixed_segments([found(0, 3), found(0, 4)], SIZES, THINGS, GROUP, LIMITS, Duplicates(torch.eye(7).bool()))
     assert mixed.masks.shape == (0, 9, 11)
     assert mixed.labels.shape == mixed.scores.shape == (0,)
     assert mixed.origins == []
@@ -101,12 +102,48 @@ def test_half_precision_changes_no_duplicates() -> None:
             assert not same_meaning(spaces, rows, 0.9398)[0, 1]
 
 
+def test_what_is_united_stays_exclusive_in_its_groups() -> None:
+    masks = torch.zeros(4, 10, 10, dtype=torch.bool)
+    masks[0, :5], masks[1, 5:] = True, True  # road and car of the first space
+    masks[2, 2:], masks[3, :2] = True, True  # car and sky of the second one, whose car reaches into the road
+    segments = MixedSegments(
+        masks, torch.tensor([1, 0, 4, 5]), torch.tensor([0.9, 0.7, 0.8, 0.6]), [(1,), (0,), (4,), (5,)]
+    )
+    same = torch.eye(7, dtype=torch.bool)
+    same[0, 4] = same[4, 0] = True
+    united = unite_duplicates(segments, GROUP, Duplicates(same, iou=0.5))
+    assert united.origins == [(1,), (4, 0), (5,)]
+    grown = masks[1] | masks[2]  # with a score of 0.94 better than the road
+    assert torch.equal(united.masks, torch.stack([masks[0] & ~grown, grown, masks[3]]))
+    masks[0, :2] = False  # now the car takes all of the road
+    united = unite_duplicates(segments, GROUP, Duplicates(same, iou=0.5))
+    assert united.origins == [(4, 0), (5,)]
+    better = segments._replace(scores=torch.tensor([0.95, 0.7, 0.8, 0.6]))
+    united = unite_duplicates(better, GROUP, Duplicates(same, iou=0.5))
+    assert torch.equal(united.masks, torch.stack([masks[0], grown & ~masks[0], masks[3]]))
+
+
+def test_random_united_segments_stay_exclusive() -> None:
+    torch.manual_seed(0)
+    united = 0
+    for _ in range(20):
+        own = [found(8, 3), found(8, 4)]
+        everything = Duplicates(torch.ones(7, 7, dtype=torch.bool), iou=0.1)
+        mixed = mixed_segments(own, SIZES, THINGS, GROUP, ALL, everything)
+        for group in (0, 1):
+            inside = [any(GROUP[label] == group for label in origins) for origins in mixed.origins]
+            assert int(mixed.masks[inside].sum(0).max()) <= 1
+        assert bool(mixed.masks.flatten(1).any(1).all())
+        united += sum(len(origins) > 1 for origins in mixed.origins)
+    assert united
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
 def test_on_cuda() -> None:
     own = [found(6, 3), found(5, 4)]
     there = [Candidates(*(part.cuda() for part in one)) for one in own]
     duplicates = Duplicates(torch.eye(7).bool())
-    here = mixed_segments(own, SIZES, THINGS, GROUP, (0.3, 0.1), duplicates)
-    mixed = mixed_segments(there, SIZES, THINGS.cuda(), GROUP.cuda(), (0.3, 0.1), Duplicates(duplicates.same.cuda()))
+    here = mixed_segments(own, SIZES, THINGS, GROUP, LIMITS, duplicates)
+    mixed = mixed_segments(there, SIZES, THINGS.cuda(), GROUP.cuda(), LIMITS, Duplicates(duplicates.same.cuda()))
     assert torch.equal(mixed.masks.cpu(), here.masks)
     assert mixed.labels.tolist() == here.labels.tolist()

@@ -46,12 +46,13 @@ def reference(
     things = []
     for i, (n, label, p) in enumerate(taking_part):
         won, inside = int((winner == i).sum()), int((masks[n] >= 0.5).sum())
-        if won == 0 or inside == 0 or won / inside < thresholds.overlap:
+        got = (winner == i) & (masks[n] >= thresholds.pixel)
+        if int(got.sum()) == 0 or inside == 0 or won / inside < thresholds.overlap:
             continue
         if is_thing[label]:
-            things.append((label, [(winner == i, p)]))
+            things.append((label, [(got, p)]))
         else:
-            stuff.setdefault(label, []).append((winner == i, p))
+            stuff.setdefault(label, []).append((got, p))
     labels, scores = [], []
     for label, parts in [*sorted(stuff.items()), *things]:
         labels.append(label)
@@ -82,9 +83,9 @@ def random_case(seed: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, 
 
 
 @pytest.mark.parametrize('flip', [None, 'horizontal', 'vertical', 'diagonal'])
-@pytest.mark.parametrize('thresholds', [(0.8, 0.4), (0.5, 0.2), (0.0, 0.0)])
+@pytest.mark.parametrize('thresholds', [(0.8, 0.4), (0.5, 0.2), (0.0, 0.0), (0.3, 0.2, 0.5), (0.0, 0.0, 0.9)])
 @pytest.mark.parametrize('seed', range(5))
-def test_equals_loops_over_queries(flip: str | None, thresholds: tuple[float, float], seed: int) -> None:
+def test_equals_loops_over_queries(flip: str | None, thresholds: tuple[float, ...], seed: int) -> None:
     meta = dict(img_shape=(20, 27), ori_shape=(31, 40), flip=flip is not None, flip_direction=flip)
     given = (*random_case(seed), (24, 32), meta, PanopticThresholds(*thresholds))
     segments = panoptic_segments(*given)
@@ -193,6 +194,12 @@ def test_a_query_that_loses_most_of_its_mask_leaves_void() -> None:
     assert first_column(segment(class_logits, mask_logits, overlap=3 / 8)) == [1] * 5 + [2] * 3  # not below
 
 
+def test_pixels_that_no_mask_claims() -> None:
+    alone = (sure_of(CAR), rows((2, 4)))
+    assert first_column(segment(*alone)) == [1] * 8
+    assert first_column(segment(*alone, pixel=0.5)) == [0, 0, 1, 1, 0, 0, 0, 0]
+
+
 def test_foreign_columns_are_never_chosen() -> None:
     class_logits = sure_of(ROAD, ROAD, CAR)
     class_logits[0, SKY] = 5.5
@@ -248,7 +255,7 @@ def test_only_masks_that_take_part_are_resized(monkeypatch: pytest.MonkeyPatch) 
     assert torch.equal(mask_logits, before)
 
 
-@pytest.mark.parametrize('thresholds', [dict(object=1.5), dict(overlap=-0.1), dict(overlap=float('nan'))])
+@pytest.mark.parametrize('thresholds', [dict(object=1.5), dict(overlap=-0.1), dict(pixel=float('nan'))])
 def test_thresholds_are_fractions(thresholds: dict[str, float]) -> None:
     (name,) = thresholds
     with pytest.raises(ValueError, match=f'the {name} threshold .* from 0 to 1, got'):
