@@ -41,6 +41,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='label spaces and classes that share their pixels, e.g. "camvid11; ccp+msrc_v2:face" (default: each '
         'label space is a group)',
     )
+    parser.add_argument('--min-score', type=float, default=0.3, help='least score of instances (default: 0.3)')
     parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass (default: 1)')
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             label_spaces=split(args.label_spaces, ',') if args.label_spaces is not None else None,
             task=args.task,
             exclusive=[split(group, '+') for group in split(args.exclusive, ';')],
+            min_score=args.min_score,
         )
     show_results(results, console)
     if args.out_dir:

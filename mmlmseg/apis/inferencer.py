@@ -98,6 +98,7 @@ class LMSegInferencer:
         label_spaces: Sequence[str] | None = None,
         task: str | None = None,
         exclusive: Sequence[Sequence[str]] = (),
+        min_score: float = 0.3,
     ) -> list[Segmentation] | list[MaskSegmentation]:
         """Segment images.
 
@@ -115,6 +116,7 @@ class LMSegInferencer:
                 ``mixed``, and only this, with ``label_spaces``.
             exclusive: Groups of label spaces and classes (``camvid11:car``) within which a pixel has one class; by
                 default each label space is one.
+            min_score: The least score of ``instance`` results, of which a model finds one a query, most of them unsure.
 
         Returns:
             One result per image, in order: a :class:`Segmentation`, or masks for every task but the semantic one.
@@ -125,7 +127,10 @@ class LMSegInferencer:
                 space.
             TextBankError: A class name that the model's text bank lacks.
             DataError: An input that leads to no image, or an unreadable image.
+            ValueError: A ``min_score`` that is no probability.
         """
+        if not 0 <= min_score <= 1:
+            raise ValueError(f'min_score must be from 0 to 1, not {min_score}.')
         spaces = self._resolve(label_space, classes, label_spaces)
         task = _task(task, mixed=label_spaces is not None)
         if exclusive and task != 'mixed':
@@ -140,6 +145,7 @@ class LMSegInferencer:
         pipeline = build_pipeline(inference_pipeline(self.config, None if classes is not None else spaces[0].name))
         asked: list[str | LabelSpace] = [*spaces] if classes is not None else [space.name for space in spaces]
         meta = dict(label_space=asked[0]) if task != 'mixed' else dict(label_spaces=asked, exclusive=exclusive)
+        least = min_score if task == 'instance' else 0.0
         results: list[Any] = []
         with Progress(disable=not show_progress) as progress:
             progress_bar = progress.add_task('Segmenting', total=len(sources))
@@ -148,7 +154,11 @@ class LMSegInferencer:
                 items = [prepare(pipeline, image, _name(source)) for image, source in zip(images, batch, strict=True)]
                 for image, source, sample in zip(images, batch, self._predict(items, meta, task), strict=True):
                     path = source if isinstance(source, Path) else None
-                    result = _semantic(path, sample, spaces[0]) if task == 'semantic' else _masks(path, sample, spaces)
+                    result: Segmentation | MaskSegmentation = (
+                        _semantic(path, sample, spaces[0])
+                        if task == 'semantic'
+                        else _masks(path, sample, spaces, least)
+                    )
                     if out_dir is not None:
                         save(result, image, Path(out_dir), stems[len(results)])
                     results.append(result)
@@ -208,9 +218,10 @@ def _semantic(path: Path | None, sample: SegDataSample, space: LabelSpace) -> Se
     return Segmentation(path, label_map.astype(dtype), space.name, space.classes, space.palette)
 
 
-def _masks(path: Path | None, sample: SegDataSample, spaces: tuple[LabelSpace, ...]) -> MaskSegmentation:
+def _masks(path: Path | None, sample: SegDataSample, spaces: tuple[LabelSpace, ...], least: float) -> MaskSegmentation:
     height, width = sample.metainfo['ori_shape'][:2]
-    return MaskSegmentation(path, (height, width), spaces, masks_of(sample, spaces))
+    masks = tuple(mask for mask in masks_of(sample, spaces) if mask.score >= least)
+    return MaskSegmentation(path, (height, width), spaces, masks)
 
 
 def _class_list(classes: str | Sequence[str]) -> list[str]:

@@ -216,8 +216,12 @@ def test_instances_and_what_they_cover(model_config) -> None:
     things = dict(name='street', classes=['sky', 'car', 'dog'], things=['car', 'dog'])
     segment = LMSegInferencer(Config(dict(model=model_config([things]), default_scope='mmseg')))
     image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
-    (result,) = segment(image, task='instance', show_progress=False)
-    assert result.masks
+    (result,) = segment(image, task='instance', min_score=0.0, show_progress=False)
+    scores = sorted(mask.score for mask in result.masks)
+    (sure,) = segment(image, task='instance', min_score=scores[-2], show_progress=False)
+    assert sorted(mask.score for mask in sure.masks) == scores[-2:]
+    with pytest.raises(ValueError, match='min_score must be from 0 to 1, not 30'):
+        segment(image, task='instance', min_score=30)
     for name, share in result.shares():
         own = [mask.pixels for mask in result.masks if result.names_of(mask) == [name]]
         assert name in ('car', 'dog')

@@ -57,6 +57,8 @@ class PanopticInstanceQuality(SegmentMetric):
             return predicted_masks(sample)
         if 'pred_panoptic_seg' not in sample:
             raise DataError('has neither pred_masks nor pred_panoptic_seg; let the segmentor make one of them.')
+        if 'gt_masks' in sample and len(set(self.meta('groups'))) > 1:
+            raise DataError('has gt_masks of several label spaces but no pred_masks; ask the model for these spaces.')
         found = sample['pred_panoptic_seg']
         segments: Tensor = found['data']
         labels = torch.tensor(found['labels'], dtype=torch.long, device=segments.device)
