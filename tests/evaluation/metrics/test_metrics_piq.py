@@ -151,6 +151,13 @@ def test_what_does_not_fit_names_the_file(panoptic_samples: list[SegDataSample])
     del sample.gt_void
     with pytest.raises(DataError, match=r'images/a\.jpg: has gt_masks but no gt_void'):
         _evaluate(sample)
+    found = sample.pred_masks
+    del sample.pred_masks
+    sample.pred_panoptic_seg = panoptic_samples[0].pred_panoptic_seg
+    with pytest.raises(DataError, match=r'has gt_masks of several label spaces but no pred_masks'):
+        _evaluate(sample)
+    del sample.pred_panoptic_seg
+    sample.pred_masks = found
     del sample.gt_masks
     with pytest.raises(DataError, match=r'has no gt_masks; a map of segments is no truth of several label spaces'):
         _evaluate(sample)
