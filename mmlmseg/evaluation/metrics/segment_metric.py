@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import DataError
+from ...errors import DataError, errors_of
 from ..functional import PanopticCounts, class_segments, mean_scores, panoptic_scores
 from .common import ClassMetric, percent, source
 
@@ -47,10 +47,8 @@ class SegmentMetric(ClassMetric):
             DataError: What :meth:`counts` raises, with the name of the file.
         """
         for sample in data_samples:
-            try:
+            with errors_of(source(sample)):
                 self.results.append(self.record(sample))
-            except DataError as error:
-                raise DataError(f'{source(sample)}: {error}') from error
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Sum the counts of all samples, print the table per class, return the means."""
