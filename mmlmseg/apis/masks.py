@@ -15,8 +15,8 @@ from PIL import Image as PILImage
 from pycocotools import mask as coco_mask
 
 from ..label_space import LabelSpace
-from ..visualization.drawing import Panel, overlay_segments, panel_grid
-from ..visualization.label_panel import segment_entries
+from ..visualization.drawing import Panel, panel_grid
+from ..visualization.label_panel import paint, segment_panel
 from .inputs import Image
 
 VOID = 255
@@ -73,10 +73,7 @@ class MaskSegmentation:
         better one is on top."""
         own = [(mask, c) for mask in self.masks for s, c in mask.origins if s == space.name]
         own.sort(key=lambda pair: pair[0].score)
-        ids = np.zeros(self.size, np.int32)
-        for i, (mask, _) in enumerate(own, 1):
-            ids[mask.pixels] = i
-        return ids, [c for _, c in own]
+        return paint((mask.pixels for mask, _ in own), self.size), [c for _, c in own]
 
     def to_coco(self) -> list[dict[str, Any]]:
         """The masks as COCO writes results: run lengths, ``category`` (a list of names), ``score``, ``area``."""
@@ -107,8 +104,7 @@ class MaskSegmentation:
         panels = [Panel(rgb, self.path.name if self.path else 'image')]
         for space in self.spaces:
             ids, labels = self.segment_map(space)
-            drawn = overlay_segments(rgb, ids, labels, space.palette, alpha)
-            panels.append(Panel(drawn, space.name, segment_entries(ids, labels, space.classes, space.palette)))
+            panels.append(segment_panel(space.name, rgb, ids, labels, space.classes, space.palette, alpha))
         return panel_grid([panels], panel_width=int(np.clip(rgb.shape[1], 320, 640)))
 
     def write(self, folder: Path, stem: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import accumulate
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import numpy as np
 import torch
 from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
-from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from ..dataset_configs import innermost, space_name
@@ -20,7 +17,7 @@ from ..datasets import MultiDataset
 from ..errors import DataError, OptionError, did_you_mean
 from ..label_space import LabelSpace
 from .drawing import Panel, Picture, panel_grid
-from .label_panel import label_panel
+from .label_panel import label_panel, mask_panels
 
 _SAMPLES_PER_ROW = 2
 _PANEL_WIDTH = 320
@@ -101,22 +98,7 @@ def sample_panels(sample: Mapping[str, Any], spaces: Sequence[LabelSpace]) -> Se
         )
     image = np.ascontiguousarray(inputs.numpy()[::-1].transpose(1, 2, 0))  # RGB [H, W, 3]
     title = f'{image.shape[1]}x{image.shape[0]}, {Path(packed.metainfo.get("img_path", "")).stem}'
-    truths = [
-        (space.name, label_panel(own, 'gt', image, space.classes, space.palette))
-        for space, own in zip(spaces, _by_space(packed, spaces) if 'gt_masks' in packed else [packed])
-    ]
-    panels = [panel if len(truths) == 1 else replace(panel, title=name) for name, panel in truths if panel]
-    return [Panel(image, title), *panels]
-
-
-def _by_space(sample: SegDataSample, spaces: Sequence[LabelSpace]) -> Iterator[SegDataSample]:
-    """The truth in each of several label spaces, as segments."""
-    ends = list(accumulate(space.num_classes for space in spaces))
-    truth = sample.gt_masks
-    for end, space in zip(ends, spaces):
-        first = end - space.num_classes
-        own = (truth.labels >= first) & (truth.labels < end)
-        ids = torch.arange(1, int(own.sum()) + 1)[:, None, None]
-        segments = (truth.masks[own] * ids).sum(0, keepdim=True)  # [1, H, W]: the masks of one space do not overlap
-        described = dict(labels=(truth.labels[own] - first).tolist(), crowd=truth.crowd[own].tolist())
-        yield SegDataSample(gt_panoptic_seg=PixelData(data=segments, metainfo=described))
+    if 'gt_masks' in packed:
+        return [Panel(image, title), *mask_panels(packed.gt_masks, image, spaces)]
+    truth = label_panel(packed, 'gt', image, spaces[0].classes, spaces[0].palette)
+    return [Panel(image, title), *([truth] if truth else [])]

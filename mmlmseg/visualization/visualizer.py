@@ -15,7 +15,7 @@ from ..errors import LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import VISUALIZERS
 from .drawing import Colour, Panel, Picture, panel_grid
-from .label_panel import label_panel
+from .label_panel import TITLES, label_panel, mask_panels
 
 _PANEL_WIDTHS = (256, 640)  # narrower panels have no room for a legend, wider ones make pictures of many megabytes
 
@@ -23,6 +23,8 @@ _PANEL_WIDTHS = (256, 640)  # narrower panels have no room for a legend, wider o
 @VISUALIZERS.register_module()
 class MultiSpaceVisualizer(Visualizer):
     """Image, truth and prediction side by side, each with a legend of the classes that it holds.
+
+    In several label spaces the truth is above the prediction, and each space has a column.
 
     Works under mmseg's ``SegVisualizationHook``. Names and colours come from the sample: from its free class list, its
     dataset (stamped by ``mmlmseg.MultiDataset``), or its label space; else from a plain ``dataset_meta``.
@@ -55,8 +57,8 @@ class MultiSpaceVisualizer(Visualizer):
         Args:
             name: Name of the picture; the sample's dataset is put before it.
             image: RGB, uint8 [H, W, 3].
-            data_sample: With truth and prediction as far as there are any: ``gt_panoptic_seg``, ``pred_panoptic_seg``,
-                segments [1, H, W]; where it lacks one, ``gt_sem_seg``, ``pred_sem_seg``, label maps [1, H, W].
+            data_sample: With truth and prediction as far as there are any, see :func:`label_panel`; or with
+                ``gt_masks``, ``pred_masks`` in several ``label_spaces``, see :func:`mask_panels`.
             draw_gt: Whether to draw the truth.
             draw_pred: Whether to draw the prediction.
             show: Whether to open a window; nothing is stored then.
@@ -69,12 +71,14 @@ class MultiSpaceVisualizer(Visualizer):
         """
         picture = image
         if data_sample is not None:
-            panels = [Panel(image, _origin(data_sample.metainfo))]
-            classes, palette = self.classes_of(data_sample.metainfo)
-            for source, wanted in (('gt', draw_gt), ('pred', draw_pred)):
-                if wanted and (panel := label_panel(data_sample, source, image, classes, palette, self.alpha)):
-                    panels.append(panel)
-            picture = panel_grid([panels], panel_width=int(np.clip(image.shape[1], *_PANEL_WIDTHS)))
+            whole = Panel(image, _origin(data_sample.metainfo))
+            wanted = [source for source, draw in (('gt', draw_gt), ('pred', draw_pred)) if draw]
+            rows = [self._label_panels(data_sample, source, image) for source in wanted]
+            if 'label_spaces' in data_sample.metainfo:  # a space is a column
+                rows = [[whole, *row] for row in rows if row] or [[whole]]
+            else:
+                rows = [[whole, *(panel for row in rows for panel in row)]]
+            picture = panel_grid(rows, panel_width=int(np.clip(image.shape[1], *_PANEL_WIDTHS)))
             if dataset := data_sample.metainfo.get('dataset'):
                 name = f'{dataset}_{name}'  # datasets may hold files of one name
         self.set_image(picture)
@@ -84,6 +88,19 @@ class MultiSpaceVisualizer(Visualizer):
             mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
         else:
             self.add_image(name, picture, step)
+
+    def _label_panels(self, sample: SegDataSample, source: str, image: Picture) -> list[Panel]:
+        classes, palette = self.classes_of(sample.metainfo)
+        if 'label_spaces' not in sample.metainfo:
+            panel = label_panel(sample, source, image, classes, palette, self.alpha)
+            return [panel] if panel else []
+        if f'{source}_masks' not in sample:
+            return []
+        spaces, first = [], 0
+        for name, own in zip(sample.metainfo['label_spaces'], sample.metainfo['classes'], strict=True):
+            spaces.append(LabelSpace.create(name, own, palette=palette[first : first + len(own)]))
+            first += len(own)
+        return mask_panels(sample.get(f'{source}_masks'), image, spaces, TITLES[source], self.alpha)
 
     def classes_of(self, meta: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Colour]]:
         """Find class names and colours of a sample.

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import PixelData
+from mmengine.structures import InstanceData, PixelData
 from mmseg.engine import SegVisualizationHook
 from mmseg.structures import SegDataSample
 
@@ -87,6 +87,28 @@ def test_segments_are_drawn_in_place_of_classes(tmp_path: Path, visualizer: Mult
     assert _has(truth, RED)
     assert _has(prediction, GREEN)
     assert not _has(prediction, RED)
+
+
+def test_truth_and_prediction_in_several_spaces(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
+    """Of a mixed dataset, as ``mmlmseg.MultiDataset`` stamps its samples and describes it."""
+    both = dict(label_space='town+coast', classes=['town:road', 'coast:water'], palette=[RED, BLUE], groups=[0, 1])
+    visualizer.dataset_meta = dict(datasets=dict(both=both))
+    named = dict(dataset='both', label_spaces=('town', 'coast'), classes=(('road',), ('water',)))
+    sample = SegDataSample(metainfo=named)
+    masks = torch.ones(1, 20, 30, dtype=torch.bool)
+    sample.gt_masks = InstanceData(masks=masks.repeat(2, 1, 1), labels=torch.tensor([0, 1]))
+    sample.pred_masks = InstanceData(masks=masks, labels=torch.tensor([1]), scores=torch.tensor([0.9]))
+    out_file = tmp_path / 'one.png'
+    image = np.full((20, 30, 3), 9, np.uint8)
+    visualizer.add_datasample('n', image, sample, out_file=str(out_file))
+    picture = cv2.imread(str(out_file))[..., ::-1]
+    columns = [picture[:, 10 + 266 * i : 266 * (i + 1)] for i in range(3)]
+    truth, prediction = (
+        [(_has(panel, RED), _has(panel, BLUE)) for panel in row]
+        for row in zip(*(np.array_split(column, 2) for column in columns), strict=True)
+    )
+    assert truth == [(False, False), (True, False), (False, True)]  # the image comes first
+    assert prediction == [(False, False), (False, False), (False, True)]  # no mask says road
 
 
 def test_under_the_hook_of_mmseg(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
