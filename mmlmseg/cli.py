@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -177,8 +178,12 @@ def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str | None) ->
 
 
 def leave_processes() -> None:
-    """Lets several processes end together; one that is left waiting by the end of another dies with an error."""
+    """Lets several processes end together; one that is left waiting by the end of another dies with an error.
+
+    Call it when nothing refers to the runner any more: its model holds the threads that talk to the other processes.
+    """
     if torch.distributed.is_initialized():
+        gc.collect()  # a runner is a cycle; threads that outlive the interpreter abort the process now and then
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 

@@ -147,3 +147,22 @@ def test_what_a_user_can_mend_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == 'error: a.png: no such file\n'
     with pytest.raises(ZeroDivisionError), cli.one_line_errors():
         raise ZeroDivisionError
+
+
+@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='needs the list of threads that Linux keeps')
+def test_no_thread_of_a_process_group_outlives_its_runner(tmp_path: Path) -> None:
+    """Or the interpreter may abort as it ends, after a training that went well."""
+
+    def talking() -> list[str]:
+        threads = [(task / 'comm').read_text() for task in Path('/proc/self/task').iterdir()]
+        return [name for name in threads if 'gloo' in name]
+
+    torch.distributed.init_process_group('gloo', f'file://{tmp_path}/meet', rank=0, world_size=1)
+    runner = argparse.Namespace(model=torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2)))
+    runner.model.runner = runner  # as hooks refer to their runner
+    assert talking()
+    del runner
+    cli.leave_processes()
+    assert not talking()
+    assert not torch.distributed.is_initialized()
+    cli.leave_processes()  # nothing to leave

@@ -38,6 +38,7 @@ def main() -> None:
         if args.out:
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
         runner.test()
+        del runner
     cli.leave_processes()
 
 

@@ -149,7 +149,7 @@ def work_as_rank(rank: int, folder: Path) -> None:
     """What one of the two processes does."""
     from mmengine.model import MMDistributedDataParallel
 
-    import mmlmseg  # noqa: F401
+    from mmlmseg.cli import leave_processes
 
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', f'file://{folder}/meet', rank=rank, world_size=2)
@@ -160,7 +160,8 @@ def work_as_rank(rank: int, folder: Path) -> None:
         model = MMDistributedDataParallel(segmentor, broadcast_buffers=False, find_unused_parameters=False)
         results.append(train(model, segmentor, shares[rank]))
     torch.save(results, folder / f'{rank}.pt')
-    torch.distributed.destroy_process_group()
+    del segmentor, model
+    leave_processes()
 
 
 if __name__ == '__main__':
