@@ -20,6 +20,7 @@ from mmlmseg import cli
 from mmlmseg.apis import LMSegInferencer, MaskSegmentation, Segmentation
 from mmlmseg.label_space import LabelSpaces
 from mmlmseg.visualization import percentage
+from mmlmseg.visualization.label_panel import MIN_SCORE
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,7 +42,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='label spaces and classes that share their pixels, e.g. "camvid11; ccp+msrc_v2:face" (default: each '
         'label space is a group)',
     )
-    parser.add_argument('--min-score', type=float, default=0.3, help='least score of instances (default: 0.3)')
+    parser.add_argument(
+        '--min-score', type=float, default=MIN_SCORE, help=f'least score of instances (default: {MIN_SCORE})'
+    )
     parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass (default: 1)')

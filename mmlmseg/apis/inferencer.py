@@ -18,6 +18,7 @@ from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
 from ..models.segmentors.results import TASKS
+from ..visualization.label_panel import MIN_SCORE
 from .inputs import Inputs, Source, expand_inputs, read_image
 from .masks import MaskSegmentation, masks_of
 from .model import build_model, load_weights
@@ -98,7 +99,7 @@ class LMSegInferencer:
         label_spaces: Sequence[str] | None = None,
         task: str | None = None,
         exclusive: Sequence[Sequence[str]] = (),
-        min_score: float = 0.3,
+        min_score: float = MIN_SCORE,
     ) -> list[Segmentation] | list[MaskSegmentation]:
         """Segment images.
 

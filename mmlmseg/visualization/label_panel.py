@@ -16,7 +16,7 @@ from ..label_space import LabelSpace
 from .drawing import Colour, Panel, Picture, class_shares, legend_entries, overlay, overlay_segments, percentage
 
 TITLES = {'gt': 'truth', 'pred': 'prediction'}
-SURE = 0.3  # the score from which an instance is drawn: a model finds one a query, most of them unsure
+MIN_SCORE = 0.3  # the score from which an instance is drawn: a model finds one a query, most of them unsure
 
 
 def label_panel(
@@ -49,7 +49,8 @@ def label_panel(
         return segment_panel(title, image, segments, data.labels, classes, palette, alpha)
     if f'{source}_instances' in sample:
         found = sample.get(f'{source}_instances')
-        sure = [(i, int(found.labels[i])) for i in (found.scores >= SURE).nonzero()[:, 0].tolist()]
+        described = zip(found.labels.tolist(), found.scores.tolist(), strict=True)
+        sure = [(i, label) for i, (label, score) in enumerate(described) if score >= MIN_SCORE]
         segments, labels = _on_top(found, sure, image)
         return segment_panel(title, image, segments, labels, classes, palette, alpha)
     if f'{source}_sem_seg' in sample:
@@ -146,10 +147,10 @@ def _on_top(
 ) -> tuple[NDArray[np.integer], list[int]]:
     """Masks, given by index and class, as a map of segments [H, W] with the best on top, and the class of each."""
     if 'scores' in found:
-        chosen = sorted(chosen, key=lambda one: float(found.scores[one[0]]))
-    masks = found.masks.cpu().numpy()
-    segments = paint((masks[i] for i, _ in chosen), masks.shape[1:])
-    return _scaled(segments, image), [label for _, label in chosen]
+        scores = found.scores.tolist()
+        chosen = sorted(chosen, key=lambda one: scores[one[0]])
+    masks = found.masks[[i for i, _ in chosen]].cpu().numpy()
+    return _scaled(paint(masks, masks.shape[1:]), image), [label for _, label in chosen]
 
 
 def _scaled(values: NDArray[np.integer], image: Picture) -> NDArray[np.integer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import mmcv
@@ -71,13 +72,8 @@ class MultiSpaceVisualizer(Visualizer):
         """
         picture = image
         if data_sample is not None:
-            whole = Panel(image, _origin(data_sample.metainfo))
-            wanted = [source for source, draw in (('gt', draw_gt), ('pred', draw_pred)) if draw]
-            rows = [self._label_panels(data_sample, source, image) for source in wanted]
-            if 'label_spaces' in data_sample.metainfo:  # a space is a column
-                rows = [[whole, *row] for row in rows if row] or [[whole]]
-            else:
-                rows = [[whole, *(panel for row in rows for panel in row)]]
+            sources = [source for source, draw in (('gt', draw_gt), ('pred', draw_pred)) if draw]
+            rows = self._rows(data_sample, sources, image)
             picture = panel_grid(rows, panel_width=int(np.clip(image.shape[1], *_PANEL_WIDTHS)))
             if dataset := data_sample.metainfo.get('dataset'):
                 name = f'{dataset}_{name}'  # datasets may hold files of one name
@@ -89,18 +85,24 @@ class MultiSpaceVisualizer(Visualizer):
         else:
             self.add_image(name, picture, step)
 
-    def _label_panels(self, sample: SegDataSample, source: str, image: Picture) -> list[Panel]:
-        classes, palette = self.classes_of(sample.metainfo)
-        if 'label_spaces' not in sample.metainfo:
-            panel = label_panel(sample, source, image, classes, palette, self.alpha)
-            return [panel] if panel else []
-        if f'{source}_masks' not in sample:
-            return []
-        spaces, first = [], 0
-        for name, own in zip(sample.metainfo['label_spaces'], sample.metainfo['classes'], strict=True):
-            spaces.append(LabelSpace.create(name, own, palette=palette[first : first + len(own)]))
-            first += len(own)
-        return mask_panels(sample.get(f'{source}_masks'), image, spaces, TITLES[source], self.alpha)
+    def _rows(self, sample: SegDataSample, sources: Sequence[str], image: Picture) -> list[list[Panel]]:
+        meta = sample.metainfo
+        classes, palette = self.classes_of(meta)
+        whole = Panel(image, _origin(meta))
+        if 'label_spaces' not in meta:
+            panels = [label_panel(sample, source, image, classes, palette, self.alpha) for source in sources]
+            return [[whole, *(panel for panel in panels if panel)]]
+        colours = iter(palette)
+        spaces = [
+            LabelSpace.create(name, own, palette=list(islice(colours, len(own))))
+            for name, own in zip(meta['label_spaces'], meta['classes'], strict=True)
+        ]
+        rows = [
+            [whole, *mask_panels(sample.get(f'{source}_masks'), image, spaces, TITLES[source], self.alpha)]
+            for source in sources
+            if f'{source}_masks' in sample
+        ]
+        return rows or [[whole]]
 
     def classes_of(self, meta: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Colour]]:
         """Find class names and colours of a sample.
