@@ -17,8 +17,7 @@ from mmengine.device import is_cuda_available, is_mlu_available, is_musa_availab
 from mmengine.runner import find_latest_checkpoint
 
 from .checkpoint import check_checkpoint_file
-from .config import read_config
-from .dataset_configs import innermost, space_name
+from .config import innermost, parts_of, read_config
 from .errors import USER_ERRORS, OptionError
 
 
@@ -147,13 +146,8 @@ def use_tta(cfg: Config) -> None:
     if 'tta_model' not in cfg:
         raise OptionError("--tta: the config has no tta_model; add tta_model = dict(type='mmlmseg.MultiSpaceTTA')")
     pipelines = cfg.get('tta_pipelines', {})
-    dataset = cfg.test_dataloader.dataset
-    if 'datasets' not in dataset:
-        innermost(dataset).pipeline = _pipeline_of(cfg, pipelines, None)
-    else:
-        names = dataset.get('names') or [None] * len(dataset.datasets)
-        for name, part in zip(names, dataset.datasets):
-            innermost(part).pipeline = _pipeline_of(cfg, pipelines, name or space_name(innermost(part)))
+    for name, part in parts_of(cfg.test_dataloader.dataset).items():
+        innermost(part).pipeline = _pipeline_of(cfg, pipelines, name)
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
 
@@ -166,13 +160,13 @@ def use_show_dir(cfg: Config, folder: str) -> None:
     )
 
 
-def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str | None) -> Any:
-    if name is not None and name in pipelines:
+def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str) -> Any:
+    if name in pipelines:
         return pipelines[name]
     if 'tta_pipeline' in cfg:
         return cfg.tta_pipeline
     raise OptionError(
-        f'--tta: the config has no augmented pipeline for dataset {name or "(the only one)"!r}; add '
+        f'--tta: the config has no augmented pipeline for dataset {name!r}; add '
         f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
     )
 

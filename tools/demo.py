@@ -36,7 +36,7 @@ def main() -> None:
     console, start = Console(file=sys.stdout), time.monotonic()  # a file of its own: libraries are sent to the log
     console.print('loading libraries ...')
     with contextlib.redirect_stdout(io.StringIO()):  # some greet when imported
-        from mmlmseg.apis.demo import draw_data, read_data, run_demo
+        from mmlmseg.lab.demo import draw_data, read_data, run_demo
 
     work_dir = Path(arguments.work_dir)
     if arguments.data:

@@ -25,8 +25,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
 from mmlmseg.errors import OptionError
+from mmlmseg.lab.scenes import write_folder_dataset
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'
 STEPS, BATCH, SIZE = 20, 4, (96, 128)

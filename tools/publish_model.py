@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.checkpoint import label_spaces_of, read_checkpoint
 from mmlmseg.errors import CheckpointError
-from mmlmseg.models.loading import label_spaces_of
 from mmlmseg.models.text.provenance import read_provenance
 from mmlmseg.version import __version__
 

@@ -12,10 +12,9 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ..checkpoint import is_remote, read_checkpoint
+from ..checkpoint import is_remote, label_spaces_of, read_checkpoint
 from ..errors import CheckpointError, LabelSpaceError
 from ..label_space import LabelSpaces
-from ..models.loading import label_spaces_of
 from ..registry import MODELS
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mmcv.transforms import Compose
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from ..dataset_configs import innermost, space_name
+from ..config import innermost, space_names
 from .inputs import Image
 
 
@@ -38,7 +38,7 @@ def inference_pipeline(config: Mapping[str, Any], space: str | None) -> list[dic
 
 def _pipeline_of(space: str | None, members: Sequence[Any], names: Sequence[str]) -> list[dict] | None:
     """The pipeline of the dataset with a label space, or of this name."""
-    for known in ([space_name(member) if 'type' in member else None for member in members], names):
+    for known in (['+'.join(space_names(member)) if 'type' in member else None for member in members], names):
         if space is not None and space in known:
             return members[list(known).index(space)].get('pipeline')
     return None

@@ -1,29 +1,5 @@
 """Models: importing this package registers all parts."""
 
-from . import (
-    backbones,
-    classifiers,
-    criterion,
-    data_preprocessor,
-    decoders,
-    heads,
-    queries,
-    segmentors,
-    space_adapter,
-    text,
-    tta,
-)
+from . import backbones, criterion, data_preprocessor, decoders, head, segmentors, text
 
-__all__ = [
-    'backbones',
-    'classifiers',
-    'criterion',
-    'data_preprocessor',
-    'decoders',
-    'heads',
-    'queries',
-    'segmentors',
-    'space_adapter',
-    'text',
-    'tta',
-]
+__all__ = ['backbones', 'criterion', 'data_preprocessor', 'decoders', 'head', 'segmentors', 'text']

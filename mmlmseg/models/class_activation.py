@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .precision import at_least_float32, no_autocast
+from .numerics import at_least_float32, no_autocast
 
 ClassActivation = Literal['softmax', 'sigmoid']
 

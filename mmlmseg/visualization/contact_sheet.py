@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 from mmseg.structures import SegDataSample
 
-from ..dataset_configs import innermost, space_name
+from ..config import parts_of
 from ..datasets import MultiDataset
 from ..errors import DataError, OptionError, did_you_mean
 from ..label_space import LabelSpace
@@ -38,17 +38,15 @@ def build_datasets(config: Mapping[str, Any], split: str, only: str | None = Non
     loader = config.get(f'{split}_dataloader')
     if not loader:
         raise OptionError(f'--split {split}: the config has no {split}_dataloader')
-    joined = innermost(loader['dataset'])
-    parts = list(joined.get('datasets') or [joined])
-    names = list(joined.get('names') or [space_name(innermost(part)) for part in parts])
+    parts = parts_of(loader['dataset'])
     if only is not None:
-        if only not in names:
+        if only not in parts:
             raise OptionError(
-                f'--dataset {only}: is none of the {split} datasets ({", ".join(names)}).{did_you_mean(only, names)}'
+                f'--dataset {only}: is none of the {split} datasets ({", ".join(parts)}).{did_you_mean(only, parts)}'
             )
-        parts, names = [parts[names.index(only)]], [only]
+        parts = {only: parts[only]}
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmseg')):
-        return MultiDataset(parts, names)
+        return MultiDataset(list(parts.values()), list(parts))
 
 
 def contact_sheet(dataset: MultiDataset, name: str, number: int, seed: int) -> Picture:

@@ -11,11 +11,11 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmlmseg.dataset_configs import space_name, space_names
+from mmlmseg.config import parts_of, space_names
 from mmlmseg.datasets import MixedFolderDataset, MultiDataset
-from mmlmseg.datasets.drawn_scenes import draw_scene, scene_space, write_folder_dataset
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.evaluation import MultiDatasetEvaluator
+from mmlmseg.lab.scenes import draw_scene, scene_space, write_folder_dataset
 
 NAMES = ('objects', 'wardrobe', 'facade')
 SIZE = (48, 64)
@@ -72,8 +72,8 @@ def test_samples_ask_for_all_spaces(config: dict[str, Any]) -> None:
 
 def test_names_without_building(config: dict[str, Any]) -> None:
     assert space_names(config) == NAMES
-    assert space_name(config) == 'objects+wardrobe+facade'
-    assert MultiDataset([config]).names == [space_name(config)]
+    assert list(parts_of(config)) == ['objects+wardrobe+facade']
+    assert MultiDataset([config]).names == list(parts_of(config))
 
 
 def test_truth_as_prediction_is_perfect(config: dict[str, Any]) -> None:

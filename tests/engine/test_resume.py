@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
 from mmlmseg.errors import DataError
+from mmlmseg.lab.scenes import write_folder_dataset
 
 SCRIPT = Path(__file__).with_name('resume_run.py')
 STEPS = 10

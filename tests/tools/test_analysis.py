@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
+from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.registry import MODELS
 
 Load = Callable[[str], ModuleType]

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from mmlmseg.apis.demo import draw_data, read_data, run_demo
-from mmlmseg.apis.demo import picture as demo_picture
-from mmlmseg.apis.demo.data import read_labels
-from mmlmseg.apis.demo.scores import position_prior, prior_score, score
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.evaluation import MultiDatasetEvaluator
+from mmlmseg.lab.demo import draw_data, read_data, run_demo
+from mmlmseg.lab.demo import picture as demo_picture
+from mmlmseg.lab.demo.data import read_labels
+from mmlmseg.lab.demo.scores import position_prior, prior_score, score
 
 SIZE = (64, 80)
 

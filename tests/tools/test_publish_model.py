@@ -8,9 +8,9 @@ from types import ModuleType
 import pytest
 import torch
 
+from mmlmseg.checkpoint import pack
 from mmlmseg.errors import CheckpointError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
-from mmlmseg.models.packing import pack
 from mmlmseg.models.text import TextSource
 from mmlmseg.models.text.provenance import TableProvenance
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mmlmseg.checkpoint import read_checkpoint
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
+from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

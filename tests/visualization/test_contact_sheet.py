@@ -11,8 +11,8 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
 from mmlmseg.errors import DataError, OptionError
+from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.visualization.contact_sheet import build_datasets, contact_sheet, sample_panels
 

@@ -19,8 +19,8 @@ from mmlmseg import cli
 from mmlmseg.apis.model import build_model
 from mmlmseg.config import read_config
 from mmlmseg.errors import OptionError
+from mmlmseg.lab.figures.text_map import plot_text_map, tsne
 from mmlmseg.models.text import TextTable
-from mmlmseg.visualization.text_map import plot_text_map, tsne
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 
 from mmlmseg import cli
-from mmlmseg.scalars import read_scalars
-from mmlmseg.visualization.training_curves import plot_training_curves, run_names
+from mmlmseg.lab.figures.training_curves import plot_training_curves, run_names
+from mmlmseg.lab.scalars import read_scalars
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
-from mmlmseg.benchmark import (
+from mmlmseg.cli import one_line_errors
+from mmlmseg.errors import OptionError, did_you_mean, errors_of
+from mmlmseg.lab.benchmark import (
     Benchmark,
     append_line,
     check_fairness,
@@ -28,9 +30,7 @@ from mmlmseg.benchmark import (
     read_lines,
     run_config,
 )
-from mmlmseg.cli import one_line_errors
-from mmlmseg.errors import OptionError, did_you_mean, errors_of
-from mmlmseg.visualization.cost_curves import plot_cost_curves, read_cost_curves
+from mmlmseg.lab.figures.cost_curves import plot_cost_curves, read_cost_curves
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

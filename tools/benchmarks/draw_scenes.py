@@ -18,8 +18,8 @@ from pathlib import Path
 from rich.progress import track
 
 from mmlmseg import cli
-from mmlmseg.datasets.drawn_scenes import SCENE_SPACES, write_folder_dataset
 from mmlmseg.errors import OptionError
+from mmlmseg.lab.scenes import SCENE_SPACES, write_folder_dataset
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,11 +29,11 @@ from torch.utils.data import DataLoader
 
 from mmlmseg import cli
 from mmlmseg.apis import LMSegInferencer
-from mmlmseg.benchmark.run import text_of
 from mmlmseg.errors import LabelSpaceError, OptionError, did_you_mean
 from mmlmseg.evaluation import MultiDatasetEvaluator
 from mmlmseg.evaluation.functional import ClassAreas, iou_scores
 from mmlmseg.evaluation.metrics.common import percent
+from mmlmseg.lab.benchmark.run import text_of
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.text import TextTable
 from mmlmseg.models.text.variation import readings

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..class_activation import mask_classes
-from ..precision import at_least_float32, no_autocast
+from ..numerics import at_least_float32, no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import class_losses, mask_losses, signed_targets
 from .matching import match, matching_cost

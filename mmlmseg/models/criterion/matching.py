@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import LabelSpaceError
 from ..class_activation import class_probabilities
-from ..precision import no_autocast
+from ..numerics import no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import DICE_SMOOTHING, FOCAL_ALPHA, chunk_length
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...registry import MODELS
-from ..precision import at_least_float32
+from ..numerics import at_least_float32
 from ..structures import HeadOutputs, Targets
 from .criterion import Criterion
 from .losses import DICE_SMOOTHING, chunk_length, point_losses

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...errors import LabelSpaceError, did_you_mean
 from ...label_space import LabelSpace
 from ...names import name_key
-from ..precision import at_least_float32, no_autocast
+from ..numerics import at_least_float32, no_autocast
 from .panoptic import Candidates, PanopticThresholds, compete
 
 

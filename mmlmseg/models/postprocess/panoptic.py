@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..precision import at_least_float32, no_autocast
+from ..numerics import at_least_float32, no_autocast
 from .geometry import resize, restore
 
 

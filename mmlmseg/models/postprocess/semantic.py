@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..precision import at_least_float32, no_autocast
+from ..numerics import at_least_float32, no_autocast
 from .geometry import resize
 
 

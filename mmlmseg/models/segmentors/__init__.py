@@ -1,6 +1,6 @@
 """Segmentors."""
 
 from .multi_space import MultiSpaceSegmentor
-from .union import SegmentorUnion
+from .tta import MultiSpaceTTA
 
-__all__ = ['MultiSpaceSegmentor', 'SegmentorUnion']
+__all__ = ['MultiSpaceSegmentor', 'MultiSpaceTTA']

@@ -10,12 +10,12 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...checkpoint import check_complete, check_label_spaces
 from ...errors import CheckpointError, LabelSpaceError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
-from ..added_spaces import add_to_checkpoint, kept_parameters
 from ..class_activation import class_probabilities
-from ..loading import check_complete, check_label_spaces
+from ..head.added_spaces import add_to_checkpoint, kept_parameters
 from ..structures import Categories, HeadOutputs
 from .predicting import grouped, predict_groups
 from .results import Prediction, ResultOptions

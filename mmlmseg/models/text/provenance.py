@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
+from ...checkpoint import pack, unpack
 from ...errors import CheckpointError
-from ..packing import pack, unpack
 from .bank import TextSource
 
 
@@ -25,7 +25,7 @@ class TableProvenance:
     names: tuple[str, ...]
 
     def pack(self) -> Tensor:
-        """As a tensor, see :mod:`mmlmseg.models.packing`."""
+        """As a tensor, see :mod:`mmlmseg.checkpoint`."""
         return pack({'source': asdict(self.source), 'names': self.names})
 
     @classmethod

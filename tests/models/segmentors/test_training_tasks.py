@@ -14,8 +14,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
 from mmlmseg.evaluation.metrics import InstanceAP
+from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.registry import DATASETS, MODELS
 
 LOADING = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadPanopticAnnotations')]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mmlmseg.checkpoint import pack
 from mmlmseg.errors import CheckpointError
-from mmlmseg.models.packing import pack
 from mmlmseg.models.text import TextSource
 from mmlmseg.models.text.provenance import TableProvenance, read_provenance
 

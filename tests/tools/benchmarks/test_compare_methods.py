@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mmlmseg.benchmark import append_line, read_lines
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
+from mmlmseg.lab.benchmark import append_line, read_lines
+from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / 'tools' / 'benchmarks' / 'compare_methods.py'

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from mmlmseg.datasets import MixedFolderDataset
-from mmlmseg.datasets.drawn_scenes import SCENE_SPACES
+from mmlmseg.lab.scenes import SCENE_SPACES
 
 TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'benchmarks' / 'draw_scenes.py'
 

@@ -13,8 +13,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmlmseg.apis import LMSegInferencer
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
 from mmlmseg.errors import LabelSpaceError, OptionError
+from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.text import TextBank, TextTable
 from mmlmseg.registry import MODELS

@@ -16,9 +16,9 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmlmseg.apis import LMSegInferencer
-from mmlmseg.benchmark import Benchmark, Run, check_fairness, execute, make_report, run_config
-from mmlmseg.datasets.drawn_scenes import write_folder_dataset
 from mmlmseg.errors import OptionError
+from mmlmseg.lab.benchmark import Benchmark, Run, check_fairness, execute, make_report, run_config
+from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.registry import DATASETS
 
 ROOT = Path(__file__).resolve().parents[3]

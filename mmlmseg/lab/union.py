@@ -1,0 +1,140 @@
+"""Several segmentors as one: each answers in the label spaces that it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from ..errors import LabelSpaceError
+from ..label_space import LabelSpaces
+from ..models.segmentors.multi_space import MultiSpaceSegmentor
+from ..models.segmentors.predicting import predict_groups
+from ..models.segmentors.results import Prediction, ResultOptions
+from ..registry import MODELS
+
+_PER_SPACE = ('label_spaces', 'classes', 'is_thing')
+
+
+@MODELS.register_module()
+class SegmentorUnion(BaseModel):
+    """Trained models of different label spaces, put together for inference.
+
+    What a sample asks is passed on to the members that know it; results in several label spaces are made from the
+    answers of all, as one model makes them from its own, with one difference: duplicates are those of equal names,
+    whatever ``test_cfg.mixed.similarity`` says. Parameters are called ``members.0.*`` and so on.
+
+    Args:
+        members: Configs of :class:`MultiSpaceSegmentor`. Their ``test_cfg`` does not count.
+        test_cfg: Which results, see :class:`MultiSpaceSegmentor`.
+        data_preprocessor: Config of the preprocessor for all members.
+        init_cfg: See mmengine's BaseModule.
+
+    Raises:
+        LabelSpaceError: Where two members know a label space of one name, or thresholds name one that none knows.
+        ValueError: Where a member has another preprocessor.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Mapping[str, Any]],
+        test_cfg: Mapping[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        for i, member in enumerate(members):
+            if member.get('data_preprocessor', data_preprocessor) != data_preprocessor:
+                raise ValueError(f'member {i} of the union has a data_preprocessor of its own; all must have the same')
+        self.members = nn.ModuleList(MODELS.build(member) for member in members)
+        spaces = [(space, i) for i, member in enumerate(self._models) for space in member.decode_head.label_spaces]
+        self._place = {space.name: i for space, i in spaces}
+        for space, i in spaces:
+            if (other := self._place[space.name]) != i:
+                raise LabelSpaceError(
+                    f'label space {space.name!r} is known to two members of the union, {i} and {other}; it must be one'
+                )
+        self.label_spaces = LabelSpaces([space for space, _ in spaces])
+        self.test_cfg = test_cfg or {}
+        _ = self.options  # says at once what is wrong with test_cfg
+
+    @property
+    def _models(self) -> Sequence[MultiSpaceSegmentor]:
+        return [*self.members]
+
+    @property
+    def options(self) -> ResultOptions:
+        """What ``test_cfg`` says."""
+        options = ResultOptions.from_config(self.test_cfg, self.label_spaces)
+        for member in self._models:
+            member.decode_head.check_tasks(options.tasks)
+        return options
+
+    def forward(
+        self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample], mode: str = 'predict'
+    ) -> list[SegDataSample]:
+        """Predicts.
+
+        Raises:
+            NotImplementedError: In another mode.
+        """
+        if mode != 'predict':
+            raise NotImplementedError(f'mode {mode!r}: a union only predicts; train its members, each by itself')
+        return self.predict(inputs, data_samples)
+
+    @torch.no_grad()
+    def predict(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[SegDataSample]:
+        """Segments each image in the label spaces that its sample asks for, see :meth:`MultiSpaceSegmentor.predict`."""
+        return predict_groups(self, inputs, data_samples)
+
+    def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
+        """What the members say of each image of a group, in each label space that is asked for.
+
+        Args:
+            images: ``[B, 3, H, W]``.
+            metas: Their metainfo.
+
+        Raises:
+            LabelSpaceError: On a space that no member knows, or whose dataset means something else by it.
+        """
+        places = [[self._member_of(asked) for asked in _asked(meta)] for meta in metas]
+        said: list[dict[str, Prediction]] = [{} for _ in metas]
+        for number, member in enumerate(self._models):
+            if which := [i for i, own in enumerate(places) if number in own]:
+                questions = [_part(metas[i], [s for s, p in enumerate(places[i]) if p == number]) for i in which]
+                for i, answers in zip(which, member.predictions(images[which], questions), strict=True):
+                    # Text rows of models that were trained apart cannot be compared: only names tell duplicates.
+                    said[i].update({answer.space.name: answer._replace(rows=None) for answer in answers})
+        return [[own[name] for name in _asked(meta)] for own, meta in zip(said, metas, strict=True)]
+
+    def check_things(self, meta: dict[str, Any]) -> None:
+        """Makes sure that the dataset of a sample has the things of the member that it asks."""
+        self._models[self._member_of(*_asked(meta))].check_things(meta)
+
+    def _member_of(self, asked: Any) -> int:
+        if not isinstance(asked, str):
+            raise LabelSpaceError('a union of models answers in the label spaces of its members, not in a class list')
+        return self._place[self.label_spaces.get(asked).name]
+
+
+def _asked(meta: Mapping[str, Any]) -> list[Any]:
+    """The label spaces that a sample asks for."""
+    if 'label_spaces' in meta:
+        return list(meta['label_spaces'])
+    if 'label_space' not in meta:
+        raise LabelSpaceError(
+            f'{meta.get("img_path", "a sample")} does not say its label space, which a union of models needs; set '
+            'metainfo["label_space"] (mmlmseg.MultiDataset does)'
+        )
+    return [meta['label_space']]
+
+
+def _part(meta: dict[str, Any], which: Sequence[int]) -> dict[str, Any]:
+    """The metainfo of a sample as one member sees it: of several label spaces, those that it knows."""
+    if 'label_spaces' not in meta:
+        return meta
+    return {**meta, **{key: tuple(meta[key][i] for i in which) for key in _PER_SPACE if key in meta}}

@@ -1,0 +1,140 @@
+"""Segment queries: the N slots that become masks and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...errors import LabelSpaceError
+from ...label_space import LabelSpaces
+from ...registry import MODELS
+from .per_space import PerSpace, join_idle
+
+__all__ = ['LabelSpaceQueries', 'SharedQueries']
+
+Mode = Literal['replace', 'add', 'concat']
+
+
+@MODELS.register_module()
+class SharedQueries(BaseModule):
+    """One query set for all label spaces (LMSeg, section 3.4): contents start at zero, positions are learned.
+
+    Args:
+        channels: C, the width of a query.
+        label_spaces: Unused; every query module is built with them.
+        num_queries: N.
+        learn_content: Let contents start from a learned embedding instead, as in LMSeg's published code.
+        init_cfg: See mmengine's BaseModule.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        label_spaces: LabelSpaces | None = None,
+        num_queries: int = 100,
+        learn_content: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.num_queries = num_queries
+        self.position = nn.Embedding(num_queries, channels)
+        self.content = nn.Embedding(num_queries, channels) if learn_content else None
+
+    def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Gives each sample its queries.
+
+        Args:
+            spaces: The label space of each sample, length B.
+
+        Returns:
+            Contents and positions, both ``[B, N, C]``.
+        """
+        position = self.position.weight.expand(len(spaces), -1, -1)  # [B, N, C]
+        content = torch.zeros_like(position) if self.content is None else self.content.weight.expand_as(position)
+        return content, position
+
+
+@MODELS.register_module()
+class LabelSpaceQueries(PerSpace, BaseModule):
+    """Queries of each label space's own: RESI's label-space-specific query embeddings, as far as their name tells.
+
+    The paper's text is not public; see docs/resi.md. All spaces start alike, contents and positions are learned. A
+    space that is added to a trained model starts from the mean of the others' own.
+
+    Args:
+        channels: C, the width of a query.
+        label_spaces: The spaces of the model.
+        num_queries: N of a set.
+        mode: ``replace``: a set for each space. ``add``: a shared set, to which each space adds its own offsets, zero
+            at the start. ``concat``: a shared set, followed by ``num_own`` queries of the space.
+        num_own: Queries of a space's own, where they are appended.
+        init_cfg: See mmengine's BaseModule.
+
+    Raises:
+        ValueError: On another mode.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        label_spaces: LabelSpaces,
+        num_queries: int = 100,
+        mode: Mode = 'replace',
+        num_own: int = 20,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if mode not in ('replace', 'add', 'concat'):
+            raise ValueError(f'mode must be "replace", "add" or "concat", got {mode!r}')
+        self.mode: Mode = mode
+        self.position = {space.name: i for i, space in enumerate(label_spaces)}
+        own = torch.randn(2, num_own if mode == 'concat' else num_queries, channels)  # contents and positions
+        own = torch.zeros_like(own) if mode == 'add' else own
+        self.shared = None if mode == 'replace' else nn.Parameter(torch.randn(2, num_queries, channels))
+        # A list: names of spaces may hold dots, which the names of parameters must not.
+        self.own = nn.ParameterList([nn.Parameter(own.clone()) for _ in label_spaces])
+
+    def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Gives each sample the queries of its space.
+
+        Args:
+            spaces: The label space of each sample, length B. A free class list has the shared queries only.
+
+        Returns:
+            Contents and positions, both ``[B, N, C]``. Queries of spaces that no sample asks for join with weight 0, so
+            that distributed training sees a gradient for every parameter.
+
+        Raises:
+            LabelSpaceError: On a free class list, where no queries are shared.
+        """
+        sets = {space: self._set(space) for space in dict.fromkeys(spaces)}  # [2, N, C]
+        content, position = join_idle(torch.stack([sets[space] for space in spaces], dim=1), self.own)  # [B, N, C]
+        return content, position
+
+    def parameters_of(self, space: str) -> dict[str, nn.Parameter]:
+        place = self.position[space]
+        return {f'own.{place}': self.own[place]}
+
+    def start(self, space: str, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        sets = [value for name, value in trained.items() if name.startswith('own.')]
+        if not sets:
+            return super().start(space, trained)
+        # As all started alike, query n of one space is still the counterpart of query n of another.
+        return {name: torch.stack(sets).mean(0) for name in self.parameters_of(space)}
+
+    def _set(self, space: str) -> Tensor:
+        own = self.own[self.position[space]] if space in self.position else None
+        if self.shared is None:
+            if own is None:
+                raise LabelSpaceError(
+                    f'{space!r} is none of the label spaces that have queries ({", ".join(self.position)}), and none '
+                    "are shared: ask for one of these, or train with queries of mode 'add' or 'concat'"
+                )
+            return own
+        if own is None:
+            return self.shared
+        return self.shared + own if self.mode == 'add' else torch.cat([self.shared, own], dim=1)

@@ -1,5 +1,0 @@
-"""Decode heads."""
-
-from .query_head import QueryHead
-
-__all__ = ['QueryHead']

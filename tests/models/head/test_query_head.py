@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+
+from mmlmseg.checkpoint import pack
+from mmlmseg.errors import CheckpointError, LabelSpaceError
+from mmlmseg.label_space import LabelSpace
+
+
+@pytest.mark.parametrize('text', [True, False])
+def test_stock_encoder_decoder_carries_the_head(model_config, make_sample, text: bool) -> None:
+    """mmseg's own segmentor and preprocessor, one crop size, semantic work."""
+    config = model_config(text=text)
+    model = MODELS.build(
+        dict(
+            type='mmseg.EncoderDecoder',
+            data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(64, 64), mean=[127.5] * 3, std=[64.0] * 3),
+            backbone=config['backbone'],
+            decode_head=config['decode_head'],
+            test_cfg=ConfigDict(mode='whole'),
+        )
+    )
+    samples = [make_sample('street'), make_sample('facade', seed=1)]
+    batch = dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'] for s in samples])
+    losses = model(**model.data_preprocessor(copy.deepcopy(batch), True), mode='loss')
+    total = sum(value for key, value in losses.items() if 'loss' in key)
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(p.grad is not None for p in model.decode_head.parameters() if p.requires_grad)
+
+    model.eval()
+    with torch.no_grad():
+        results = model(**model.data_preprocessor(batch, False), mode='predict')
+    assert results[1].pred_sem_seg.data.shape == (1, 64, 64)
+    assert int(results[1].pred_sem_seg.data.max()) < 3
+
+
+def test_a_sample_must_say_its_space(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head'])
+    with pytest.raises(LabelSpaceError, match=r'a\.jpg does not say its label space.*street, facade'):
+        head.asked_space(dict(img_path='a.jpg'))
+    alone = MODELS.build(model_config(label_spaces=[LabelSpace.create('only', ['sky', 'road'])])['decode_head'])
+    assert alone.asked_space({}) == 'only'
+
+
+@pytest.mark.parametrize('text', [True, False])
+def test_categories(model_config, text: bool) -> None:
+    head = MODELS.build(model_config(text=text)['decode_head']).eval()
+    asked = head.categories(['facade', 'street'])
+    expected = torch.tensor([[1, 1, 1, 0, 0, 1], [1, 1, 1, 1, 1, 1]], dtype=torch.bool)
+    assert asked.valid.equal(expected)
+    assert head.categories(['facade']).valid.shape == (1, 4)
+    assert head.categories(['facade'], width=5).valid.equal(expected[:1])
+    with pytest.raises(LabelSpaceError, match='this model knows street, facade'):
+        head.categories(['streets'])
+
+
+def test_a_dataset_must_mean_the_same_by_a_name(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head'])
+    meta = dict(img_path='a.jpg', label_space='facade', classes=('wall', 'window', 'building'))
+    assert head.asked_space(meta) == 'facade'
+    meta['classes'] = ('window', 'wall', 'building')
+    with pytest.raises(LabelSpaceError, match=r"a\.jpg: .*'facade'.*id 0: 'window' there, 'wall' here"):
+        head.asked_space(meta)
+    meta['classes'] = ('wall', 'window')
+    with pytest.raises(LabelSpaceError, match='2 classes there, 3 here'):
+        head.asked_space(meta)
+
+
+def test_a_free_class_list_needs_text(model_config) -> None:
+    head = MODELS.build(model_config(text=False)['decode_head'])
+    with pytest.raises(LabelSpaceError, match='free class list needs a model that reads class names'):
+        head.categories([LabelSpace.create('street', ['sky'])])
+
+
+def test_a_checkpoint_knows_what_its_class_logits_mean(model_config) -> None:
+    def head(**options):
+        space = LabelSpace.create('street', ['sky', 'car', 'dog'], things=options.pop('things', ['car', 'dog']))
+        return MODELS.build(model_config([space], text=False, **options)['decode_head'])
+
+    plain = head()
+    head().load_state_dict(plain.state_dict())
+    for trained, other, message in (
+        (
+            head(class_activation='sigmoid'),
+            plain,
+            "trained with class_activation='sigmoid', the config has .*'softmax'",
+        ),
+        (plain, head(things_only=True), 'trained with things_only=False, the config has things_only=True'),
+        (head(things_only=True), head(things_only=True, things=['car']), 'the things of the checkpoint are car, dog'),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            other.load_state_dict(trained.state_dict())
+    older = {**plain.state_dict(), '_extra_state': pack({'label_spaces': plain.label_spaces.to_list()})}
+    head().load_state_dict(older)
+
+
+def test_lists_of_one_united_taxonomy_cannot_be_shortened(model_config) -> None:
+    classifier = dict(type='mmlmseg.UnifiedClassifier')
+    with pytest.raises(ValueError, match='drop_absent takes classes off lists, but UnifiedClassifier has one list'):
+        MODELS.build(model_config(text=False, classifier=classifier, drop_absent=0.3)['decode_head'])
