@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..errors import DataError, LabelSpaceError, did_you_mean
 from ..label_space import LabelSpace
 from ..names import name_key
-from ..panoptic_format import MAX_ID
+from ..segments import MAX_ID
 
 
 class AnnotatedImage(NamedTuple):

@@ -18,3 +18,5 @@ val_evaluator = dict(
     metrics=_base_.panoptic_metrics,
 )
 test_evaluator = val_evaluator
+results = _base_.panoptic_results  # what a model makes, its test_cfg
+best = 'mean/PQ'  # of checkpoints

@@ -34,7 +34,7 @@ val_evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mm
 test_evaluator = val_evaluator
 panoptic_metrics = [dict(type='mmlmseg.PanopticQuality'), dict(type='mmlmseg.SemanticIoU')]
 mixed_metrics = [dict(type='mmlmseg.PanopticInstanceQuality')]  # of label spaces without things; else with AP
-mixed_results = dict(tasks=['semantic', 'panoptic'], panoptic=dict(object=0.5, overlap=0.8))  # for short trainings
+panoptic_results = dict(tasks=['semantic', 'panoptic'], panoptic=dict(object=0.5, overlap=0.8))  # for short trainings
 
 tta_model = dict(type='mmlmseg.MultiSpaceTTA')
 tta_pipeline = [

@@ -31,4 +31,5 @@ val_dataloader = dict(dataset=dict(names=[*names, 'facades'], datasets=[*map(val
 test_dataloader = val_dataloader
 val_evaluator = dict(metrics=_base_.panoptic_metrics, per_dataset=dict(facades=_base_.mixed_metrics))
 test_evaluator = val_evaluator
+results = _base_.panoptic_results  # what a model makes, its test_cfg
 best = 'facades/PIQ'  # of checkpoints: not all of the evaluated datasets have a PQ

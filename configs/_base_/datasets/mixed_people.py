@@ -35,4 +35,5 @@ val_evaluator = dict(
     per_dataset=dict(garments=_base_.mixed_metrics, people=[*_base_.mixed_metrics, dict(type='mmlmseg.InstanceAP')]),
 )
 test_evaluator = val_evaluator
+results = _base_.panoptic_results  # what a model makes, its test_cfg
 best = 'people/PIQ'  # of checkpoints: not all of the evaluated datasets have a PQ

@@ -6,7 +6,7 @@ names = ['street', 'facade', 'wardrobe', 'coarse', 'objects']
 folders = [f'{{$MMLMSEG_HALVES:work_dirs/halves}}/scenes/{name}' for name in names]
 label_spaces = [dict(path=folder) for folder in folders]
 # One name may mean different things here, by design: a building with or without its windows.
-mixed_results = dict(mixed=dict(duplicate_iou=None))
+results = dict(**_base_.panoptic_results, mixed=dict(duplicate_iou=None))
 crop_size = (128, 160)  # that of the scenes
 loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadPanopticAnnotations')]
 train_pipeline = [

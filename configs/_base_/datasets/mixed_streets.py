@@ -13,4 +13,5 @@ val_dataloader = dict(dataset=dict(names=['camvid_fine', 'camvid_coarse', 'stree
 test_dataloader = val_dataloader
 val_evaluator = dict(metrics=_base_.panoptic_metrics, per_dataset=dict(streets=_base_.mixed_metrics))
 test_evaluator = val_evaluator
+results = _base_.panoptic_results  # what a model makes, its test_cfg
 best = 'streets/PIQ'  # of checkpoints: not all of the evaluated datasets have a PQ

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ...panoptic_format import write_panoptic_png
+from ...segments import write_panoptic_png
 
 
 def write_segments(

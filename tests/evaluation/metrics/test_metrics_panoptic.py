@@ -16,7 +16,7 @@ from mmseg.structures import SegDataSample
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticQuality
-from mmlmseg.panoptic_format import read_panoptic_png
+from mmlmseg.segments import read_panoptic_png
 from mmlmseg.registry import METRICS
 
 META = dict(classes=['sky', 'car', 'road', 'person', 'gull'], is_thing=[False, True, False, True, True])

@@ -10,7 +10,7 @@ import pytest
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation.metrics.panoptic_files import write_index, write_segments
-from mmlmseg.panoptic_format import read_panoptic_png
+from mmlmseg.segments import read_panoptic_png
 
 SEGMENTS = np.array([[0, 1, 1], [3, 3, 3]], dtype=np.int32)
 

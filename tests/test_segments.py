@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mmlmseg.errors import DataError
-from mmlmseg.panoptic_format import MAX_ID, id_to_rgb, read_panoptic_png, rgb_to_id, write_panoptic_png
+from mmlmseg.segments import MAX_ID, id_to_rgb, read_panoptic_png, rgb_to_id, write_panoptic_png
 
 
 def test_colours_are_digits_to_the_base_256() -> None:

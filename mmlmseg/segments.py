@@ -1,0 +1,294 @@
+"""Segments: masks of an image with their classes, in two forms; and COCO's panoptic PNG, a map of segments as a file.
+
+A sample carries its truth as ``gt_segments``, a :class:`SegmentMap`, and what a model says of it as ``pred_segments`` and
+``pred_instances``. It is asked in S label spaces, mostly in one; a label is an index into the classes of all its spaces,
+one space after the other, so that with one space it is the class id. Letters: S label spaces, T segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import DataError
+from .label_space import LabelSpace
+
+IGNORE_INDEX = 255
+"""The class id of a pixel that nobody annotated: it counts in no loss and in no score."""
+
+VOID = 0
+"""The segment id of a pixel that is in no segment."""
+
+MAX_ID = 256**3 - 1
+"""The largest segment id that a panoptic PNG holds."""
+
+_EIGHT_BIT_RGB = (8, 2)  # bit depth and colour type, bytes 24 and 25 of a PNG
+_COLOUR_TYPES = {0: 'grey', 2: 'RGB', 3: 'palette', 4: 'grey with alpha', 6: 'RGBA'}
+
+
+@dataclass(frozen=True)
+class SegmentMap:
+    """Segments that do not overlap within a label space: a map of segment ids for each space.
+
+    Attributes:
+        ids: ``[S, H, W]`` int32: the segment of each pixel in each space, :data:`VOID` where it is in none. Segments are
+            numbered from 1 to T without a gap, those of the first space first; crops may have lost some.
+        labels: ``[T]`` long: the class of segment 1, 2, ...
+        crowd: ``[T]`` bool, of truth: whether a segment is a group of objects that nobody told apart.
+        scores: ``[T]``, of predictions.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    crowd: Tensor | None = None
+    scores: Tensor | None = None
+
+    def to(self, *args: Any, **kwargs: Any) -> SegmentMap:
+        """The map elsewhere; labels, crowd flags and scores stay, so that reading them waits for no device."""
+        return replace(self, ids=self.ids.to(*args, **kwargs))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.ids.shape[-2], self.ids.shape[-1]
+
+    @property
+    def void(self) -> Tensor:
+        """``[S, H, W]`` bool: where each space has no segment."""
+        return self.ids == VOID
+
+    def to_masks(self) -> MaskSet:
+        """The same segments one by one.
+
+        Raises:
+            DataError: On an id that has no label.
+
+        Example:
+            >>> SegmentMap(torch.tensor([[[0, 1, 2, 2]]]), torch.tensor([3, 5])).to_masks().masks.int().tolist()
+            [[[0, 1, 0, 0]], [[0, 0, 1, 1]]]
+        """
+        count = len(self.labels)
+        if self.ids.numel() and not 0 <= int(self.ids.min()) <= int(self.ids.max()) <= count:
+            raise DataError(f'segment ids {int(self.ids.min())} to {int(self.ids.max())}, but {count} labels')
+        numbers = torch.arange(1, count + 1, dtype=self.ids.dtype, device=self.ids.device)
+        if len(self.ids) == 1:
+            masks = self.ids == numbers[:, None, None]  # [T, H, W]
+        else:
+            found = [(self.ids == number).any(0) for number in numbers]
+            masks = torch.stack(found) if found else self.ids.new_zeros(0, *self.size, dtype=torch.bool)
+        return MaskSet(masks, self.labels, crowd=self.crowd, scores=self.scores)
+
+    def layer(self, spaces: Sequence[LabelSpace], which: int) -> tuple[Tensor, list[int]]:
+        """The segments of one label space alone.
+
+        Args:
+            spaces: The S label spaces of the sample.
+            which: Which of them.
+
+        Returns:
+            ``[H, W]`` int32, ids from 1 in the old order, 0 is void; and their classes, as ids of that space.
+        """
+        own = _labels_within(self.labels.tolist(), spaces, which)
+        table = torch.zeros(len(self.labels) + 1, dtype=torch.int32, device=self.ids.device)
+        for number, (segment, _) in enumerate(own, 1):
+            table[segment + 1] = number
+        return table[self.ids[which].long()], [label for _, label in own]
+
+
+@dataclass(frozen=True)
+class MaskSet:
+    """Segments that may overlap: instances, and what several label spaces say of one image.
+
+    Attributes:
+        masks: ``[T, H, W]`` bool.
+        labels: ``[T]`` long: the class of each.
+        crowd: ``[T]`` bool, of truth.
+        scores: ``[T]``, of predictions.
+        origins: Of each mask all classes that say it, its own first; None where that is its label alone.
+    """
+
+    masks: Tensor
+    labels: Tensor
+    crowd: Tensor | None = None
+    scores: Tensor | None = None
+    origins: Sequence[tuple[int, ...]] | None = None
+
+    def to(self, *args: Any, **kwargs: Any) -> MaskSet:
+        """The masks elsewhere; all that is small stays where it is."""
+        return replace(self, masks=self.masks.to(*args, **kwargs))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.masks.shape[-2], self.masks.shape[-1]
+
+    def to_masks(self) -> MaskSet:
+        """Itself: whoever wants masks need not ask which form he has."""
+        return self
+
+    def claims(self) -> MaskSet:
+        """A mask for each class that says it: one with several origins comes several times."""
+        if self.origins is None:
+            return self
+        pairs = [(i, label) for i, own in enumerate(self.origins) for label in own]
+        rows, said = torch.tensor(pairs, dtype=torch.long, device=self.labels.device).reshape(-1, 2).unbind(1)
+        crowd, scores = (None if values is None else values[rows] for values in (self.crowd, self.scores))
+        return MaskSet(self.masks[rows.to(self.masks.device)], said, crowd, scores)
+
+    def layer(self, spaces: Sequence[LabelSpace], which: int) -> tuple[Tensor, list[int]]:
+        """The segments of one label space as a map; where they overlap the best is on top, or else the last.
+
+        Arguments and result as of :meth:`SegmentMap.layer`, the segments in ascending order of their scores.
+        """
+        said = self.claims()
+        own = _labels_within(said.labels.tolist(), spaces, which)
+        if said.scores is not None:
+            scores = said.scores.tolist()
+            own.sort(key=lambda pair: scores[pair[0]])
+        return paint(said.masks[[i for i, _ in own]]), [label for _, label in own]
+
+
+Segments = SegmentMap | MaskSet
+
+
+def paint(masks: Tensor) -> Tensor:
+    """Masks as a map of segments from 1 on; where they overlap the last one is on top.
+
+    Args:
+        masks: ``[T, H, W]`` bool.
+
+    Returns:
+        ``[H, W]`` int32, 0 is void.
+
+    Example:
+        >>> paint(torch.tensor([[[True, True, False]], [[False, True, False]]])).tolist()
+        [[1, 2, 0]]
+    """
+    ids = torch.zeros(masks.shape[1:], dtype=torch.int32, device=masks.device)
+    for number, mask in enumerate(masks, 1):
+        ids[mask] = number
+    return ids
+
+
+def class_map(ids: np.ndarray, labels: Sequence[int], void: int = IGNORE_INDEX) -> np.ndarray:
+    """The class of each pixel of a map of segments.
+
+    Args:
+        ids: Integers of any shape, 0 is void.
+        labels: The class of segment 1, 2, ...
+        void: What a void pixel becomes.
+
+    Returns:
+        int64 of the same shape.
+
+    Example:
+        >>> class_map(np.array([0, 2, 1]), [7, 3]).tolist()
+        [255, 3, 7]
+    """
+    return np.array([void, *labels])[ids]
+
+
+def _labels_within(labels: Sequence[int], spaces: Sequence[LabelSpace], which: int) -> list[tuple[int, int]]:
+    """Of labels over all spaces, the place and the class of those in one space."""
+    first = sum(space.num_classes for space in spaces[:which])
+    return [(i, label - first) for i, label in enumerate(labels) if 0 <= label - first < spaces[which].num_classes]
+
+
+def id_to_rgb(ids: np.ndarray) -> np.ndarray:
+    """Turns segment ids into colours.
+
+    Args:
+        ids: Integers in 0..:data:`MAX_ID`, of any shape.
+
+    Returns:
+        uint8, one axis more of size 3.
+
+    Raises:
+        DataError: On an id that three bytes do not hold.
+
+    Example:
+        >>> id_to_rgb(np.array([1, 65536 + 512 + 3])).tolist()
+        [[1, 0, 0], [3, 2, 1]]
+    """
+    if ids.size and not 0 <= ids.min() <= ids.max() <= MAX_ID:
+        outside = ids.min() if ids.min() < 0 else ids.max()
+        raise DataError(f'segment id {outside} is outside 0..{MAX_ID}, what a panoptic PNG can hold')
+    little_endian = ids.astype('<u4', order='C')[..., None]
+    return little_endian.view(np.uint8)[..., :3]
+
+
+def rgb_to_id(colours: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`id_to_rgb`.
+
+    Args:
+        colours: uint8 [..., 3].
+
+    Returns:
+        int32 [...].
+
+    Raises:
+        DataError: Where this is no array of 8-bit colours.
+
+    Example:
+        >>> rgb_to_id(np.array([3, 2, 1], dtype=np.uint8)).item() == 3 + 2 * 256 + 65536
+        True
+    """
+    if colours.dtype != np.uint8 or colours.shape[-1:] != (3,):
+        raise DataError(f'colours must be uint8 [..., 3]; got {colours.dtype} {list(colours.shape)}')
+    red, green, blue = np.moveaxis(colours, -1, 0).astype(np.int32)
+    return red | green << 8 | blue << 16
+
+
+def read_panoptic_png(path: str | Path) -> np.ndarray:
+    """Reads the segment ids of an image.
+
+    Args:
+        path: A local PNG file.
+
+    Returns:
+        int32 [H, W]; 0 is void.
+
+    Raises:
+        DataError: Where the file is missing, damaged or no 8-bit RGB PNG; it is named.
+    """
+    try:
+        with open(path, 'rb') as file:
+            header = file.read(26)
+        if header[:4] != b'\x89PNG' or len(header) < 26:
+            raise DataError(f'{path}: is no PNG; a panoptic map is a PNG of colours, id = R + 256 G + 65536 B')
+        depth, colour_type = header[24:]
+        if (depth, colour_type) != _EIGHT_BIT_RGB:
+            raise DataError(
+                f'{path}: is {_COLOUR_TYPES.get(colour_type, colour_type)} with {depth} bits a channel; a panoptic map '
+                'is RGB with 8 bits (id = R + 256 G + 65536 B), not a map of class ids'
+            )
+        with Image.open(path) as image:
+            return rgb_to_id(np.asarray(image))
+    except FileNotFoundError:
+        raise DataError(f'{path}: no such file; restore it or take the image off the list') from None
+    except (OSError, SyntaxError) as error:  # Pillow's errors on damaged files
+        raise DataError(f'{path}: cannot be read ({error}); replace the file') from None
+
+
+def write_panoptic_png(path: str | Path, ids: np.ndarray) -> None:
+    """Writes segment ids as an RGB PNG.
+
+    Args:
+        path: The file; its folder exists.
+        ids: Integers [H, W]; 0 is void.
+
+    Raises:
+        DataError: On an id that three bytes do not hold; the file is named.
+    """
+    try:
+        colours = id_to_rgb(ids)
+    except DataError as error:
+        raise DataError(f'{path}: {error}') from None
+    Image.fromarray(colours).save(path)
