@@ -1,8 +1,8 @@
 """Segments: masks of an image with their classes, in two forms; and COCO's panoptic PNG, a map of segments as a file.
 
-A sample carries its truth as ``gt_segments``, a :class:`SegmentMap`, and what a model says of it as ``pred_segments`` and
-``pred_instances``. It is asked in S label spaces, mostly in one; a label is an index into the classes of all its spaces,
-one space after the other, so that with one space it is the class id. Letters: S label spaces, T segments.
+A sample carries its truth as ``gt_segments``, a :class:`SegmentMap`, and what a model says of it as ``pred_segments``
+and ``pred_instances``. It is asked in S label spaces, mostly in one; a label is an index into the classes of all its
+spaces, one space after the other, so that with one space it is the class id. Letters: S label spaces, T segments.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class SegmentMap:
     """Segments that do not overlap within a label space: a map of segment ids for each space.
 
     Attributes:
-        ids: ``[S, H, W]`` int32: the segment of each pixel in each space, :data:`VOID` where it is in none. Segments are
-            numbered from 1 to T without a gap, those of the first space first; crops may have lost some.
+        ids: ``[S, H, W]`` int32: the segment of each pixel in each space, :data:`VOID` where it is in none. Segments
+            are numbered from 1 to T without a gap, those of the first space first; crops may have lost some.
         labels: ``[T]`` long: the class of segment 1, 2, ...
         crowd: ``[T]`` bool, of truth: whether a segment is a group of objects that nobody told apart.
         scores: ``[T]``, of predictions.

@@ -14,8 +14,8 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.segments import write_panoptic_png
 from mmlmseg.registry import DATASETS
+from mmlmseg.segments import write_panoptic_png
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-coco-panoptic_320k.py'
 SIZE = (96, 128)

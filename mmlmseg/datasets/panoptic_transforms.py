@@ -11,8 +11,8 @@ from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
 from PIL import Image
 
 from ..errors import DataError, errors_of
-from ..segments import read_panoptic_png
 from ..registry import TRANSFORMS
+from ..segments import read_panoptic_png
 from .checks import IGNORE_INDEX, CheckLabels
 from .segments import Segments, check_aligned, follow_padding, segments_of_ids, segments_of_labels
 

@@ -16,8 +16,8 @@ from mmseg.structures import SegDataSample
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticQuality
-from mmlmseg.segments import read_panoptic_png
 from mmlmseg.registry import METRICS
+from mmlmseg.segments import read_panoptic_png
 
 META = dict(classes=['sky', 'car', 'road', 'person', 'gull'], is_thing=[False, True, False, True, True])
 K = 5
