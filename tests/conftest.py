@@ -113,7 +113,7 @@ def make_sample(spaces: list[LabelSpace]) -> Callable[..., dict[str, Any]]:
         labels = cells.repeat(16, axis=0).repeat(16, axis=1)
         labels[:4, :4] = 255
         sample = SegDataSample(gt_sem_seg=PixelData(data=torch.from_numpy(labels)[None]))
-        meta = dict(img_shape=size, ori_shape=size, label_space=space, dataset=space, img_path=f'{space}{seed}.jpg')
+        meta = dict(img_shape=size, ori_shape=size, label_spaces=(space,), dataset=space, img_path=f'{space}{seed}.jpg')
         sample.set_metainfo({**meta, **metainfo})
         return dict(inputs=torch.from_numpy(random.integers(0, 256, (3, *size), dtype=np.uint8)), data_samples=sample)
 

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmlmseg.datasets.samplers import DatasetPerRankSampler
-from mmlmseg.models.decoders.blocks import UnprojectedAttention
+from mmlmseg.models.decoders.plain import UnprojectedAttention
 from mmlmseg.models.text.table import NO_OBJECT_TEXT
 from mmlmseg.registry import DATA_SAMPLERS, MODELS
 
@@ -72,8 +72,8 @@ def test_cross_attention_does_not_project_keys_and_values(model: nn.Module) -> N
     layers = model.decode_head.decoder.layers
     assert len(layers) == 6
     for layer in layers:
-        assert isinstance(layer.among_queries.attention, nn.MultiheadAttention)
-        assert isinstance(layer.visual.attention, UnprojectedAttention)
+        assert isinstance(layer.self_attention.attention, nn.MultiheadAttention)
+        assert isinstance(layer.image_attention.attention, UnprojectedAttention)
         assert isinstance(layer.text.attention, UnprojectedAttention)
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
-from .class_activation import ClassActivation
+from ..label_space import LabelSpace
+from .numerics import ClassActivation
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,6 @@ class Categories:
 
 
 @dataclass(frozen=True)
-class PixelFeatures:
-    """What a pixel decoder makes of one batch of equally padded images.
-
-    Attributes:
-        mask: ``[B, C_mask, h, w]`` per-pixel embeddings.
-        memory: ``[B, C, h_i, w_i]`` maps that the queries attend to, coarse first.
-        padding: ``[B, h_i, w_i]`` bool per map, True where a pixel is padding.
-    """
-
-    mask: Tensor
-    memory: list[Tensor]
-    padding: list[Tensor]
-
-
-@dataclass(frozen=True)
 class MemoryLevel:
     """One map of image features that queries attend to.
 
@@ -73,6 +60,19 @@ class MemoryLevel:
 
 
 @dataclass(frozen=True)
+class PixelFeatures:
+    """What a pixel decoder makes of one batch of equally padded images.
+
+    Attributes:
+        mask: ``[B, C_mask, h, w]`` per-pixel embeddings.
+        memory: The maps that the queries attend to, coarse first.
+    """
+
+    mask: Tensor
+    memory: list[MemoryLevel]
+
+
+@dataclass(frozen=True)
 class HeadOutputs:
     """Predictions of all decoder layers for one batch; index -1 is the final layer.
 
@@ -81,12 +81,36 @@ class HeadOutputs:
         mask_logits: ``[L, B, N, h, w]``.
         valid: ``[B, K + 1]`` bool: the columns that exist in each sample's space.
         activation: What the class logits mean, see :func:`class_probabilities`.
+        spaces: The name of each sample's label space, length B.
     """
 
     class_logits: Tensor
     mask_logits: Tensor
     valid: Tensor
     activation: ClassActivation = 'softmax'
+    spaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the final decoder layer says of one sample, in the columns of its own label space.
+
+    Attributes:
+        classes: ``[N, K + 1]`` class probabilities, no-object last, not below float32.
+        mask_logits: ``[N, h, w]``.
+        space: The label space.
+        rows: ``[K, C]`` text rows of its classes; None for a model without text.
+    """
+
+    classes: Tensor
+    mask_logits: Tensor
+    space: LabelSpace
+    rows: Tensor | None = None
+
+    @property
+    def is_thing(self) -> Tensor:
+        """``[K]`` bool: whether a class is countable."""
+        return torch.tensor(self.space.is_thing, device=self.classes.device)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmlmseg.models.numerics import at_least_float32, no_autocast
+from mmlmseg.models.numerics import ClassActivation, at_least_float32, class_probabilities, no_autocast
+
+VALID = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 1]], dtype=torch.bool)
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
@@ -23,3 +25,38 @@ def test_no_autocast_keeps_the_precision_of_products() -> None:
         assert (matrix @ matrix).dtype == torch.bfloat16
         with no_autocast(matrix):
             assert (matrix @ matrix).dtype == torch.float32
+
+
+@pytest.mark.parametrize('activation', ['softmax', 'sigmoid'])
+def test_probabilities_are_those_of_loops(activation: ClassActivation) -> None:
+    logits = torch.randn(2, 2, 5, 4, dtype=torch.float64)
+    got = class_probabilities(logits, VALID, activation)
+    for layer, b, n in torch.cartesian_prod(*map(torch.arange, logits.shape[:3])).tolist():
+        row = logits[layer, b, n]
+        weights = torch.where(VALID[b], row.exp(), 0.0)
+        expected = weights / (weights.sum() if activation == 'softmax' else 1 + row.exp())
+        if activation == 'sigmoid':
+            expected[-1] = 0
+        torch.testing.assert_close(got[layer, b, n], expected)
+    alone = class_probabilities(logits[-1, 1], VALID[1], activation)  # of one sample
+    assert torch.equal(alone, got[-1, 1])
+
+
+@pytest.mark.parametrize('activation', ['softmax', 'sigmoid'])
+def test_masked_classes_get_no_probability_and_no_gradient(activation: ClassActivation) -> None:
+    logits = torch.randn(2, 2, 5, 4, requires_grad=True)
+    probabilities = class_probabilities(logits, VALID, activation)
+    assert probabilities[:, 1, :, 2].abs().max() == 0
+    probabilities[..., :3].square().sum().backward()
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad[:, 1, :, 2].abs().max() == 0
+    assert bool(logits.grad[..., 3].any()) == (activation == 'softmax')
+
+
+@pytest.mark.parametrize('activation', ['softmax', 'sigmoid'])
+def test_half_precision_is_lifted_to_float32(activation: ClassActivation) -> None:
+    logits = 10 * torch.randn(1, 2, 5, 4, dtype=torch.bfloat16)
+    with torch.autocast('cpu', torch.bfloat16):
+        got = class_probabilities(logits, VALID, activation)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, class_probabilities(logits.double(), VALID, activation).float())

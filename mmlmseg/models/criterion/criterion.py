@@ -9,8 +9,7 @@ from mmengine import dist
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from ..class_activation import mask_classes
-from ..numerics import at_least_float32, no_autocast
+from ..numerics import at_least_float32, mask_classes, no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import class_losses, mask_losses, signed_targets
 from .matching import match, matching_cost

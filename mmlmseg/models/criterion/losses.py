@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..class_activation import ClassActivation
+from ..numerics import ClassActivation
 
 FOCAL_ALPHA = 0.25
 DICE_SMOOTHING = 1.0

@@ -10,8 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ...errors import LabelSpaceError
-from ..class_activation import class_probabilities
-from ..numerics import no_autocast
+from ..numerics import class_probabilities, no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import DICE_SMOOTHING, FOCAL_ALPHA, chunk_length
 

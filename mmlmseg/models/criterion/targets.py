@@ -1,6 +1,7 @@
-"""From maps of segments to the padded set of binary masks that the criterion matches.
+"""Targets: from the truth of samples to the padded set of binary masks that the criterion matches.
 
-Semantic and panoptic training differ here only: a segment is all of a class, or one object (paper, section 4.1).
+Semantic, panoptic and instance training differ here only: a segment is all of a class, or one object (paper, section
+4.1), or one object with all stuff as background.
 """
 
 from __future__ import annotations
@@ -8,11 +9,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ...errors import DataError, LabelSpaceError
+from ...label_space import LabelSpace
+from ...segments import IGNORE_INDEX
 from ..structures import Targets
 
 BACKGROUND = -1  # the label, and the segment id, of pixels that count but are in no target
+
+Columns = Sequence[int | None]
+"""The column of the class logits that each class of a space is trained to; None for a class that is not trained."""
+
+
+def read_targets(
+    samples: Sequence[SegDataSample],
+    spaces: Sequence[LabelSpace],
+    columns: Sequence[Columns],
+    things_only: bool = False,
+) -> Targets:
+    """Reads the truth of equally padded samples: ``gt_segments`` where a sample has it, else each class of
+    ``gt_sem_seg`` as one segment.
+
+    Args:
+        samples: The samples, each in one label space.
+        spaces: The label space of each.
+        columns: Of each sample's classes.
+        things_only: Whether stuff is background: its pixels count, but lie in no mask.
+
+    Raises:
+        DataError: Where things are to be found but a sample has no ``gt_segments``.
+        LabelSpaceError: Where a label is outside its sample's label space.
+    """
+    if things_only:
+        columns = [
+            [column if thing else BACKGROUND for column, thing in zip(own, space.is_thing, strict=True)]
+            for own, space in zip(columns, spaces, strict=True)
+        ]
+    read = [_segments(*one, things_only) for one in zip(samples, spaces, columns, strict=True)]
+    maps, united, trained = zip(*read, strict=True)
+    segments = torch.stack(maps)  # [B, H, W]
+    for sample, space, largest, ids in zip(samples, spaces, segments.amax((1, 2)).tolist(), united, strict=True):
+        if largest >= len(ids):
+            raise LabelSpaceError(
+                f'{_source(sample)}: label {largest - 1} is outside label space {space.name!r} of {space.num_classes} '
+                'classes; check the labels of the dataset against its class list, and reduce_zero_label'
+            )
+    if any(ids != list(range(len(ids))) for ids in united):
+        segments = torch.stack([segments.new_tensor(ids)[own] for ids, own in zip(united, maps, strict=True)])
+    width = max(map(len, trained))
+    labels = segments.new_tensor([[0, *own, *[0] * (width - len(own))] for own in trained])
+    return segment_targets(segments, labels)
 
 
 def semantic_targets(seg: Tensor, ignore_index: int = 255) -> Targets:
@@ -86,3 +134,31 @@ def unite_segments(labels: Sequence[int | None], separate: Sequence[bool]) -> tu
             if not alone:
                 united[label] = len(classes)
     return ids, classes
+
+
+def _segments(
+    sample: SegDataSample, space: LabelSpace, columns: Columns, things_only: bool
+) -> tuple[Tensor, list[int], list[int]]:
+    """Segment ids of a sample (long [H, W], 0 is void), what each id, with 0, becomes once segments of one class are
+    united, and the column that each united segment is trained to."""
+    if 'gt_segments' in sample:
+        truth = sample.gt_segments
+        labels, crowd = truth.labels.tolist(), truth.crowd.tolist()  # on the host
+        segments = truth.ids[0].long()
+        trained = [None if grouped else columns[c] for c, grouped in zip(labels, crowd, strict=True)]
+        separate = [space.is_thing[c] for c in labels]
+    elif things_only:
+        raise DataError(
+            f'{_source(sample)}: has no gt_segments, which tell its things apart; load them with mmlmseg.LoadSegments '
+            'and mmlmseg.PackSegments'
+        )
+    else:
+        seg = sample.gt_sem_seg.data[0].long()
+        segments = torch.where(seg != IGNORE_INDEX, seg + 1, 0)
+        trained, separate = list(columns), [False] * len(columns)
+    ids, classes = unite_segments(trained, separate)
+    return segments, [0, *ids], classes
+
+
+def _source(sample: SegDataSample) -> str:
+    return str(sample.metainfo.get('img_path', 'a sample'))

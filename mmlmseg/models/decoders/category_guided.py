@@ -8,14 +8,13 @@ from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..structures import Categories
-from .blocks import Attention
-from .plain import PlainDecoder, PlainDecoderLayer
+from .plain import Attention, PlainDecoder, PlainDecoderLayer
 
 Order = Literal['visual-text', 'text-visual']
 
 
 class CategoryGuidedLayer(PlainDecoderLayer):
-    """Self-attention, attention to image and text in the given order, feed-forward.
+    """Self-attention, cross-attention to image and text in the given order, feed-forward.
 
     Args:
         channels: C.
@@ -23,7 +22,7 @@ class CategoryGuidedLayer(PlainDecoderLayer):
         ffn_channels: Hidden width of the feed-forward block.
         dropout: Everywhere in the layer.
         order: Which of image and text comes first (Table 5: ``visual-text`` is better).
-        project_keys_values: See :class:`Attention`; of the attention to image and to text.
+        project_keys_values: See :class:`Attention`; of both cross-attentions.
     """
 
     def __init__(
@@ -36,11 +35,11 @@ class CategoryGuidedLayer(PlainDecoderLayer):
         project_keys_values: bool,
     ) -> None:
         super().__init__(channels, num_heads, ffn_channels, dropout, project_keys_values)
-        self.text = Attention(channels, num_heads, dropout, project_keys_values)
+        self.text_attention = Attention(channels, num_heads, dropout, project_keys_values)
         self.text_first = order == 'text-visual'
 
-    def look_at_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
-        """Attention of ``[B, N, C]`` to the rows of the sample's space and the no-object row.
+    def attend_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
+        """Cross-attention of ``[B, N, C]`` to the text rows of the sample's space and the no-object row.
 
         Raises:
             ValueError: Where the model has no text rows.
@@ -48,18 +47,18 @@ class CategoryGuidedLayer(PlainDecoderLayer):
         if categories.rows is None:
             raise ValueError('category-guided decoding needs text rows: give the head a text=dict(...)')
         rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
-        return self.text(x, x + position, rows, rows, ~categories.valid)
+        return self.text_attention(x, x + position, rows, rows, ~categories.valid)
 
     def forward(
         self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, categories: Categories
     ) -> Tensor:
         """One layer over ``[B, N, C]``."""
-        x = self.look_around(x, position)
+        x = self.attend_self(x, position)
         if self.text_first:
-            x = self.look_at_text(x, position, categories)
-        x = self.look_at_image(x, position, key, value, padding)
+            x = self.attend_text(x, position, categories)
+        x = self.attend_image(x, position, key, value, padding)
         if not self.text_first:
-            x = self.look_at_text(x, position, categories)
+            x = self.attend_text(x, position, categories)
         return self.feed_forward(x)
 
 

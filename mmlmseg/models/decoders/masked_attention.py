@@ -19,8 +19,8 @@ class MaskedAttentionLayer(PlainDecoderLayer):
 
     def forward(self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, hidden: Tensor) -> Tensor:  # type: ignore[override]
         """One layer over ``[B * S, N, C]``; ``hidden`` ``[B, S * N, h*w]`` is True where a query must not look."""
-        x = self.look_at_image(x, position, key, value, hidden=hidden)
-        x = self.look_around(x, position)
+        x = self.attend_image(x, position, key, value, hidden=hidden)
+        x = self.attend_self(x, position)
         return self.feed_forward(x)
 
 

@@ -1,45 +1,176 @@
-"""The decoder of MaskFormer: queries see each other and the image."""
+"""The decoder of MaskFormer: queries see each other and the image; and the blocks of every decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..structures import Categories, MemoryLevel
-from .blocks import Attention, FeedForward, init_transformer, one_by_one, side_by_side
 
 MasksOf = Callable[[Tensor], Tensor]
+"""From decoded queries ``[L, B * S, N, C]`` to their mask logits ``[L, B * S, N, h, w]``."""
+
+
+class UnprojectedAttention(nn.Module):
+    """Multi-head attention without key and value projections, for use in place of :class:`torch.nn.MultiheadAttention`.
+
+    The heads split the channels of keys and values as they come; only queries and outputs have a linear layer. Equals
+    torch's module with the identity as key and value projection.
+
+    Args:
+        channels: C.
+        num_heads: Heads; must divide C.
+        dropout: On attention weights.
+    """
+
+    def __init__(self, channels: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.query = nn.Linear(channels, channels)
+        self.output = nn.Linear(channels, channels)
+        for layer in (self.query, self.output):
+            nn.init.zeros_(layer.bias)  # as in torch's module
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: Literal[False] = False,
+        attn_mask: None = None,
+    ) -> tuple[Tensor, None]:
+        """``[B, N, C]`` from ``[B, S, C]``, with a ``[B, S]`` mask that is True where a key must not be seen."""
+        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (self.query(query), key, value))
+        visible = None if key_padding_mask is None else ~key_padding_mask[:, None, None]  # [B, 1, 1, S]
+        dropout = self.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(q, k, v, visible, dropout)  # [B, heads, N, C / heads]
+        return self.output(attended.transpose(1, 2).flatten(2)), None
+
+
+class Attention(nn.Module):
+    """Multi-head attention with residual and post-norm.
+
+    Args:
+        channels: C.
+        num_heads: Heads; must divide C.
+        dropout: On attention weights and on the output.
+        project_keys_values: Give keys and values a linear layer each; queries and outputs always have one.
+    """
+
+    def __init__(self, channels: int, num_heads: int, dropout: float, project_keys_values: bool = True) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.attention: nn.Module
+        if project_keys_values:
+            self.attention = nn.MultiheadAttention(channels, num_heads, dropout=dropout, batch_first=True)
+        else:
+            self.attention = UnprojectedAttention(channels, num_heads, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(
+        self,
+        x: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        padding: Tensor | None = None,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
+        """Attends and adds.
+
+        Args:
+            x: ``[B, N, C]``, the residual.
+            query: ``[B, N, C]``.
+            key: ``[B, S, C]``.
+            value: ``[B, S, C]``.
+            padding: ``[B, S]`` bool, True where a key must not be seen; one key at least must stay visible.
+            hidden: The same for each query, ``[B, N, S]``, in place of ``padding``.
+
+        Returns:
+            ``[B, N, C]``.
+        """
+        mask = None if hidden is None else hidden.repeat_interleave(self.num_heads, 0)  # [B * heads, N, S]
+        attended = self.attention(query, key, value, key_padding_mask=padding, need_weights=False, attn_mask=mask)[0]
+        return self.norm(x + self.dropout(attended))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with residual and post-norm.
+
+    Args:
+        channels: C.
+        hidden_channels: The width between the layers.
+        dropout: After each layer.
+    """
+
+    def __init__(self, channels: int, hidden_channels: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(channels, hidden_channels),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_channels, channels),
+            nn.Dropout(dropout),
+        )
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, N, C] -> [B, N, C]``."""
+        return self.norm(x + self.layers(x))
+
+
+def side_by_side(queries: Tensor, images: int) -> Tensor:
+    """Puts the query sets of an image beside each other: ``[..., B * S, N, C]`` to ``[..., B, S * N, C]``."""
+    return queries.unflatten(-3, (images, -1)).flatten(-3, -2)
+
+
+def one_by_one(queries: Tensor, samples: int) -> Tensor:
+    """The inverse of :func:`side_by_side`, for B * S samples."""
+    sets = samples // queries.shape[-3]
+    return queries.unflatten(-2, (sets, -1)).flatten(-4, -3)
+
+
+def init_transformer(module: nn.Module) -> None:
+    """Initialises all matrices of a transformer with Xavier's uniform, as DETR and MaskFormer do."""
+    for parameter in module.parameters():
+        if parameter.dim() > 1:
+            nn.init.xavier_uniform_(parameter)
 
 
 class PlainDecoderLayer(nn.Module):
-    """Self-attention, attention to the image, feed-forward.
+    """Self-attention, cross-attention to the image, feed-forward.
 
     Args:
         channels: C.
         num_heads: Heads of each attention.
         ffn_channels: Hidden width of the feed-forward block.
         dropout: Everywhere in the layer.
-        project_keys_values: See :class:`Attention`; of the attention to the image.
+        project_keys_values: See :class:`Attention`; of the cross-attention.
     """
 
     def __init__(
         self, channels: int, num_heads: int, ffn_channels: int, dropout: float, project_keys_values: bool = True
     ) -> None:
         super().__init__()
-        self.among_queries = Attention(channels, num_heads, dropout)
-        self.visual = Attention(channels, num_heads, dropout, project_keys_values)
+        self.self_attention = Attention(channels, num_heads, dropout)
+        self.image_attention = Attention(channels, num_heads, dropout, project_keys_values)
         self.feed_forward = FeedForward(channels, ffn_channels, dropout)
 
-    def look_around(self, x: Tensor, position: Tensor) -> Tensor:
+    def attend_self(self, x: Tensor, position: Tensor) -> Tensor:
         """Self-attention over ``[B, N, C]``."""
         placed = x + position
-        return self.among_queries(x, placed, placed, x)
+        return self.self_attention(x, placed, placed, x)
 
-    def look_at_image(
+    def attend_image(
         self,
         x: Tensor,
         position: Tensor,
@@ -48,21 +179,21 @@ class PlainDecoderLayer(nn.Module):
         padding: Tensor | None = None,
         hidden: Tensor | None = None,
     ) -> Tensor:
-        """Attention of ``[B * S, N, C]`` to ``[B, h*w, C]``: all query sets of an image read it at once.
+        """Cross-attention of ``[B * S, N, C]`` to ``[B, h*w, C]``: all query sets of an image read it at once.
 
         Queries do not see each other here, so S sets together get what each would get alone.
         """
         images = len(key)
         placed = side_by_side(x + position, images)
-        seen = self.visual(side_by_side(x, images), placed, key, value, padding, hidden)  # [B, S * N, C]
+        seen = self.image_attention(side_by_side(x, images), placed, key, value, padding, hidden)  # [B, S * N, C]
         return one_by_one(seen, len(x))
 
     def forward(
         self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, categories: Categories
     ) -> Tensor:
         """One layer over ``[B, N, C]``; the categories play no part."""
-        x = self.look_around(x, position)
-        x = self.look_at_image(x, position, key, value, padding)
+        x = self.attend_self(x, position)
+        x = self.attend_image(x, position, key, value, padding)
         return self.feed_forward(x)
 
 

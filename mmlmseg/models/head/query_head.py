@@ -1,4 +1,7 @@
-"""The one head of all methods: queries, decoder, classifier and criterion are handed to it."""
+"""The one head of all methods, top-down: pixel features, queries, decoder, masks and classes; then the criterion.
+
+The head builds its parts from configs and never asks which method they make up.
+"""
 
 from __future__ import annotations
 
@@ -6,45 +9,44 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import torch
-from mmdet.models.layers import SinePositionalEncoding
+import torch.nn.functional as F
+from mmcv.cnn.bricks.wrappers import Conv2d
+from mmdet.models.layers import PixelDecoder, SinePositionalEncoding, TransformerEncoderPixelDecoder
+from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...checkpoint import EXTRA_STATE, check_label_spaces, pack, unpack
 from ...errors import CheckpointError, LabelSpaceError, OptionError
-from ...label_space import LabelSpaces
+from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
-from ..class_activation import ClassActivation, class_probabilities
-from ..postprocess import semantic_probabilities
-from ..structures import Categories, HeadOutputs, MemoryLevel, Targets
+from ..criterion import read_targets
+from ..numerics import ClassActivation
+from ..structures import Categories, HeadOutputs, MemoryLevel, PixelFeatures, Targets
 from ..text.variation import drop_absent, present_classes
-from .added_spaces import check_added, check_learned, check_something_learns
-from .asked import AskedSpace, AsksSpaces
-from .pixel_features import MaskEmbedding, PixelFeatureExtractor
 from .space_adapter import SpaceAdapters
-from .targets import read_targets
-from .things import thing_columns
+
+AskedSpace = str | LabelSpace
+"""The name of one of the model's label spaces, or a space made of a free class list."""
 
 MEANING = dict(class_activation='softmax', things_only=False)
 """What changes the meaning of class logits and has no parameters, as checkpoints without it mean it."""
 
 
 @MODELS.register_module()
-class QueryHead(AsksSpaces, BaseModule):
+class QueryHead(BaseModule):
     """Mask classification with segment queries, over any number of label spaces.
 
-    It keeps mmseg's head interface (``loss``, ``predict``, ``num_classes``, ``align_corners``), so that mmseg's
-    EncoderDecoder can carry it for semantic work with one crop size.
-
     Args:
-        label_spaces: What :meth:`LabelSpaces.from_config` takes, one entry a space.
         in_channels: Channels of the backbone's maps, fine first.
         pixel_decoder: See :class:`PixelFeatureExtractor`.
         queries: Config of the query module, e.g. ``mmlmseg.SharedQueries``.
         decoder: Config of the decoder, e.g. ``mmlmseg.CategoryGuidedDecoder``.
         classifier: Config of the classifier, e.g. ``mmlmseg.TextClassifier``.
         criterion: Config of the criterion, e.g. ``mmlmseg.SetCriterion``.
+        label_spaces: What :meth:`LabelSpaces.from_config` takes, one entry a space. A config that leaves it out gets
+            those of its training datasets, see :func:`mmlmseg.config.complete_label_spaces`.
         text: Config of the text table; None for methods without text.
         channels: C, the width of queries, memory and text rows.
         mask_channels: Width of the per-pixel embeddings; ``channels`` by default.
@@ -53,29 +55,22 @@ class QueryHead(AsksSpaces, BaseModule):
         things_only: Instance segmentation: learn and find things only. Stuff is no class, its pixels are background.
         adapters: Configs of adapters of decoded queries, by the name of their label space, e.g.
             ``dict(ccp=dict(type='mmlmseg.SpaceAdapter'))``.
-        added_spaces: Names of the last label spaces, where they are added to a model that was trained on the others: of
-            the whole model, only the parameters that serve one of these spaces alone are trained. Needs
-            :class:`MultiSpaceSegmentor`; see docs/adding_a_label_space.md.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
-        LabelSpaceError: Where ``things_only`` meets a label space without things, or spaces cannot be added.
+        LabelSpaceError: Without label spaces, or where ``things_only`` meets one without things.
         ValueError: On another ``class_activation``, or ``drop_absent`` with a classifier of one list for all spaces.
     """
 
-    align_corners = False
-    ignore_index = 255  # the label that means "not annotated", everywhere in mmseg
-    threshold = None
-
     def __init__(
         self,
-        label_spaces: Sequence[Any],
         in_channels: Sequence[int],
         pixel_decoder: dict[str, Any],
         queries: dict[str, Any],
         decoder: dict[str, Any],
         classifier: dict[str, Any],
         criterion: dict[str, Any],
+        label_spaces: Sequence[Any] | None = None,
         text: dict[str, Any] | None = None,
         channels: int = 256,
         mask_channels: int | None = None,
@@ -83,17 +78,19 @@ class QueryHead(AsksSpaces, BaseModule):
         class_activation: ClassActivation = 'softmax',
         things_only: bool = False,
         adapters: Mapping[str, dict[str, Any]] | None = None,
-        added_spaces: Sequence[str] = (),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if label_spaces is None:
+            raise LabelSpaceError(
+                'model.decode_head has no label_spaces, and a model alone does not know its datasets: call '
+                'mmlmseg.config.complete_label_spaces(cfg) before it is built (tools/ and LMSegInferencer do), or list '
+                'them in the config'
+            )
         self.label_spaces = LabelSpaces.from_config(label_spaces)
-        self.added_spaces = check_added(self.label_spaces, added_spaces)
-        self.num_classes = self.out_channels = self.label_spaces.max_classes
         mask_channels = mask_channels or channels
 
         self.pixel_features = PixelFeatureExtractor(pixel_decoder, in_channels, channels, mask_channels)
-        self.memory_position = SinePositionalEncoding(channels // 2, normalize=True)
         per_space = dict(channels=channels, label_spaces=self.label_spaces)
         self.queries = MODELS.build({**queries, **per_space})
         self.decoder = MODELS.build({**decoder, 'channels': channels})
@@ -101,6 +98,8 @@ class QueryHead(AsksSpaces, BaseModule):
         self.mask_embedding = MaskEmbedding(channels, mask_channels)
         self.text = MODELS.build({**text, **per_space}) if text is not None else None
         self.classifier = MODELS.build({**classifier, **per_space})
+        self.criterion = MODELS.build(criterion)
+
         self.drop_absent = drop_absent
         own_columns = all(self.classifier.trained_columns(s) == (*range(s.num_classes),) for s in self.label_spaces)
         if drop_absent and not own_columns:
@@ -110,48 +109,114 @@ class QueryHead(AsksSpaces, BaseModule):
         self.class_activation = class_activation
         self.things_only = things_only
         if things_only:
-            thing_columns(self.label_spaces, self.num_classes)  # says at once which space has none
-        self.criterion = MODELS.build(criterion)
-        check_something_learns(self)
+            _thing_columns(self.label_spaces, self.label_spaces.max_classes)  # says at once which space has none
 
-    def categories(self, spaces: Sequence[AskedSpace], width: int | None = None) -> Categories:
+    def forward(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], categories: Categories) -> HeadOutputs:
+        """Predicts masks and classes.
+
+        Args:
+            feats: Backbone maps ``[B, C_i, h_i, w_i]``, fine first.
+            metas: Metainfo of the B images with ``batch_input_shape`` and ``img_shape``.
+            categories: What the B * S samples may be classified as: every image in S label spaces, one after the other.
+
+        Returns:
+            The predictions of all layers for the B * S samples.
+        """
+        pixels = self.pixel_features(feats, metas)
+
+        def masks_of(hidden: Tensor) -> Tensor:
+            return self.mask_embedding(self.adapters(hidden, categories.spaces), pixels.mask)
+
+        content, position = self.queries(categories.spaces)  # [B * S, N, C] each
+        hidden, mask_logits = self.decoder(content, position, pixels.memory, categories, masks_of)  # [L, B * S, N, ...]
+        return HeadOutputs(
+            class_logits=self.classifier(self.adapters(hidden, categories.spaces), categories),
+            mask_logits=mask_logits,
+            valid=self.classifier.valid(categories),
+            activation=self.class_activation,
+            spaces=categories.spaces,
+        )
+
+    def asked_spaces(self, meta: Mapping[str, Any]) -> list[AskedSpace]:
+        """The label spaces that a sample asks for: ``label_spaces`` of its metainfo; a model of one space needs none.
+
+        Raises:
+            LabelSpaceError: Where there are several spaces and the sample names none, or a class list of the user's own
+                has the name of a space of this model, but is no renaming of its classes.
+        """
+        if 'label_spaces' not in meta:
+            if len(self.label_spaces) == 1:
+                return [self.label_spaces.names[0]]
+            raise LabelSpaceError(
+                f'{meta.get("img_path", "a sample")} does not say its label space; set metainfo["label_spaces"] to a '
+                f'tuple of names, of {", ".join(self.label_spaces.names)} (mmlmseg.MultiDataset does)'
+            )
+        for asked in meta['label_spaces']:
+            if isinstance(asked, LabelSpace) and asked.name in self.label_spaces.names:
+                own = self.label_spaces.get(asked.name)
+                if asked.num_classes != own.num_classes:  # else its classes by other names, with its queries
+                    raise LabelSpaceError(
+                        f'{asked.name!r} is a label space of this model with {own.num_classes} classes, but the list '
+                        f'that is asked for has {asked.num_classes}; give the list another name'
+                    )
+        return list(meta['label_spaces'])
+
+    def space_of(self, asked: AskedSpace) -> LabelSpace:
+        """The label space of a name; a space of the user's own is itself.
+
+        Raises:
+            LabelSpaceError: On an unknown name.
+        """
+        return self.label_spaces.get(asked) if isinstance(asked, str) else asked
+
+    def categories(self, asked: Sequence[AskedSpace], width: int | None = None) -> Categories:
         """What samples may be classified as.
 
         Args:
-            spaces: The label space of each sample: a name, or a space made of a free class list.
+            asked: The label space of each sample.
             width: K; by default the number of classes of the largest space asked for.
 
         Raises:
             LabelSpaceError: On an unknown name, a free class list where the model reads no text, or a space without
                 things where the model finds things only.
         """
-        categories = self._all_categories(spaces, width)
+        spaces = [self.space_of(one) for one in asked]
+        if self.text is not None:
+            categories = self.text.categories(spaces, width)
+        else:
+            for one in asked:
+                if not isinstance(one, str):
+                    raise LabelSpaceError(
+                        'a free class list needs a model that reads class names: this head has no text table'
+                    )
+            sizes = [space.num_classes for space in spaces]
+            width = width or max(sizes)
+            device = next(self.mask_embedding.parameters()).device
+            columns = torch.arange(width + 1, device=device)
+            valid = (columns < torch.tensor(sizes, device=device)[:, None]) | (columns == width)
+            categories = Categories(spaces=tuple(space.name for space in spaces), valid=valid)
         if not self.things_only:
             return categories
-        things = thing_columns([self.space_of(asked) for asked in spaces], categories.valid.shape[1] - 1)
+        things = _thing_columns(spaces, categories.valid.shape[1] - 1)
         return categories.restricted(things.to(categories.valid.device))
 
-    def _all_categories(self, spaces: Sequence[AskedSpace], width: int | None) -> Categories:
-        if self.text is not None:
-            return self.text.categories(spaces, width)
-        names = tuple(s for s in spaces if isinstance(s, str))
-        if len(names) < len(spaces):
-            raise LabelSpaceError('a free class list needs a model that reads class names: this head has no text table')
-        sizes = [self.label_spaces.get(name).num_classes for name in names]
-        width = width or max(sizes)
-        device = next(self.mask_embedding.parameters()).device
-        columns = torch.arange(width + 1, device=device)
-        valid = (columns < torch.tensor(sizes, device=device)[:, None]) | (columns == width)
-        return Categories(spaces=names, valid=valid)
-
-    def categories_to_learn(self, metas: Sequence[dict[str, Any]], targets: Sequence[Targets]) -> Categories:
+    def categories_to_learn(self, samples: Sequence[SegDataSample], targets: Sequence[Targets]) -> Categories:
         """What samples are classified as in training: their spaces, less what ``drop_absent`` takes off their lists."""
-        asked = [self.asked_space(meta) for meta in metas]
-        check_learned(self, asked, metas)
-        categories = self.categories(asked)
+        categories = self.categories([self._trained_space(sample).name for sample in samples])
         if not self.drop_absent:
             return categories
         return drop_absent(categories, present_classes(targets, categories.valid.shape[1] - 1), self.drop_absent)
+
+    def targets(self, samples: Sequence[SegDataSample]) -> Targets:
+        """The truth of equally padded samples, see :func:`read_targets`.
+
+        Raises:
+            DataError: Where things are to be found but a sample has no ``gt_segments``.
+            LabelSpaceError: Where a sample has truth in several label spaces, or a label is outside its own.
+        """
+        spaces = [self._trained_space(sample) for sample in samples]
+        columns = [self.classifier.trained_columns(space) for space in spaces]
+        return read_targets(samples, spaces, columns, self.things_only)
 
     def check_tasks(self, tasks: Sequence[str]) -> None:
         """Makes sure that this model can do some tasks of ``test_cfg``.
@@ -166,92 +231,14 @@ class QueryHead(AsksSpaces, BaseModule):
                 'inferencer)'
             )
 
-    def forward(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], categories: Categories) -> HeadOutputs:
-        """Predicts masks and classes.
-
-        Args:
-            feats: Backbone maps ``[B, C_i, h_i, w_i]``, fine first.
-            metas: Metainfo of the B images with ``batch_input_shape`` and ``img_shape``.
-            categories: What the B * S samples may be classified as: every image in S label spaces, one after the other.
-
-        Returns:
-            The predictions of all layers for the B * S samples.
-        """
-        pixels = self.pixel_features(feats, metas)
-        memory = [self._level(*level) for level in zip(pixels.memory, pixels.padding, strict=True)]
-
-        def masks_of(hidden: Tensor) -> Tensor:
-            return self.mask_embedding(self.adapters(hidden, categories.spaces), pixels.mask)
-
-        hidden, mask_logits = self.decoder(*self.queries(categories.spaces), memory, categories, masks_of)
-        return HeadOutputs(
-            class_logits=self.classifier(self.adapters(hidden, categories.spaces), categories),
-            mask_logits=mask_logits,
-            valid=self.classifier.valid(categories),
-            activation=self.class_activation,
-        )
-
-    def _level(self, features: Tensor, padding: Tensor) -> MemoryLevel:
-        """Features ``[B, C, h, w]`` and padding ``[B, h, w]`` as queries read them."""
-        position = self.memory_position(padding).to(features.dtype)  # [B, C, h, w]
-        return MemoryLevel(
-            value=features.flatten(2).transpose(1, 2),
-            position=position.flatten(2).transpose(1, 2),
-            padding=padding.flatten(1),
-            size=(features.shape[-2], features.shape[-1]),
-        )
-
-    def targets(self, samples: Sequence[SegDataSample]) -> Targets:
-        """The truth of equally padded samples, see :func:`read_targets`.
-
-        Raises:
-            DataError: Where things are to be found but a sample has no ``gt_panoptic_seg``.
-            LabelSpaceError: Where a label is outside its sample's label space, or its dataset has other things.
-        """
-        spaces = [self.space_of(self.asked_space(sample.metainfo)) for sample in samples]
-        for sample in samples:
-            if 'gt_panoptic_seg' in sample:
-                self.check_things(sample.metainfo)
-        columns = [self.classifier.trained_columns(space) for space in spaces]
-        return read_targets(samples, spaces, columns, self.ignore_index, self.things_only)
-
-    def loss(
-        self, feats: Sequence[Tensor], samples: Sequence[SegDataSample], train_cfg: Any = None
-    ) -> dict[str, Tensor]:
-        """mmseg's head interface: the losses of one batch of equally padded images.
-
-        Raises:
-            LabelSpaceError: Where spaces are added: mmseg's segmentor would train the whole model.
-        """
-        if self.added_spaces:
+    def _trained_space(self, sample: SegDataSample) -> LabelSpace:
+        asked = self.asked_spaces(sample.metainfo)
+        if len(asked) > 1:
             raise LabelSpaceError(
-                'added_spaces needs type="mmlmseg.MultiSpaceSegmentor", which freezes what the trained spaces depend on'
+                f'{sample.metainfo.get("img_path", "a sample")} asks for {len(asked)} label spaces, but is trained in '
+                'one: list each of them as a dataset of its own'
             )
-        metas = [sample.metainfo for sample in samples]
-        targets = [self.targets(samples)]
-        outputs = self(feats, self._padded(metas, samples), self.categories_to_learn(metas, targets))
-        return self.criterion([outputs], targets)
-
-    def predict(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]], test_cfg: Any = None) -> Tensor:
-        """mmseg's head interface: class probabilities ``[B, K_max, H, W]`` at the padded size.
-
-        Here ``img_shape`` is taken for the padded size where nothing else is given, as mmseg's test pipelines mean it.
-
-        Raises:
-            OptionError: See :meth:`check_tasks`.
-        """
-        self.check_tasks(['semantic'])
-        metas = [{'batch_input_shape': m.get('pad_shape', m['img_shape'])[:2], **m} for m in metas]
-        outputs = self(feats, metas, self.categories([self.asked_space(m) for m in metas], self.num_classes))
-        size = metas[0]['batch_input_shape']
-        classes = class_probabilities(outputs.class_logits[-1], outputs.valid, outputs.activation)
-        return semantic_probabilities(classes, outputs.mask_logits[-1], size)
-
-    @staticmethod
-    def _padded(metas: Sequence[dict[str, Any]], samples: Sequence[SegDataSample]) -> list[dict[str, Any]]:
-        """Adds the padded shape where a stock preprocessor did not write it down."""
-        size = tuple(samples[0].gt_sem_seg.data.shape[-2:])
-        return [{'batch_input_shape': size, **meta} for meta in metas]
+        return self.space_of(asked[0])
 
     def get_extra_state(self) -> Tensor:
         """A checkpoint knows its label spaces, and what no parameter tells of the meaning of its class logits."""
@@ -259,12 +246,12 @@ class QueryHead(AsksSpaces, BaseModule):
         return pack({'label_spaces': self.label_spaces.to_list(), **meaning})
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Refuses the state of a model that means something else; it may lack the added spaces.
+        """Refuses the state of a model that means something else; else the scores would be wrong.
 
         Raises:
             CheckpointError: Where label spaces, class activation or what is a class differ.
         """
-        saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '', self.added_spaces)
+        saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '')
         told = unpack(state)
         for key, default in MEANING.items():
             there, here = told.get(key, default), getattr(self, key)
@@ -279,3 +266,122 @@ class QueryHead(AsksSpaces, BaseModule):
                     f'label space {mine.name!r}: the things of the checkpoint are {", ".join(theirs.things)}, those of '
                     f'the config {", ".join(mine.things)}; a model of things only knows no others'
                 )
+
+
+def _thing_columns(spaces: Sequence[LabelSpace], width: int) -> Tensor:
+    """Which columns of the class logits are things, bool ``[B, width]``, of a label space for each sample.
+
+    A space without things is refused rather than skipped: its images would teach nothing, not even that they hold no
+    thing of another space (Mask2Former, section 4.1: things are all there is to find).
+    """
+    for space in spaces:
+        if not space.things:
+            raise LabelSpaceError(
+                f'label space {space.name!r} has no things, so a model with things_only=True has nothing to find in '
+                'it; leave it out, or name its things: in classes.json, or things=[...] of its dataset'
+            )
+    return torch.tensor([[*space.is_thing, *[False] * (width - space.num_classes)] for space in spaces])
+
+
+def padding_mask(metas: Sequence[dict[str, Any]], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Marks what of equally padded images is padding.
+
+    Args:
+        metas: With ``batch_input_shape`` (padded) and ``img_shape`` (content), each (height, width) in pixels.
+        size: (h, w) of the mask, usually a feature map's.
+        device: Where to make it.
+
+    Returns:
+        ``[B, h, w]`` bool, True where padding. A cell that covers any content at its centre is content, and the top
+        left cell always is, so that attention has something to see.
+    """
+    height, width = metas[0]['batch_input_shape']
+    content = torch.tensor([meta['img_shape'][:2] for meta in metas], device=device, dtype=torch.float32)  # [B, 2]
+    centre_y = (torch.arange(size[0], device=device) + 0.5) * (height / size[0])
+    centre_x = (torch.arange(size[1], device=device) + 0.5) * (width / size[1])
+    outside_y = (centre_y >= content[:, :1]) & (centre_y > centre_y[0])  # [B, h]
+    outside_x = (centre_x >= content[:, 1:]) & (centre_x > centre_x[0])  # [B, w]
+    return outside_y[:, :, None] | outside_x[:, None, :]
+
+
+class PixelFeatureExtractor(BaseModule):
+    """An mmdet pixel decoder behind one interface.
+
+    Args:
+        pixel_decoder: Config of ``mmdet.PixelDecoder``, ``mmdet.TransformerEncoderPixelDecoder`` or
+            ``mmdet.MSDeformAttnPixelDecoder``, without channels.
+        in_channels: Channels of the backbone's maps, fine first.
+        channels: C, the width of the memory.
+        mask_channels: The width of the per-pixel embeddings.
+        init_cfg: See mmengine's BaseModule.
+    """
+
+    def __init__(
+        self,
+        pixel_decoder: dict[str, Any],
+        in_channels: Sequence[int],
+        channels: int,
+        mask_channels: int,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        widths = dict(in_channels=list(in_channels), feat_channels=channels, out_channels=mask_channels)
+        self.pixel_decoder = MODELS.build(ConfigDict({**widths, **pixel_decoder}))  # mmdet reads attributes
+        self.memory_position = SinePositionalEncoding(channels // 2, normalize=True)
+        self.takes_metas = isinstance(self.pixel_decoder, PixelDecoder)  # the deformable one knows no padding
+        # The plain pixel decoder hands the last backbone map through as it is (MaskFormer projects it as well).
+        hands_through = self.takes_metas and not isinstance(self.pixel_decoder, TransformerEncoderPixelDecoder)
+        self.project = Conv2d(in_channels[-1], channels, kernel_size=1) if hands_through else nn.Identity()
+
+    def init_weights(self) -> None:
+        """As the parts do; the projection as mmdet's heads do."""
+        super().init_weights()
+        if isinstance(self.project, nn.Conv2d) and self.project.bias is not None:
+            nn.init.kaiming_uniform_(self.project.weight, a=1)
+            nn.init.zeros_(self.project.bias)
+
+    def forward(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]]) -> PixelFeatures:
+        """Decodes pixels.
+
+        Args:
+            feats: Backbone maps ``[B, C_i, h_i, w_i]``, fine first.
+            metas: Metainfo of the samples, see :func:`padding_mask`.
+
+        Returns:
+            The features, memory coarse first.
+        """
+        mask, memory = self.pixel_decoder(feats, metas) if self.takes_metas else self.pixel_decoder(feats)
+        maps = [self.project(level) for level in ([memory] if isinstance(memory, Tensor) else memory)]
+        return PixelFeatures(mask=mask, memory=[self._level(own, metas) for own in maps])
+
+    def _level(self, features: Tensor, metas: Sequence[dict[str, Any]]) -> MemoryLevel:
+        """Features ``[B, C, h, w]`` as queries read them."""
+        size = (features.shape[-2], features.shape[-1])
+        padding = padding_mask(metas, size, features.device)
+        position = self.memory_position(padding).to(features.dtype)  # [B, C, h, w]
+        return MemoryLevel(
+            value=features.flatten(2).transpose(1, 2),
+            position=position.flatten(2).transpose(1, 2),
+            padding=padding.flatten(1),
+            size=size,
+        )
+
+
+class MaskEmbedding(nn.Module):
+    """The three-layer perceptron from a decoded query to the filter that makes its mask (MaskFormer, LMSeg 3.2).
+
+    Args:
+        channels: C.
+        mask_channels: The width of the per-pixel embeddings.
+    """
+
+    def __init__(self, channels: int, mask_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(channels, c) for c in (channels, channels, mask_channels)])
+
+    def forward(self, queries: Tensor, pixels: Tensor) -> Tensor:
+        """``[L, B * S, N, C]`` and ``[B, C_mask, h, w]`` to mask logits ``[L, B * S, N, h, w]``."""
+        for layer in self.layers[:-1]:
+            queries = F.relu(layer(queries))
+        filters = self.layers[-1](queries).unflatten(1, (len(pixels), -1))  # [L, B, S, N, C_mask]
+        return torch.einsum('lbsnc,bchw->lbsnhw', filters, pixels).flatten(1, 2)

@@ -1,10 +1,12 @@
-"""Results in several label spaces at once, whose masks may overlap: our reading of RESI's ESF-OMI, see docs/resi.md."""
+"""Panoptic results in one label space, or in several at once, whose masks may overlap (our reading of RESI's ESF-OMI).
+
+What of RESI is published and what is ours: docs/resi.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,24 +15,9 @@ from torch import Tensor
 from ...errors import LabelSpaceError, did_you_mean
 from ...label_space import LabelSpace
 from ...names import name_key
+from ...segments import MaskSet, SegmentMap, Segments
 from ..numerics import at_least_float32, no_autocast
 from .panoptic import Candidates, PanopticThresholds, compete
-
-
-class MixedSegments(NamedTuple):
-    """The segments of one image in several label spaces.
-
-    Attributes:
-        masks: ``[S, H, W]`` bool; masks of different exclusive groups may overlap.
-        labels: ``[S]`` long: the class of each, an index into the classes of all asked spaces one after the other.
-        scores: ``[S]``.
-        origins: Of each segment all classes that say it, its own first.
-    """
-
-    masks: Tensor
-    labels: Tensor
-    scores: Tensor
-    origins: list[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -47,14 +34,13 @@ class Duplicates:
 
 
 @torch.no_grad()
-def mixed_segments(
+def panoptic_segments(
     found: Sequence[Candidates],
-    num_classes: Sequence[int],
-    is_thing: Tensor,
-    group: Tensor,
+    spaces: Sequence[LabelSpace],
     thresholds: Sequence[PanopticThresholds],
+    group: Tensor | None = None,
     duplicates: Duplicates | None = None,
-) -> MixedSegments:
+) -> Segments:
     """Lets candidates compete for pixels inside exclusive groups only, then unites what several groups say.
 
     With a group for each label space and without ``duplicates``, the result is the union of the panoptic results of the
@@ -62,39 +48,50 @@ def mixed_segments(
 
     Args:
         found: The candidates of each asked label space, their labels within that space.
-        num_classes: K_s of each space.
-        is_thing: Whether a class is countable, bool [K] over the classes of all asked spaces.
-        group: The exclusive group of each class, long [K].
+        spaces: The asked spaces.
         thresholds: Of each space; those of the object probability have made the candidates.
+        group: The exclusive group of each class of all spaces, long [K]; by default each space is one.
         duplicates: Which segments are one; None keeps all.
 
     Returns:
-        The segments, group by group, in the order of :func:`compete`.
+        The segments in the order of :func:`compete`: a map of one label space; of several, masks, group by group.
     """
-    first = [sum(num_classes[:i]) for i in range(len(found))]  # of each space, among the classes of all
-    everything = Candidates(
-        torch.cat([own.masks for own in found]),
-        torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)]),
-        torch.cat([own.scores for own in found]),
-    )
-    of_each = [own.scores.new_tensor([[t.overlap, t.pixel]] * len(own.scores)) for own, t in zip(found, thresholds)]
-    overlap, pixel = torch.cat([rows.reshape(-1, 2) for rows in of_each]).unbind(1)
-    masks, labels, scores = [], [], []
+    device = found[0].labels.device
+    group = exclusive_groups(spaces).to(device) if group is None else group
+    is_thing = torch.tensor([thing for space in spaces for thing in space.is_thing], device=device)
+    everything, overlap, pixel = _joined(found, spaces, thresholds)
+    maps: list[SegmentMap] = []
     for own in group.unique().tolist():
         members = (group[everything.labels] == own).nonzero()[:, 0]
-        segments = compete(
-            Candidates(*(part[members] for part in everything)), is_thing, overlap[members], pixel[members]
-        )
-        ids = torch.arange(1, len(segments.labels) + 1, device=segments.map.device)
-        masks.append(segments.map == ids[:, None, None])  # [S_g, H, W]
-        labels.append(segments.labels)
-        scores.append(segments.scores)
-    joint = MixedSegments(torch.cat(masks), torch.cat(labels), torch.cat(scores), [])
-    joint = joint._replace(origins=[(label,) for label in joint.labels.tolist()])
+        competing = Candidates(*(part[members] for part in everything)) if len(spaces) > 1 else everything
+        maps.append(compete(competing, is_thing, overlap[members], pixel[members]))
+    if len(spaces) == 1 and len(maps) == 1:
+        return maps[0]
+    labels, scores = torch.cat([own.labels for own in maps]), torch.cat([own.scores for own in maps])
+    joint = MaskSet(
+        torch.cat([own.to_masks().masks for own in maps]),
+        labels,
+        scores=scores,
+        origins=[(label,) for label in labels.tolist()],
+    )
     return joint if duplicates is None else unite_duplicates(joint, group, duplicates)
 
 
-def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplicates) -> MixedSegments:
+def _joined(
+    found: Sequence[Candidates], spaces: Sequence[LabelSpace], thresholds: Sequence[PanopticThresholds]
+) -> tuple[Candidates, Tensor, Tensor]:
+    """The candidates of all spaces, their labels over all classes; and the overlap and pixel threshold of each."""
+    of_each = [own.scores.new_tensor([[t.overlap, t.pixel]] * len(own.scores)) for own, t in zip(found, thresholds)]
+    overlap, pixel = torch.cat([rows.reshape(-1, 2) for rows in of_each]).unbind(1)
+    if len(found) == 1:
+        return found[0], overlap, pixel
+    first = [sum(space.num_classes for space in spaces[:i]) for i in range(len(found))]
+    labels = torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)])
+    masks, scores = torch.cat([own.masks for own in found]), torch.cat([own.scores for own in found])
+    return Candidates(masks, labels, scores), overlap, pixel
+
+
+def unite_duplicates(segments: MaskSet, group: Tensor, duplicates: Duplicates) -> MaskSet:
     """Unites segments of different groups that mean the same and overlap, the best first.
 
     A segment joins the best one before it that it duplicates and that its group has not joined yet. The united segment
@@ -107,6 +104,8 @@ def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplica
         group: The exclusive group of each class, long [K].
         duplicates: Which segments are one.
     """
+    certain, origins = segments.scores, segments.origins
+    assert certain is not None and origins is not None  # noqa: PT018
     flat = segments.masks.flatten(1).float()
     with no_autocast(flat):
         shared = flat @ flat.T  # [S, S], exact below 2^24 pixels
@@ -115,7 +114,7 @@ def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplica
     alike = duplicates.same[segments.labels][:, segments.labels] & (iou > duplicates.iou)
     groups = group[segments.labels].tolist()
     joined: list[list[int]] = []
-    for i in segments.scores.argsort(descending=True, stable=True).tolist():
+    for i in certain.argsort(descending=True, stable=True).tolist():
         for members in joined:
             if alike[members[0], i] and groups[i] not in [groups[m] for m in members]:
                 members.append(i)
@@ -125,7 +124,7 @@ def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplica
     if len(joined) == len(groups):
         return segments
     joined.sort(key=lambda members: members[0])
-    missed = [torch.stack([1 - segments.scores[m] for m in members]).prod() for members in joined]
+    missed = [torch.stack([1 - certain[m] for m in members]).prod() for members in joined]
     scores = 1 - torch.stack(missed)
     masks = torch.stack([segments.masks[members].any(0) for members in joined])
     taken = masks.new_zeros(len(group), *masks.shape[1:])  # [groups, H, W]
@@ -134,11 +133,11 @@ def unite_duplicates(segments: MixedSegments, group: Tensor, duplicates: Duplica
         masks[i] &= ~taken[own].any(0)
         taken[own] |= masks[i]
     left = masks.flatten(1).any(1).nonzero()[:, 0].tolist()
-    return MixedSegments(
+    return MaskSet(
         masks=masks[left],
         labels=segments.labels[[joined[i][0] for i in left]],
         scores=scores[left],
-        origins=[tuple(origin for m in joined[i] for origin in segments.origins[m]) for i in left],
+        origins=[tuple(origin for m in joined[i] for origin in origins[m]) for i in left],
     )
 
 

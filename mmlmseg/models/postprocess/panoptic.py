@@ -1,4 +1,4 @@
-"""Panoptic results from query predictions: disjoint segments, each of one class (MaskFormer, section 3.4)."""
+"""Panoptic competition: queries compete for the pixels of an image, and make disjoint segments (MaskFormer, 3.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ...segments import SegmentMap
 from ..numerics import at_least_float32, no_autocast
+from ..structures import Prediction
 from .geometry import resize, restore
 
 
@@ -37,20 +39,6 @@ class PanopticThresholds:
                 raise ValueError(f'the {name} threshold of panoptic inference must be from 0 to 1, got {value}')
 
 
-class Segments(NamedTuple):
-    """The panoptic result of one image.
-
-    Attributes:
-        map: ``[H, W]`` int32: the segment of each pixel, 1 to S; 0 is void.
-        labels: ``[S]`` long: the class of segments 1 to S.
-        scores: ``[S]``: their class probabilities, not below float32.
-    """
-
-    map: Tensor
-    labels: Tensor
-    scores: Tensor
-
-
 class Candidates(NamedTuple):
     """The queries that take part in a result.
 
@@ -66,53 +54,30 @@ class Candidates(NamedTuple):
 
 
 @torch.no_grad()
-def panoptic_segments(
-    classes: Tensor,
-    mask_logits: Tensor,
-    is_thing: Tensor,
-    size: tuple[int, int],
-    meta: Mapping[str, Any],
-    thresholds: PanopticThresholds,
-) -> Segments:
-    """Lets the queries of one sample compete for the pixels of its original image, see :func:`compete`.
-
-    Args:
-        classes: Class probabilities of the final layer [N, K + 1], no-object last, not below float32.
-        mask_logits: Mask logits of the final layer [N, h, w].
-        is_thing: Whether a class is countable, bool [K].
-        size: Height and width of the padded input.
-        meta: The sample's metainfo, see :func:`restore`.
-        thresholds: Which queries count.
-
-    Returns:
-        Segments at the original size: stuff in the order of the classes, then things in the order of the queries. The
-        score of a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they got.
-    """
-    found = candidates(classes, mask_logits, size, meta, thresholds.object)
-    overlap, pixel = (torch.full_like(found.scores, value) for value in (thresholds.overlap, thresholds.pixel))
-    return compete(found, is_thing, overlap, pixel)
-
-
-@torch.no_grad()
-def candidates(
-    classes: Tensor, mask_logits: Tensor, size: tuple[int, int], meta: Mapping[str, Any], object_threshold: float
-) -> Candidates:
+def candidates(own: Prediction, size: tuple[int, int], meta: Mapping[str, Any], object_threshold: float) -> Candidates:
     """Finds the queries whose best class is not no-object and more probable than a threshold.
 
-    Only their masks are resized, so that [n, H0, W0] is the largest tensor. Arguments as of :func:`panoptic_segments`.
+    Args:
+        own: What the model says of one sample.
+        size: Height and width of the padded input.
+        meta: The sample's metainfo, see :func:`restore`.
+        object_threshold: Of the class probability.
+
+    Returns:
+        The candidates at the original size; only their masks are resized, so that [n, H0, W0] is the largest tensor.
     """
-    with no_autocast(classes):
-        scores, labels = classes.max(-1)  # [N]
-        found = ((labels < classes.shape[-1] - 1) & (scores > object_threshold)).nonzero()[:, 0]  # [n]
+    with no_autocast(own.classes):
+        scores, labels = own.classes.max(-1)  # [N]
+        found = ((labels < own.classes.shape[-1] - 1) & (scores > object_threshold)).nonzero()[:, 0]  # [n]
         scores, labels = scores[found], labels[found]
         if not len(found):
             return Candidates(scores.new_zeros(0, *meta['ori_shape'][:2]), labels, scores)
-        masks = at_least_float32(mask_logits[found]).to(scores.dtype)
+        masks = at_least_float32(own.mask_logits[found]).to(scores.dtype)
         return Candidates(restore(resize(masks, size), meta).sigmoid_(), labels, scores)
 
 
 @torch.no_grad()
-def compete(found: Candidates, is_thing: Tensor, overlap: Tensor, pixel: Tensor) -> Segments:
+def compete(found: Candidates, is_thing: Tensor, overlap: Tensor, pixel: Tensor) -> SegmentMap:
     """Gives each pixel to the candidate with the largest product of class and mask probability.
 
     A candidate that gets no pixel, has no pixel of mask probability 0.5 or more, or wins too small a fraction of these,
@@ -123,11 +88,15 @@ def compete(found: Candidates, is_thing: Tensor, overlap: Tensor, pixel: Tensor)
         is_thing: Whether a class is countable, bool [K].
         overlap: The smallest fraction of its mask that each candidate must win, [n].
         pixel: The smallest mask probability of the pixels that each candidate gets, [n].
+
+    Returns:
+        Segments with one map: stuff in the order of the classes, then things in the order of the queries. The score of
+        a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they got.
     """
     masks, labels, scores = found
     if not len(labels):
-        blank = torch.zeros(masks.shape[1:], dtype=torch.int32, device=labels.device)
-        return Segments(blank, labels, scores)
+        blank = torch.zeros(1, *masks.shape[1:], dtype=torch.int32, device=labels.device)
+        return SegmentMap(blank, labels, scores=scores)
     with no_autocast(masks):
         inside = (masks >= 0.5).flatten(1).sum(1)  # [n]
         winner = (masks * scores[:, None, None]).argmax(0)  # [H0, W0]
@@ -139,7 +108,7 @@ def compete(found: Candidates, is_thing: Tensor, overlap: Tensor, pixel: Tensor)
         segment, merged, merged_scores = _merge_stuff(labels[stays], scores[stays], got[stays], is_thing)
         ids = torch.zeros_like(labels, dtype=torch.int32)
         ids[stays] = segment.int() + 1
-        return Segments(ids[winner] * sure, merged, merged_scores)
+        return SegmentMap((ids[winner] * sure)[None], merged, scores=merged_scores)
 
 
 def _merge_stuff(label: Tensor, score: Tensor, pixels: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,14 +11,12 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...checkpoint import check_complete, check_label_spaces
-from ...errors import CheckpointError, LabelSpaceError
+from ...errors import LabelSpaceError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
-from ..class_activation import class_probabilities
-from ..head.added_spaces import add_to_checkpoint, kept_parameters
-from ..structures import Categories, HeadOutputs
-from .predicting import grouped, predict_groups
-from .results import Prediction, ResultOptions
+from ..numerics import class_probabilities
+from ..structures import Categories, HeadOutputs, Prediction
+from .results import ResultOptions, grouped, predict_groups
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
@@ -33,6 +31,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
     Args:
         backbone: Config of any backbone that returns maps, fine first.
         decode_head: Config of the head, see :class:`QueryHead`.
+        neck: Config of what stands between them, e.g. a feature pyramid on a plain vision transformer.
         train_cfg: Unused; OpenMMLab configs hold it.
         test_cfg: ``tasks`` lists the results to make: ``semantic`` (the default), ``panoptic``, ``instance``.
             ``panoptic`` holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by
@@ -53,6 +52,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         self,
         backbone: dict[str, Any],
         decode_head: dict[str, Any],
+        neck: dict[str, Any] | None = None,
         train_cfg: dict[str, Any] | None = None,
         test_cfg: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
@@ -60,14 +60,13 @@ class MultiSpaceSegmentor(BaseSegmentor):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
+        self.neck = None if neck is None else MODELS.build(neck)
         self.decode_head = MODELS.build(decode_head)
         self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
-        self.num_classes = self.out_channels = self.decode_head.out_channels
-        self.align_corners = self.decode_head.align_corners
+        self.num_classes = self.out_channels = self.label_spaces.max_classes
+        self.align_corners = False
         _ = self.options  # says at once what is wrong with test_cfg
-        self._has_weights = False
-        self._kept = kept_parameters(self, self.decode_head)
         self._register_load_state_dict_pre_hook(self._check_checkpoint)
         self.train()
         for name, module in self.named_modules():
@@ -77,27 +76,12 @@ class MultiSpaceSegmentor(BaseSegmentor):
                     "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
                 )
 
-    def train(self, mode: bool = True) -> MultiSpaceSegmentor:
-        """Switches the mode; where label spaces are added, all parts stay in evaluation and only what is new learns."""
-        super().train(mode)
-        if self.decode_head.added_spaces:
-            self.backbone.eval()
-            self.decode_head.eval()
-        # Not frozen in evaluation: torch's matmul rounds otherwise where a weight wants no gradient, and results shall
-        # be those of the trained model to the bit.
-        for name in self._kept:
-            self.get_parameter(name).requires_grad_(not mode)
-        return self
-
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
         head, place = self.decode_head, f'{prefix}decode_head.'
-        saved = check_label_spaces(head.label_spaces, state_dict, place, head.added_spaces)
-        if saved.names != head.label_spaces.names:
-            add_to_checkpoint(head, state_dict, place)
+        check_label_spaces(head.label_spaces, state_dict, place)
         if head.text is not None:  # without its bank, the table only learns its width here
             head.text.prepare_for(state_dict, f'{place}text.')
         check_complete(self, state_dict, prefix)
-        self._has_weights = True
 
     @property
     def label_spaces(self) -> LabelSpaces:
@@ -115,8 +99,9 @@ class MultiSpaceSegmentor(BaseSegmentor):
         return options
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
-        """``[B, 3, H, W]`` to the backbone's maps, fine first."""
-        return self.backbone(inputs)
+        """``[B, 3, H, W]`` to the maps of the backbone, or of the neck where there is one, fine first."""
+        maps = self.backbone(inputs)
+        return maps if self.neck is None else self.neck(maps)
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> HeadOutputs:
         """Predicts one group, in every label space that its samples ask for; mmseg's name for it.
@@ -145,20 +130,14 @@ class MultiSpaceSegmentor(BaseSegmentor):
             data_samples: With ``gt_sem_seg``, in the order of the groups.
 
         Raises:
-            CheckpointError: Where label spaces are added, but no trained model was loaded.
             ValueError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
         """
         head = self.decode_head
-        if head.added_spaces and not self._has_weights:
-            raise CheckpointError(
-                f'{", ".join(head.added_spaces)} are added to a model that holds no trained weights, and nothing else '
-                'is trained: set load_from to the checkpoint of a model that was trained on the other label spaces'
-            )
         groups = grouped(inputs, data_samples)
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
         targets = [head.targets(samples) for _, samples in groups]
-        categories = head.categories_to_learn([sample.metainfo for sample in data_samples], targets)
+        categories = head.categories_to_learn(data_samples, targets)
         outputs = []
         first = 0
         for images, samples in groups:
@@ -169,19 +148,17 @@ class MultiSpaceSegmentor(BaseSegmentor):
 
     @torch.no_grad()
     def predict(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[SegDataSample]:
-        """Segments each image in the label space that its sample asks for.
+        """Segments each image in the label spaces that its sample asks for.
 
         Args:
             inputs: ``[B_g, 3, H_g, W_g]`` for each group g.
-            data_samples: In the order of the groups; ``metainfo['label_space']`` is the name of a space, or a
-                :class:`LabelSpace` made of a free class list.
+            data_samples: In the order of the groups; ``metainfo['label_spaces']`` holds names of spaces of the model,
+                or a :class:`LabelSpace` made of a free class list.
 
         Returns:
             The samples in the order they came in, with the results of the tasks at the original size: ``pred_sem_seg``
-            ``[1, H, W]``, class ids; ``pred_panoptic_seg`` ``[1, H, W]``, int32 segment ids from 1, 0 is void, with the
-            lists ``labels`` and ``scores`` of the segments; ``pred_instances`` with ``masks``, ``labels`` and
-            ``scores``. A sample whose metainfo asks for several ``label_spaces`` gets ``pred_masks`` instead: see
-            :class:`MixedSegments`; its metainfo ``classes`` are written ``SPACE:CLASS``.
+            ``[1, H, W]``, class ids; ``pred_segments``, disjoint segments, or masks that may overlap where a sample
+            asks for several label spaces; ``pred_instances``. See :mod:`mmlmseg.segments`.
         """
         return predict_groups(self, inputs, data_samples)
 
@@ -193,7 +170,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
             metas: Their metainfo.
 
         Raises:
-            LabelSpaceError: On a space that the model does not know, or whose dataset means something else by it.
+            LabelSpaceError: On a space that the model does not know.
         """
         asked = [self.decode_head.asked_spaces(meta) for meta in metas]
         found: list[list[Prediction]] = [[] for _ in metas]
@@ -208,10 +185,6 @@ class MultiSpaceSegmentor(BaseSegmentor):
             for place, i in enumerate(members):
                 found[i] = said[place * number : (place + 1) * number]
         return found
-
-    def check_things(self, meta: dict[str, Any]) -> None:
-        """Makes sure that the dataset of a sample has the things of this model, see :meth:`QueryHead.check_things`."""
-        self.decode_head.check_things(meta)
 
     def _forward(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[HeadOutputs]:
         """The raw predictions, one entry a group."""

@@ -1,13 +1,13 @@
-"""Results of the tasks, from the predictions for one sample to its data fields."""
+"""Results of the tasks: from what a model says of a batch to the data fields of its samples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import torch
-from mmengine.structures import InstanceData, PixelData
+from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
@@ -18,35 +18,14 @@ from ..postprocess import (
     candidates,
     exclusive_groups,
     instances,
-    mixed_segments,
     panoptic_segments,
     restore,
     same_meaning,
     semantic_probabilities,
 )
+from ..structures import Prediction
 
 TASKS = ('semantic', 'panoptic', 'instance')
-
-
-class Prediction(NamedTuple):
-    """What the final layer says of one sample, in the columns of its own label space.
-
-    Attributes:
-        classes: ``[N, K + 1]`` probabilities, see :func:`class_probabilities`.
-        mask_logits: ``[N, h, w]``.
-        space: The label space.
-        rows: ``[K, C]`` text rows of its classes; None for a model without text.
-    """
-
-    classes: Tensor
-    mask_logits: Tensor
-    space: LabelSpace
-    rows: Tensor | None
-
-    @property
-    def is_thing(self) -> Tensor:
-        """``[K]`` bool."""
-        return torch.tensor(self.space.is_thing, device=self.classes.device)
 
 
 @dataclass(frozen=True)
@@ -116,64 +95,89 @@ class ResultOptions:
         return self.per_space.get(space.name, self.thresholds)
 
 
-def add_results(sample: SegDataSample, own: Prediction, size: tuple[int, int], options: ResultOptions) -> None:
-    """Writes the results of all tasks in one label space into a sample.
+class Predictor(Protocol):
+    """What results can be made of: a segmentor, or a union of segmentors."""
+
+    @property
+    def options(self) -> ResultOptions:
+        """Which results."""
+
+    def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
+        """What is said of each image of a group in each label space that its metainfo asks for."""
+
+
+def grouped(
+    inputs: list[Tensor] | Tensor, samples: Sequence[SegDataSample]
+) -> list[tuple[Tensor, list[SegDataSample]]]:
+    """Pairs each tensor of equally padded images with its samples."""
+    rest = iter(samples)
+    images = [inputs] if isinstance(inputs, Tensor) else inputs
+    return [(group, [next(rest) for _ in range(len(group))]) for group in images]
+
+
+def predict_groups(
+    model: Predictor, inputs: list[Tensor] | Tensor, data_samples: Sequence[SegDataSample]
+) -> list[SegDataSample]:
+    """Writes into each sample the results that ``model.options`` name.
 
     Args:
-        sample: Gets ``pred_sem_seg``, ``pred_panoptic_seg``, ``pred_instances``.
-        own: What the model says of it.
+        model: Is asked group by group.
+        inputs: ``[B_g, 3, H_g, W_g]`` for each group g.
+        data_samples: In the order of the groups.
+
+    Returns:
+        The samples in the order they came in, see :meth:`MultiSpaceSegmentor.predict`.
+    """
+    options = model.options
+    done = []
+    for images, samples in grouped(inputs, data_samples):
+        found = model.predictions(images, [sample.metainfo for sample in samples])
+        for sample, own in zip(samples, found, strict=True):
+            add_results(sample, own, (images.shape[-2], images.shape[-1]), options)
+        done += samples
+    return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
+
+
+def add_results(
+    sample: SegDataSample, own: Sequence[Prediction], size: tuple[int, int], options: ResultOptions
+) -> None:
+    """Writes the results of all tasks into a sample.
+
+    Args:
+        sample: Gets ``pred_sem_seg``, ``pred_segments``, ``pred_instances``. In several label spaces only segments are
+            made, whatever the tasks.
+        own: What the model says of it in each label space that it asks for.
         size: Height and width of the padded input.
         options: Which results.
     """
-    meta = sample.metainfo
-    if 'semantic' in options.tasks:
-        scores = semantic_probabilities(own.classes[None], own.mask_logits[None], size)[0]
+    meta, one = sample.metainfo, own[0]
+    several = len(own) > 1
+    if 'semantic' in options.tasks and not several:
+        scores = semantic_probabilities(one.classes[None], one.mask_logits[None], size)[0]
         scores = restore(scores, meta)  # [K, H, W]
         sample.pred_sem_seg = PixelData(data=scores.argmax(dim=0, keepdim=True))
         if options.keep_probabilities:
             sample.seg_logits = PixelData(data=scores)
-    if 'panoptic' in options.tasks:
-        segments = panoptic_segments(*own[:2], own.is_thing, size, meta, options.thresholds_of(own.space))
-        described = dict(labels=segments.labels.tolist(), scores=segments.scores.tolist())
-        sample.pred_panoptic_seg = PixelData(data=segments.map[None], metainfo=described)
-    if 'instance' in options.tasks:
-        sample.pred_instances = InstanceData(**instances(*own[:2], own.is_thing, size, meta)._asdict())
+    if 'panoptic' in options.tasks or several:
+        spaces = [prediction.space for prediction in own]
+        declared = meta.get('exclusive', ())
+        thresholds = [options.thresholds_of(space) for space in spaces]
+        if declared:  # a part of a label space does not fill the image
+            thresholds = [replace(t, pixel=max(t.pixel, 0.5)) for t in thresholds]
+        found = [candidates(p, size, meta, t.object) for p, t in zip(own, thresholds, strict=True)]
+        group = exclusive_groups(spaces, declared).to(one.classes.device)
+        duplicates = _duplicates(own, options.mixed) if several else None
+        sample.pred_segments = panoptic_segments(found, spaces, thresholds, group, duplicates)
+    if 'instance' in options.tasks and not several:
+        sample.pred_instances = instances(one, size, meta)
 
 
-def add_mixed(sample: SegDataSample, own: Sequence[Prediction], size: tuple[int, int], options: ResultOptions) -> None:
-    """Writes the segments of a sample in several label spaces into it, as ``pred_masks``.
-
-    Args:
-        sample: Its metainfo may declare groups of spaces and classes as ``exclusive``, see :func:`exclusive_groups`.
-            Then pixels of a mask probability below 0.5 go to none.
-        own: What the model says of it in each space.
-        size: Height and width of the padded input.
-        options: Thresholds, and what becomes of duplicates.
-    """
-    spaces = [one.space for one in own]
-    thresholds = [options.thresholds_of(space) for space in spaces]
-    declared = sample.metainfo.get('exclusive', ())
-    if declared:  # a part of a label space does not fill the image
-        thresholds = [replace(one, pixel=max(one.pixel, 0.5)) for one in thresholds]
-    group = exclusive_groups(spaces, declared).to(own[0].classes.device)
-    duplicates = None
-    mixed = options.mixed
-    if mixed.duplicate_iou is not None:
-        rows = None
-        if mixed.similarity is not None and own[0].rows is not None:
-            rows = torch.cat([one.rows for one in own if one.rows is not None])
-        same = same_meaning(spaces, rows, 1.0 if mixed.similarity is None else mixed.similarity)
-        duplicates = Duplicates(same.to(group.device), mixed.duplicate_iou)
-    segments = mixed_segments(
-        [
-            candidates(*one[:2], size, sample.metainfo, threshold.object)
-            for one, threshold in zip(own, thresholds, strict=True)
-        ],
-        [space.num_classes for space in spaces],
-        torch.cat([one.is_thing for one in own]),
-        group,
-        thresholds,
-        duplicates,
-    )
-    classes = [f'{space.name}:{name}' for space in spaces for name in space.classes]
-    sample.pred_masks = InstanceData(metainfo=dict(classes=classes), **segments._asdict())
+def _duplicates(own: Sequence[Prediction], options: MixedOptions) -> Duplicates | None:
+    """When segments of several label spaces are one; None where all are kept."""
+    if options.duplicate_iou is None:
+        return None
+    rows = None
+    if options.similarity is not None and own[0].rows is not None:
+        rows = torch.cat([one.rows for one in own if one.rows is not None])
+    same = same_meaning([one.space for one in own], rows, 1.0 if options.similarity is None else options.similarity)
+    return Duplicates(same.to(own[0].classes.device), options.duplicate_iou)

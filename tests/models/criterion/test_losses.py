@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlmseg.models.class_activation import ClassActivation
+from mmlmseg.models.numerics import ClassActivation
 from mmlmseg.models.criterion import losses as module
 from mmlmseg.models.criterion.losses import (
     class_losses,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmlmseg.models.decoders.blocks import Attention, UnprojectedAttention
+from mmlmseg.models.decoders.plain import Attention, UnprojectedAttention
 
 CHANNELS, HEADS = 12, 3
 

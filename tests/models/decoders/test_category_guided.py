@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmlmseg.models.decoders import CategoryGuidedDecoder, PlainDecoder
-from mmlmseg.models.decoders.blocks import UnprojectedAttention
+from mmlmseg.models.decoders.plain import UnprojectedAttention
 from mmlmseg.models.structures import Categories
 
 SMALL = dict(num_layers=2, num_heads=2, ffn_channels=16, dropout=0.0)
@@ -65,7 +65,7 @@ def test_every_parameter_learns(decoder_inputs, project: bool) -> None:
 
 def test_only_cross_attention_can_do_without_key_and_value_projections() -> None:
     layer = CategoryGuidedDecoder(8, project_keys_values=False, **SMALL).layers[1]
-    kinds = [type(block.attention) for block in (layer.among_queries, layer.visual, layer.text)]
+    kinds = [type(block.attention) for block in (layer.self_attention, layer.image_attention, layer.text_attention)]
     assert kinds == [nn.MultiheadAttention, UnprojectedAttention, UnprojectedAttention]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlmseg.models.class_activation import class_probabilities
+from mmlmseg.models.numerics import class_probabilities
 from mmlmseg.models.postprocess.instance import instances
 
 META = dict(img_shape=(12, 16), ori_shape=(12, 16))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlmseg.models.class_activation import class_probabilities
+from mmlmseg.models.numerics import class_probabilities
 from mmlmseg.models.postprocess import PanopticThresholds, Segments, panoptic, restore
 
 SKY, CAR, ROAD, BUS = range(4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlmseg.models.class_activation import class_probabilities
+from mmlmseg.models.numerics import class_probabilities
 from mmlmseg.models.postprocess import semantic_probabilities
 
 

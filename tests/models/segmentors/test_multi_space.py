@@ -10,7 +10,7 @@ from torch import nn
 
 from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.class_activation import class_probabilities
+from mmlmseg.models.numerics import class_probabilities
 from mmlmseg.models.postprocess import PanopticThresholds, panoptic_segments
 from mmlmseg.models.structures import HeadOutputs
 

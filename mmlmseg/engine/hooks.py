@@ -1,0 +1,72 @@
+"""Hooks of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..checkpoint import difference
+from ..datasets import MultiDataset
+from ..errors import LabelSpaceError
+from ..label_space import LabelSpaces
+from ..registry import HOOKS
+
+
+@HOOKS.register_module()
+class CheckLabelSpacesHook(Hook):
+    """Makes sure, before the first step, that the datasets of a run and its model mean the same by their label spaces.
+
+    Samples carry names of label spaces only, so this is the one place where the two are compared.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Compares the datasets of the training and, so that nobody waits for it, those of the validation."""
+        self._check(runner, runner.train_loop.dataloader.dataset)
+        if runner.val_loop is not None:
+            self._check(runner, runner.val_loop.dataloader.dataset)
+
+    def before_val(self, runner: Runner) -> None:
+        """Compares the datasets of a validation."""
+        self._check(runner, runner.val_loop.dataloader.dataset)
+
+    def before_test(self, runner: Runner) -> None:
+        """Compares the datasets of a test."""
+        self._check(runner, runner.test_loop.dataloader.dataset)
+
+    def _check(self, runner: Runner, dataset: Any) -> None:
+        model: Any = runner.model
+        while not hasattr(model, 'label_spaces') and hasattr(model, 'module'):  # below DDP and test-time augmentation
+            model = model.module
+        if isinstance(dataset, MultiDataset) and hasattr(model, 'label_spaces'):
+            check_same_label_spaces(model.label_spaces, dataset)
+
+
+def check_same_label_spaces(known: LabelSpaces, dataset: MultiDataset) -> None:
+    """Compares the label spaces of datasets with those of a model.
+
+    Args:
+        known: Those of the model.
+        dataset: The datasets.
+
+    Raises:
+        LabelSpaceError: Where the model lacks one, or one has other classes or things.
+    """
+    for name, spaces in zip(dataset.names, dataset.spaces, strict=True):
+        for theirs in spaces:
+            try:
+                own = known.get(theirs.name)
+            except LabelSpaceError as error:
+                raise LabelSpaceError(f'dataset {name!r}: {error}') from None
+            if what := difference(theirs.classes, own.classes):
+                raise LabelSpaceError(
+                    f'dataset {name!r}: by label space {own.name!r} it means other classes than the model ({what}); '
+                    'build both from the same classes.json or dataset type, or leave label_spaces out of the config'
+                )
+            if theirs.is_thing != own.is_thing:
+                raise LabelSpaceError(
+                    f'dataset {name!r}: the things of its label space {own.name!r} are '
+                    f'{", ".join(theirs.things) or "none"}, those of the model {", ".join(own.things) or "none"}; name '
+                    'the same in both, or leave label_spaces out of the config'
+                )
