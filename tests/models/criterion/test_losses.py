@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlmseg.models.numerics import ClassActivation
 from mmlmseg.models.criterion import losses as module
 from mmlmseg.models.criterion.losses import (
     class_losses,
@@ -17,6 +16,7 @@ from mmlmseg.models.criterion.losses import (
     point_losses,
     signed_targets,
 )
+from mmlmseg.models.numerics import ClassActivation
 
 
 def plain_mask_losses(logits: Tensor, masks: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmlmseg.models.head.pixel_features import MaskEmbedding, PixelFeatureExtractor, padding_mask
+from mmlmseg.models.head.query_head import MaskEmbedding, PixelFeatureExtractor, padding_mask
 
 GN = dict(type='GN', num_groups=4)
 ENCODER = dict(
@@ -47,13 +47,13 @@ def test_every_pixel_decoder_fits_behind_one_interface(name: str, levels: int) -
     metas = [dict(batch_input_shape=(64, 96), img_shape=(64, 96)), dict(batch_input_shape=(64, 96), img_shape=(30, 60))]
     pixels = extractor(feats, metas)
     assert pixels.mask.shape == (2, 20, 16, 24)
-    assert len(pixels.memory) == len(pixels.padding) == levels
-    for memory, padding in zip(pixels.memory, pixels.padding):
-        assert memory.shape[:2] == (2, 16)
-        assert memory.shape[2:] == padding.shape[1:]
-        assert not padding[0].any()
-        assert padding[1].any()
-    assert pixels.memory[0].shape[2:] == (2, 3)  # coarse first
+    assert len(pixels.memory) == levels
+    for level in pixels.memory:
+        assert level.value.shape == level.position.shape == (2, level.size[0] * level.size[1], 16)
+        assert level.padding.shape == level.value.shape[:2]
+        assert not level.padding[0].any()
+        assert level.padding[1].any()
+    assert pixels.memory[0].size == (2, 3)  # coarse first
 
 
 def test_padding_is_where_no_content_is() -> None:

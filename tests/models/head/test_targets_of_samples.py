@@ -10,6 +10,7 @@ from mmseg.structures import SegDataSample
 
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.segments import SegmentMap
 
 STREET = ['sky', 'building', 'tree', 'road', 'car']
 
@@ -17,8 +18,8 @@ STREET = ['sky', 'building', 'tree', 'road', 'car']
 def sample(space: str, seg: torch.Tensor, ids: torch.Tensor | None = None, **truth: list) -> SegDataSample:
     made = SegDataSample(gt_sem_seg=PixelData(data=seg[None]))
     if ids is not None:
-        made.gt_panoptic_seg = PixelData(data=ids[None].int(), metainfo=truth)
-    made.set_metainfo(dict(label_space=space, img_path='a.jpg'))
+        made.gt_segments = SegmentMap(ids[None].int(), *map(torch.tensor, (truth['labels'], truth['crowd'])))
+    made.set_metainfo(dict(label_spaces=(space,), img_path='a.jpg'))
     return made
 
 
@@ -77,7 +78,7 @@ def test_of_instances_only_things_are_targets(model_config) -> None:
     assert described(targets, 0) == [(4, [[0, 1], [1, 1]]), (4, [[0, 2]]), (2, [[1, 2]])]
     assert described(targets, 1) == []
     assert targets.pixels.tolist() == [[[True, True, True, False], [True, True, True, False]], [[True] * 4] * 2]
-    with pytest.raises(DataError, match=r'a\.jpg: has no gt_panoptic_seg, which tells its things apart'):
+    with pytest.raises(DataError, match=r'a\.jpg: has no gt_segments, which tell its things apart'):
         head.targets([sample('street', seg)])
 
 
@@ -87,14 +88,12 @@ def test_labels_outside_the_space_are_errors(model_config) -> None:
         head.targets([sample('street', torch.tensor([[4]])), sample('facade', torch.tensor([[3]]))])
 
 
-def test_other_things_than_the_models_are_errors(model_config) -> None:
-    head = MODELS.build(model_config(label_spaces=[LabelSpace.create('street', STREET)])['decode_head'])
-    made = sample('street', torch.tensor([[4]]), torch.tensor([[1]]), labels=[4], crowd=[False])
-    made.set_metainfo(dict(is_thing=(False, False, False, False, True)))
-    with pytest.raises(LabelSpaceError, match='things of its dataset are car; those of the model none'):
+def test_a_sample_is_trained_in_one_label_space(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head'])
+    made = sample('street', torch.tensor([[4]]))
+    made.set_metainfo(dict(label_spaces=('street', 'facade')))
+    with pytest.raises(LabelSpaceError, match=r'a\.jpg asks for 2 label spaces, but is trained in one'):
         head.targets([made])
-    del made.gt_panoptic_seg
-    head.targets([made])  # things play no part in semantic training
 
 
 @pytest.mark.parametrize('dropped', [0.0, 0.9])
@@ -102,7 +101,7 @@ def test_absent_classes_may_leave_the_list(model_config, dropped: float) -> None
     head = MODELS.build(model_config(drop_absent=dropped)['decode_head'])
     made = sample('street', torch.tensor([[0, 4]]))
     targets = head.targets([made])
-    valid = torch.stack([head.categories_to_learn([made.metainfo], [targets]).valid[0] for _ in range(50)])
+    valid = torch.stack([head.categories_to_learn([made], [targets]).valid[0] for _ in range(50)])
     assert valid[:, [0, 4, 5]].all()
     kept = float(valid[:, 1:4].float().mean())
     assert kept == (1.0 if dropped == 0 else pytest.approx(1 - dropped, abs=0.1))

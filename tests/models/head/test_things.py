@@ -8,14 +8,14 @@ from mmengine.registry import MODELS
 
 from mmlmseg.errors import LabelSpaceError, OptionError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.head.things import thing_columns
+from mmlmseg.models.head.query_head import _thing_columns
 
 STREET = LabelSpace.create('street', ['sky', 'car', 'road'], things=['car'])
 ROOM = LabelSpace.create('room', ['chair', 'cup'], things=['cup', 'chair'])
 
 
 def test_columns_of_things() -> None:
-    assert thing_columns([ROOM, STREET], 3).tolist() == [[True, True, False], [False, True, False]]
+    assert _thing_columns([ROOM, STREET], 3).tolist() == [[True, True, False], [False, True, False]]
 
 
 @pytest.mark.parametrize('text', [True, False])
@@ -45,5 +45,6 @@ def test_semantic_results_are_refused(model_config) -> None:
         with pytest.raises(OptionError, match="ask for 'instance'"):
             MODELS.build(dict(config, test_cfg=test_cfg))
     model = MODELS.build(dict(config, test_cfg=dict(tasks=['instance', 'panoptic'])))
-    with pytest.raises(OptionError, match='no semantic results'):  # mmseg's EncoderDecoder asks for them
-        model.decode_head.predict([], [])
+    model.test_cfg = dict(tasks=['semantic'])  # as an inferencer may ask for
+    with pytest.raises(OptionError, match='no semantic results'):
+        model.predict([], [])

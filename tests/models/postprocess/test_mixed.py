@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.postprocess.mixed import Duplicates, MixedSegments, mixed_segments, same_meaning, unite_duplicates
+from mmlmseg.models.postprocess.mixed import Duplicates, panoptic_segments, same_meaning, unite_duplicates
 from mmlmseg.models.postprocess.panoptic import Candidates, PanopticThresholds, compete
+from mmlmseg.segments import MaskSet
 
 SIZES = (3, 4)
+SPACES = [
+    LabelSpace.create('one', ['car', 'road', 'sky'], things=['car']),
+    LabelSpace.create('two', ['wall', 'car', 'bus', 'roof'], things=['car', 'bus']),
+]
 THINGS = torch.tensor([True, False, False, False, True, True, False])
 GROUP = torch.tensor([0] * 3 + [1] * 4)
 LIMITS = (PanopticThresholds(overlap=0.3, pixel=0.2), PanopticThresholds(overlap=0.1))
@@ -23,12 +30,12 @@ def found(number: int, num_classes: int) -> Candidates:
 
 def test_without_handling_of_overlaps_it_is_the_union() -> None:
     own = [found(6, 3), found(5, 4)]
-    mixed = mixed_segments(own, SIZES, THINGS, GROUP, LIMITS)
+    mixed = panoptic_segments(own, SPACES, LIMITS, GROUP)
     masks, labels, scores = [], [], []
     for candidates, things, limits, first in zip(own, THINGS.split(SIZES), LIMITS, (0, 3), strict=True):
         number = (len(candidates.labels),)
         alone = compete(candidates, things, torch.full(number, limits.overlap), torch.full(number, limits.pixel))
-        masks += [alone.map == i + 1 for i in range(len(alone.labels))]
+        masks += [alone.ids[0] == i + 1 for i in range(len(alone.labels))]
         labels += (alone.labels + first).tolist()
         scores += alone.scores.tolist()
     assert torch.equal(mixed.masks, torch.stack(masks))
@@ -40,25 +47,25 @@ def test_without_handling_of_overlaps_it_is_the_union() -> None:
 
 def test_classes_of_one_group_exclude_each_other() -> None:
     one_group = torch.zeros(7, dtype=torch.long)
-    mixed = mixed_segments([found(6, 3), found(5, 4)], SIZES, THINGS, one_group, ALL)
+    mixed = panoptic_segments([found(6, 3), found(5, 4)], SPACES, ALL, one_group)
     assert int(mixed.masks.sum(0).max()) == 1
-    everything = mixed_segments([found(6, 3), found(0, 4)], SIZES, THINGS, GROUP, ALL)
+    everything = panoptic_segments([found(6, 3), found(0, 4)], SPACES, ALL)
     assert set(everything.labels.tolist()) <= {0, 1, 2}
 
 
 def test_nothing_found() -> None:
-    mixed = mixed_segments([found(0, 3), found(0, 4)], SIZES, THINGS, GROUP, LIMITS, Duplicates(torch.eye(7).bool()))
+    mixed = panoptic_segments([found(0, 3), found(0, 4)], SPACES, LIMITS, GROUP, Duplicates(torch.eye(7).bool()))
     assert mixed.masks.shape == (0, 9, 11)
     assert mixed.labels.shape == mixed.scores.shape == (0,)
-    assert mixed.origins == []
+    assert list(mixed.origins) == []
 
 
 def test_duplicates_become_one() -> None:
     masks = torch.zeros(4, 4, 4, dtype=torch.bool)
     masks[0, :2], masks[1, 2:] = True, True  # two cars of the first space
     masks[2, :2, :3], masks[3, 2:, :1] = True, True  # a car that covers most of the first one, and one that does not
-    segments = MixedSegments(
-        masks, torch.tensor([0, 0, 4, 4]), torch.tensor([0.6, 0.9, 0.8, 0.7]), [(0,), (0,), (4,), (4,)]
+    segments = MaskSet(
+        masks, torch.tensor([0, 0, 4, 4]), scores=torch.tensor([0.6, 0.9, 0.8, 0.7]), origins=[(0,), (0,), (4,), (4,)]
     )
     same = torch.eye(7, dtype=torch.bool)
     same[0, 4] = same[4, 0] = True
@@ -73,7 +80,7 @@ def test_duplicates_become_one() -> None:
 
 def test_segments_of_one_group_are_never_united() -> None:
     masks = torch.ones(2, 2, 2, dtype=torch.bool)
-    segments = MixedSegments(masks, torch.tensor([4, 4]), torch.tensor([0.5, 0.6]), [(4,), (4,)])
+    segments = MaskSet(masks, torch.tensor([4, 4]), scores=torch.tensor([0.5, 0.6]), origins=[(4,), (4,)])
     assert len(unite_duplicates(segments, GROUP, Duplicates(torch.ones(7, 7).bool())).labels) == 2
 
 
@@ -90,7 +97,7 @@ def test_names_and_rows_tell_what_means_the_same() -> None:
 def test_half_precision_changes_no_duplicates() -> None:
     masks = torch.zeros(2, 400, 400, dtype=torch.bool)
     masks[:, :398] = True  # more pixels than float16 can count
-    segments = MixedSegments(masks, torch.tensor([0, 3]), torch.tensor([0.6, 0.9]), [(0,), (3,)])
+    segments = MaskSet(masks, torch.tensor([0, 3]), scores=torch.tensor([0.6, 0.9]), origins=[(0,), (3,)])
     same = torch.zeros(7, 7, dtype=torch.bool)
     same[0, 3] = same[3, 0] = True
     spaces = [LabelSpace.create('street', ['car']), LabelSpace.create('town', ['auto'])]
@@ -106,8 +113,8 @@ def test_what_is_united_stays_exclusive_in_its_groups() -> None:
     masks = torch.zeros(4, 10, 10, dtype=torch.bool)
     masks[0, :5], masks[1, 5:] = True, True  # road and car of the first space
     masks[2, 2:], masks[3, :2] = True, True  # car and sky of the second one, whose car reaches into the road
-    segments = MixedSegments(
-        masks, torch.tensor([1, 0, 4, 5]), torch.tensor([0.9, 0.7, 0.8, 0.6]), [(1,), (0,), (4,), (5,)]
+    segments = MaskSet(
+        masks, torch.tensor([1, 0, 4, 5]), scores=torch.tensor([0.9, 0.7, 0.8, 0.6]), origins=[(1,), (0,), (4,), (5,)]
     )
     same = torch.eye(7, dtype=torch.bool)
     same[0, 4] = same[4, 0] = True
@@ -118,7 +125,7 @@ def test_what_is_united_stays_exclusive_in_its_groups() -> None:
     masks[0, :2] = False  # now the car takes all of the road
     united = unite_duplicates(segments, GROUP, Duplicates(same, iou=0.5))
     assert united.origins == [(4, 0), (5,)]
-    better = segments._replace(scores=torch.tensor([0.95, 0.7, 0.8, 0.6]))
+    better = dataclasses.replace(segments, scores=torch.tensor([0.95, 0.7, 0.8, 0.6]))
     united = unite_duplicates(better, GROUP, Duplicates(same, iou=0.5))
     assert torch.equal(united.masks, torch.stack([masks[0], grown & ~masks[0], masks[3]]))
 
@@ -129,7 +136,7 @@ def test_random_united_segments_stay_exclusive() -> None:
     for _ in range(20):
         own = [found(8, 3), found(8, 4)]
         everything = Duplicates(torch.ones(7, 7, dtype=torch.bool), iou=0.1)
-        mixed = mixed_segments(own, SIZES, THINGS, GROUP, ALL, everything)
+        mixed = panoptic_segments(own, SPACES, ALL, GROUP, everything)
         for group in (0, 1):
             inside = [any(GROUP[label] == group for label in origins) for origins in mixed.origins]
             assert int(mixed.masks[inside].sum(0).max()) <= 1
@@ -143,7 +150,7 @@ def test_on_cuda() -> None:
     own = [found(6, 3), found(5, 4)]
     there = [Candidates(*(part.cuda() for part in one)) for one in own]
     duplicates = Duplicates(torch.eye(7).bool())
-    here = mixed_segments(own, SIZES, THINGS, GROUP, LIMITS, duplicates)
-    mixed = mixed_segments(there, SIZES, THINGS.cuda(), GROUP.cuda(), LIMITS, Duplicates(duplicates.same.cuda()))
+    here = panoptic_segments(own, SPACES, LIMITS, GROUP, duplicates)
+    mixed = panoptic_segments(there, SPACES, LIMITS, GROUP.cuda(), Duplicates(duplicates.same.cuda()))
     assert torch.equal(mixed.masks.cpu(), here.masks)
     assert mixed.labels.tolist() == here.labels.tolist()

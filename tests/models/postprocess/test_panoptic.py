@@ -7,16 +7,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmlmseg.label_space import LabelSpace
+from mmlmseg.models import postprocess
 from mmlmseg.models.numerics import class_probabilities
-from mmlmseg.models.postprocess import PanopticThresholds, Segments, panoptic, restore
+from mmlmseg.models.postprocess import PanopticThresholds, candidates, panoptic, restore
+from mmlmseg.models.structures import Prediction
+from mmlmseg.segments import SegmentMap
 
 SKY, CAR, ROAD, BUS = range(4)
 IS_THING = torch.tensor([False, True, False, True])
 AS_IT_IS = dict(img_shape=(8, 8), ori_shape=(8, 8))
 
 
-def panoptic_segments(class_logits: Tensor, valid: Tensor, *rest: Any) -> Segments:
-    return panoptic.panoptic_segments(class_probabilities(class_logits, valid, 'softmax'), *rest)
+def panoptic_segments(
+    class_logits: Tensor,
+    valid: Tensor,
+    mask_logits: Tensor,
+    is_thing: Tensor,
+    size: tuple[int, int],
+    meta: dict[str, Any],
+    thresholds: PanopticThresholds,
+) -> SegmentMap:
+    names = [f'class {k}' for k in range(len(is_thing))]
+    space = LabelSpace.create('one', names, things=[name for name, thing in zip(names, is_thing) if thing])
+    own = Prediction(class_probabilities(class_logits, valid, 'softmax'), mask_logits, space)
+    found = candidates(own, size, meta, thresholds.object)
+    segments = postprocess.panoptic_segments([found], [space], [thresholds])
+    assert isinstance(segments, SegmentMap)
+    return segments
 
 
 def reference(
@@ -63,10 +81,10 @@ def reference(
     return result, labels, scores
 
 
-def check(segments: Segments, expected: tuple[Tensor, list[int], list[float]], rtol: float = 1e-12) -> None:
-    assert segments.map.dtype == torch.int32
+def check(segments: SegmentMap, expected: tuple[Tensor, list[int], list[float]], rtol: float = 1e-12) -> None:
+    assert segments.ids.dtype == torch.int32
     assert segments.labels.dtype == torch.long
-    assert torch.equal(segments.map, expected[0])
+    assert torch.equal(segments.ids[0], expected[0])
     assert segments.labels.tolist() == expected[1]
     scores = torch.tensor(expected[2], dtype=torch.float64)
     torch.testing.assert_close(segments.scores.double(), scores, rtol=rtol, atol=0)
@@ -89,7 +107,7 @@ def test_equals_loops_over_queries(flip: str | None, thresholds: tuple[float, ..
     meta = dict(img_shape=(20, 27), ori_shape=(31, 40), flip=flip is not None, flip_direction=flip)
     given = (*random_case(seed), (24, 32), meta, PanopticThresholds(*thresholds))
     segments = panoptic_segments(*given)
-    assert segments.map.shape == (31, 40)
+    assert segments.ids[0].shape == (31, 40)
     check(segments, reference(*given))
 
 
@@ -102,7 +120,7 @@ def test_the_random_cases_have_all_outcomes() -> None:
         segments = panoptic_segments(*predictions, is_thing, *rest)
         merged += len(panoptic_segments(*predictions, torch.ones_like(is_thing), *rest).labels) - len(segments.labels)
         twins += len(segments.labels) - len(segments.labels.unique())
-        void += int((segments.map == 0).sum())
+        void += int((segments.ids == 0).sum())
     assert min(merged, twins, void) > 0
 
 
@@ -121,7 +139,7 @@ def rows(*spans: tuple[int, int]) -> Tensor:
     return masks
 
 
-def segment(class_logits: Tensor, mask_logits: Tensor, foreign: int | None = None, **thresholds: float) -> Segments:
+def segment(class_logits: Tensor, mask_logits: Tensor, foreign: int | None = None, **thresholds: float) -> SegmentMap:
     valid = torch.tensor([k != foreign for k in range(5)])
     given = (class_logits, valid, mask_logits, IS_THING, (8, 8), AS_IT_IS, PanopticThresholds(**thresholds))
     segments = panoptic_segments(*given)
@@ -129,8 +147,8 @@ def segment(class_logits: Tensor, mask_logits: Tensor, foreign: int | None = Non
     return segments
 
 
-def first_column(segments: Segments) -> list[int]:
-    return segments.map[:, 0].tolist()
+def first_column(segments: SegmentMap) -> list[int]:
+    return segments.ids[0, :, 0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -140,28 +158,28 @@ def first_column(segments: Segments) -> list[int]:
 )
 def test_nothing_found_is_void(class_logits: Tensor) -> None:
     segments = segment(class_logits, rows((0, 4), (4, 8)))
-    assert segments.map.shape == (8, 8)
-    assert not segments.map.any()
+    assert segments.ids[0].shape == (8, 8)
+    assert not segments.ids.any()
     assert len(segments.labels) == len(segments.scores) == 0
 
 
 def test_nothing_left_is_void() -> None:
     segments = segment(sure_of(SKY, CAR), rows((0, 0), (0, 0)))  # masks without a pixel
-    assert not segments.map.any()
+    assert not segments.ids.any()
     assert len(segments.labels) == len(segments.scores) == 0
 
 
 @pytest.mark.parametrize('label', [SKY, BUS])
 def test_one_query_wins_all(label: int) -> None:
     segments = segment(torch.cat([sure_of(label, strength=9.0), sure_of(CAR, ROAD)]), rows((0, 8), (0, 4), (4, 8)))
-    assert (segments.map == 1).all()
+    assert (segments.ids == 1).all()
     assert segments.labels.tolist() == [label]
 
 
 def test_stuff_merges_with_the_mean_score_of_its_pixels() -> None:
     class_logits = torch.cat([sure_of(SKY, strength=9.0), sure_of(SKY)])
     segments = segment(class_logits, rows((0, 2), (2, 8)))
-    assert (segments.map == 1).all()
+    assert (segments.ids == 1).all()
     assert segments.labels.tolist() == [SKY]
     surer, less = class_logits.softmax(-1)[:, SKY].tolist()
     assert segments.scores.item() == pytest.approx((2 * surer + 6 * less) / 8, rel=1e-12)
@@ -227,7 +245,7 @@ def test_undoes_padding_and_flip_at_the_original_size(direction: str) -> None:
         PanopticThresholds(),
     )
     assert segments.labels.tolist() == [CAR, BUS, BUS, CAR]
-    assert torch.equal(segments.map, torch.tensor([[1, 2], [3, 4]]).repeat_interleave(4, 0).repeat_interleave(6, 1))
+    assert torch.equal(segments.ids[0], torch.tensor([[1, 2], [3, 4]]).repeat_interleave(4, 0).repeat_interleave(6, 1))
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32])

@@ -11,8 +11,8 @@ from torch import nn
 from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.numerics import class_probabilities
-from mmlmseg.models.postprocess import PanopticThresholds, panoptic_segments
-from mmlmseg.models.structures import HeadOutputs
+from mmlmseg.models.postprocess import PanopticThresholds, candidates, panoptic_segments
+from mmlmseg.models.structures import HeadOutputs, Prediction
 
 SIZES = {'equal': [(64, 64)] * 4, 'mixed': [(64, 64), (64, 128), (96, 64), (64, 64)]}
 SPACES = ['street', 'facade', 'street', 'facade']
@@ -90,7 +90,7 @@ def test_predictions_do_not_depend_on_batch_mates(model_config, make_sample, siz
     assert [s.img_path for s in together] == [s['data_samples'].img_path for s in samples]
     for sample, result in zip(samples, together):
         alone = model(**prepare(model, [sample], False), mode='predict')[0]
-        num_classes = {'street': 5, 'facade': 3}[result.label_space]
+        num_classes = {'street': 5, 'facade': 3}[result.label_spaces[0]]
         assert result.seg_logits.data.shape == (num_classes, 50, 70)
         torch.testing.assert_close(result.seg_logits.data, alone.seg_logits.data)
         assert result.pred_sem_seg.data.shape == (1, 50, 70)
@@ -118,7 +118,7 @@ def test_other_spaces_do_not_touch_the_numbers(model_config, make_sample, spaces
 def test_a_free_class_list(model_config, make_sample) -> None:
     model = build(model_config()).eval()
     free = LabelSpace.create('custom', ['motorbike', 'sky', 'house', 'tree', 'grass', 'dog', 'cat'])
-    result = model(**prepare(model, [make_sample('street', label_space=free)], False), mode='predict')[0]
+    result = model(**prepare(model, [make_sample('street', label_spaces=(free,))], False), mode='predict')[0]
     assert int(result.pred_sem_seg.data.max()) < 7
 
 
@@ -226,7 +226,7 @@ def test_named_spaces_need_no_bank(model_config, make_sample, tmp_path) -> None:
     loaded.load_state_dict(state, strict=False)
     result = loaded.eval()(**prepare(loaded, [make_sample('facade')], False), mode='predict')[0].seg_logits.data
     torch.testing.assert_close(result, expected)
-    data = prepare(loaded, [make_sample('facade', label_space=LabelSpace.create('custom', ['motorbike']))], False)
+    data = prepare(loaded, [make_sample('facade', label_spaces=(LabelSpace.create('custom', ['motorbike']),))], False)
     with pytest.raises(TextBankError, match=r'own\.safetensors'):
         loaded(**data, mode='predict')
 
@@ -283,29 +283,26 @@ def test_panoptic_results_are_those_of_the_pure_function(model_config, make_samp
     semantic.load_state_dict(model.state_dict())
     for result, alone in zip(results, semantic.test_step(copy.deepcopy(batch)), strict=True):
         assert torch.equal(result.pred_sem_seg.data, alone.pred_sem_seg.data)
-        assert 'pred_panoptic_seg' not in alone
-        found = result.pred_panoptic_seg
-        space = model.decode_head.space_of(result.label_space)
-        assert found.data.dtype == torch.int32
-        assert tuple(found.data.shape) == (1, *result.ori_shape)
-        assert int(found.data.max()) <= len(found.labels) == len(found.scores)
+        assert 'pred_segments' not in alone
+        found = result.pred_segments
+        space = model.decode_head.space_of(result.label_spaces[0])
+        assert found.ids.dtype == torch.int32
+        assert tuple(found.ids.shape) == (1, *result.ori_shape)
+        assert int(found.ids.max()) <= len(found.labels) == len(found.scores)
         assert all(0 <= label < space.num_classes for label in found.labels)
 
         data = model.data_preprocessor(copy.deepcopy(batch), False)
-        outputs = {o.metainfo['label_space']: (g, o) for g, o in zip(data['inputs'], data['data_samples'])}
+        outputs = {o.metainfo['label_spaces'][0]: (g, o) for g, o in zip(data['inputs'], data['data_samples'])}
         image, own = outputs[space.name]
         raw = model.encode_decode(image, [own])
         columns = [*range(space.num_classes), -1]
-        expected = panoptic_segments(
-            class_probabilities(raw.class_logits[-1, 0][:, columns], raw.valid[0, columns], 'softmax'),
-            raw.mask_logits[-1, 0],
-            torch.tensor(space.is_thing),
-            tuple(image.shape[-2:]),
-            own.metainfo,
-            PanopticThresholds(0.2 if space.name == 'facade' else 0.0, 0.0),
-        )
-        assert torch.equal(found.data[0], expected.map)
-        assert found.labels == expected.labels.tolist()
+        classes = class_probabilities(raw.class_logits[-1, 0][:, columns], raw.valid[0, columns], 'softmax')
+        limits = PanopticThresholds(0.2 if space.name == 'facade' else 0.0, 0.0)
+        prediction = Prediction(classes, raw.mask_logits[-1, 0], space)
+        taking_part = candidates(prediction, tuple(image.shape[-2:]), own.metainfo, limits.object)
+        expected = panoptic_segments([taking_part], [space], [limits])
+        assert torch.equal(found.ids, expected.ids)
+        assert found.labels.tolist() == expected.labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -324,3 +321,16 @@ def test_panoptic_results_are_those_of_the_pure_function(model_config, make_samp
 def test_unusable_test_options_are_errors(model_config, test_cfg: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         MODELS.build(dict(model_config(), test_cfg=test_cfg))
+
+
+def test_a_neck_stands_between_backbone_and_head(model_config, make_sample) -> None:
+    config = model_config(in_channels=[32] * 4)
+    neck = dict(type='mmseg.FPN', in_channels=[64, 128, 256, 512], out_channels=32, num_outs=4)
+    model = MODELS.build(dict(config, neck=neck))
+    data = prepare(model, [make_sample('street')], True)
+    losses = model(**data, mode='loss')
+    sum(losses.values()).backward()
+    assert all(p.grad is not None for p in model.neck.parameters())
+    assert [tuple(m.shape[1:]) for m in model.extract_feat(data['inputs'][0])] == [
+        (32, 64 // s, 64 // s) for s in (4, 8, 16, 32)
+    ]

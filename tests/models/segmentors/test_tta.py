@@ -41,7 +41,7 @@ class Echo(BaseModel):
 def _views(probabilities: list[torch.Tensor], name: str) -> dict:
     samples = []
     for index in range(len(probabilities)):
-        meta = dict(flip=bool(index), dataset=name, label_space=f'{name}-space', img_path=f'{name}.png')
+        meta = dict(flip=bool(index), dataset=name, label_spaces=(f'{name}-space',), img_path=f'{name}.png')
         sample = SegDataSample(metainfo=meta)
         sample.gt_sem_seg = PixelData(data=torch.zeros(1, 4, 5))
         samples.append(sample)
@@ -62,7 +62,7 @@ def test_mean_of_views_of_different_numbers_of_classes() -> None:
         expected = torch.stack(views).mean(0).argmax(0, keepdim=True)
         assert torch.equal(sample.pred_sem_seg.data, expected)
         assert sample.metainfo['dataset'] == name
-        assert sample.metainfo['label_space'] == f'{name}-space'
+        assert sample.metainfo['label_spaces'] == (f'{name}-space',)
         assert 'gt_sem_seg' in sample
         assert 'seg_logits' not in sample
     assert model.module.most_kept == 2  # the running sum of each image, however many views there are
@@ -81,12 +81,12 @@ def test_with_real_views_and_a_real_segmentor(model_config: Callable[..., dict])
         image = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
         item = views(dict(img=image, img_path=f'{seed}.png', img_shape=size, ori_shape=size))
         for sample in item['data_samples']:
-            sample.set_metainfo(dict(dataset=space, label_space=space))
+            sample.set_metainfo(dict(dataset=space, label_spaces=(space,)))
         items.append(item)
     model = MODELS.build(dict(type='mmlmseg.MultiSpaceTTA', module=model_config())).eval()
     merged = model.test_step(pseudo_collate(items))
     assert [tuple(sample.pred_sem_seg.data.shape) for sample in merged] == [(1, 40, 56), (1, 32, 48)]
-    assert [sample.metainfo['label_space'] for sample in merged] == ['street', 'facade']
+    assert [sample.metainfo['label_spaces'] for sample in merged] == [('street',), ('facade',)]
     assert int(merged[1].pred_sem_seg.data.max()) < 3
 
 

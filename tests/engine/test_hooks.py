@@ -1,0 +1,71 @@
+"""The comparison of datasets and model at the start of a run."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mmlmseg.datasets import MultiDataset
+from mmlmseg.engine.hooks import CheckLabelSpacesHook, check_same_label_spaces
+from mmlmseg.errors import LabelSpaceError
+from mmlmseg.label_space import LabelSpace, LabelSpaces
+
+STREET = LabelSpace.create('street', ['sky', 'road', 'car'], things=['car'])
+FACADE = LabelSpace.create('facade', ['wall', 'window'])
+
+
+def datasets(*spaces: LabelSpace) -> Any:
+    """What the hook reads of a MultiDataset."""
+    made = MultiDataset.__new__(MultiDataset)
+    made.names, made.spaces = [space.name for space in spaces], [(space,) for space in spaces]
+    return made
+
+
+def test_the_same_label_spaces_pass() -> None:
+    check_same_label_spaces(LabelSpaces([STREET, FACADE]), datasets(FACADE))
+
+
+@pytest.mark.parametrize(
+    ('theirs', 'message'),
+    [
+        (
+            LabelSpace.create('streets', ['sky']),
+            "dataset 'streets': unknown label space 'streets'.*Did you mean: street",
+        ),
+        (
+            LabelSpace.create('street', ['road', 'sky', 'car'], things=['car']),
+            "dataset 'street': by label space 'street' it means other classes.*id 0: 'road' there, 'sky' here",
+        ),
+        (LabelSpace.create('street', ['sky', 'road']), '2 classes there, 3 here'),
+        (
+            LabelSpace.create('street', ['sky', 'road', 'car']),
+            "things of its label space 'street' are none, those of the model car",
+        ),
+    ],
+)
+def test_other_label_spaces_are_refused(theirs: LabelSpace, message: str) -> None:
+    with pytest.raises(LabelSpaceError, match=message):
+        check_same_label_spaces(LabelSpaces([STREET, FACADE]), datasets(FACADE, theirs))
+
+
+def loop(*spaces: LabelSpace) -> Any:
+    return SimpleNamespace(dataloader=SimpleNamespace(dataset=datasets(*spaces)))
+
+
+def test_a_training_compares_the_validation_too() -> None:
+    """Below wrappers, and before the first step."""
+    wrapped = SimpleNamespace(module=SimpleNamespace(label_spaces=LabelSpaces([STREET, FACADE])))
+    other = LabelSpace.create('facade', ['window', 'wall'])
+    runner: Any = SimpleNamespace(model=wrapped, train_loop=loop(STREET), val_loop=loop(FACADE), test_loop=loop(other))
+    hook = CheckLabelSpacesHook()
+    hook.before_train(runner)
+    hook.before_val(runner)
+    with pytest.raises(LabelSpaceError, match="dataset 'facade'"):
+        hook.before_test(runner)
+    runner.val_loop = loop(other)
+    with pytest.raises(LabelSpaceError, match="dataset 'facade'"):
+        hook.before_train(runner)
+    runner.val_loop = None
+    hook.before_train(runner)
