@@ -2,38 +2,37 @@
 
 A :class:`LabelSpace` is one dataset's ordered classes; :class:`LabelSpaces` are all the spaces of one model, over a
 shared vocabulary of distinct normalised class names.
+
+A further attribute of classes, say ``part_of``, is a field of :class:`LabelSpace`, a parameter of
+:meth:`LabelSpace.create` by which users give it, and a line where ``create`` makes the one of the other. With these,
+``classes.json`` files, configs and checkpoints hold it too: they are read and written by those names.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import LabelSpaceError, did_you_mean, errors_of
 from .names import default_space_name, name_key, normalise_name
 from .palette import Colour, default_palette
 
+Names = TypeVar('Names', bound=Collection[str])
+
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """What one dataset means by its label ids. Make it with one of the class methods, which validate.
+    """What one dataset means by its label ids. Make it with one of the class methods, which validate."""
 
-    Attributes:
-        name: The name of the space, e.g. ``camvid11``.
-        classes: Class names as the dataset writes them; the index is the label id.
-        synonyms: Other normalised names of each class, without its main name.
-        is_thing: Whether a class is countable; a mask, never an order.
-        palette: One RGB colour per class.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    synonyms: tuple[tuple[str, ...], ...]
-    is_thing: tuple[bool, ...]
-    palette: tuple[Colour, ...]
+    name: str  # e.g. camvid11
+    classes: tuple[str, ...]  # as the dataset writes them; the index is the label id
+    synonyms: tuple[tuple[str, ...], ...]  # other normalised names of each class, without its main name
+    is_thing: tuple[bool, ...]  # whether a class is countable; a mask, never an order
+    palette: tuple[Colour, ...]  # an RGB colour of each class
 
     @classmethod
     def create(
@@ -47,51 +46,28 @@ class LabelSpace:
         """Builds and validates a label space.
 
         Args:
-            name: The name of the space.
-            classes: Class names in the order of their label ids.
+            name, classes: Of the space; the class names in the order of their label ids.
             synonyms: Other names by class name.
             things: The names of the countable classes; none by default.
             palette: One RGB colour per class; by default made from its name, see :func:`default_palette`.
 
         Raises:
-            LabelSpaceError: On an empty list, two classes that normalise alike, a wrong palette length, or synonyms or
-                things of an unknown class.
+            LabelSpaceError: Without classes, where two normalise alike, or where something is said of an unknown one.
         """
-        if isinstance(classes, str):
-            raise LabelSpaceError(f'label space {name!r}: classes must be a list of names, got the string {classes!r}')
         if not name:
             raise LabelSpaceError('a label space needs a name')
-        shown = tuple(str(c).strip() for c in classes)
-        if not shown:
-            raise LabelSpaceError(f'label space {name!r} has no classes; list at least one name')
-        normalised = [normalise_name(c) for c in shown]
-        seen: dict[str, str] = {}
-        for original in shown:
-            key = name_key(original)
-            if key in seen:
-                raise LabelSpaceError(
-                    f'label space {name!r}: the classes {seen[key]!r} and {original!r} both mean {key!r}; rename one'
-                )
-            seen[key] = original
-        for what, given in (('synonyms', synonyms), ('things', things)):
-            for c in given or ():
-                if c not in shown:
-                    raise LabelSpaceError(
-                        f'label space {name!r}: {what} name the unknown class {c!r}.{did_you_mean(c, shown)}'
-                    )
-        if palette is not None and len(palette) != len(shown):
-            raise LabelSpaceError(f'label space {name!r}: {len(palette)} colours for {len(shown)} classes')
-        more = {c: [n for s in names for n in normalise_name(s)] for c, names in (synonyms or {}).items()}
-        return cls(
-            name=name,
-            classes=shown,
-            synonyms=tuple(
-                tuple(dict.fromkeys(n for n in (*own, *more.get(c, ())) if n != main))
-                for c, (main, *own) in zip(shown, normalised)
-            ),
-            is_thing=tuple(c in (things or ()) for c in shown),
-            palette=default_palette(shown) if palette is None else tuple((r, g, b) for r, g, b in palette),
-        )
+        with errors_of(f'label space {name!r}'):
+            shown = _distinct(classes)
+            if palette is not None and len(palette) != len(shown):
+                raise LabelSpaceError(f'{len(palette)} colours for {len(shown)} classes')
+            more, countable = _known('synonyms', synonyms or {}, shown), _known('things', things or (), shown)
+            return cls(
+                name=name,
+                classes=shown,
+                synonyms=tuple(_other_names(c, more.get(c, ())) for c in shown),
+                is_thing=tuple(c in countable for c in shown),
+                palette=default_palette(shown) if palette is None else tuple((r, g, b) for r, g, b in palette),
+            )
 
     @classmethod
     def from_json(
@@ -103,14 +79,12 @@ class LabelSpace:
     ) -> LabelSpace:
         """Reads a ``classes.json`` (or the folder that holds one), or an annotation file of COCO's panoptic format.
 
-        The keys of a ``classes.json``: ``classes``; optional ``name`` (default: the folder's name), ``synonyms``,
-        ``things``, ``palette``. Of an annotation file, ``categories`` is read (see :meth:`from_categories`).
+        The keys of a ``classes.json`` are the parameters of :meth:`create`; only ``classes`` is needed, and ``name`` is
+        by default that of the folder. Of an annotation file, ``categories`` is read (see :meth:`from_categories`).
 
         Args:
-            path: The file or folder.
-            name: The name of the space, in place of the file's.
+            path, name, synonyms: The file or folder; what is given takes the place of the file's.
             things: The countable classes, where the file does not name them.
-            synonyms: Other names by class name, in place of the file's.
 
         Raises:
             LabelSpaceError: Where the file is missing, no JSON, or ill-formed, or names other things; it is named.
@@ -126,49 +100,40 @@ class LabelSpace:
         content = content if isinstance(content, dict) else {}
         with errors_of(path):
             if isinstance(content.get('categories'), list):
-                described = _describe_categories(content['categories'])
-            elif isinstance(content.get('classes'), list):
-                described = {key: content.get(key) for key in ('classes', 'synonyms', 'things', 'palette')}
-            else:
+                content.update(_describe_categories(content['categories']))
+            if not isinstance(content.get('classes'), list):
                 raise LabelSpaceError('needs the key "classes" with a list of class names')
-            if things is not None and set(things) != set(described['things'] or things):
+            described = {key: content[key] for key in signature(cls.create).parameters if key in content}
+            own = described.get('things')
+            if things is not None and own and set(things) != set(own):
                 raise LabelSpaceError(
-                    f'its things are {", ".join(described["things"])}, but the config says '
-                    f'{", ".join(things) or "none"}; leave them out of the config, or correct the file'
+                    f'its things are {", ".join(own)}, but the config says {", ".join(things) or "none"}; leave them '
+                    'out of the config, or correct the file'
                 )
-            described['things'] = things or described['things']
-            described['synonyms'] = synonyms or described.get('synonyms')
-            return cls.create(name or content.get('name') or path.resolve().parent.name, **described)
+            name = name or content.get('name') or path.resolve().parent.name
+            given = dict(name=name, things=things, synonyms=synonyms)
+            return cls.create(**described | {key: value for key, value in given.items() if value})
 
     @classmethod
     def from_categories(cls, name: str, categories: Sequence[Mapping[str, Any]]) -> LabelSpace:
         """Reads the ``categories`` of a panoptic annotation file in COCO's format; labels are places in this list.
 
-        Args:
-            name: The name of the space.
-            categories: Each with ``id``, ``name`` and ``isthing``; ``color`` where all have one.
-
         Raises:
-            LabelSpaceError: Where a category lacks one of these, or the classes are unusable.
+            LabelSpaceError: Where one lacks ``id``, ``name`` or ``isthing``, or they are unusable.
         """
         return cls.create(name, **_describe_categories(categories))
 
     @classmethod
     def from_metainfo(cls, name: str, metainfo: Mapping[str, Any]) -> LabelSpace:
         """Reads the metainfo of an OpenMMLab dataset: ``classes`` and, where given, ``palette``, ``thing_classes``."""
-        palette = metainfo.get('palette')
-        classes = metainfo['classes']
+        classes, palette = metainfo['classes'], metainfo.get('palette')
         things = [c for c in metainfo.get('thing_classes', ()) if c in classes]
         fitting = palette if palette is not None and len(palette) == len(classes) else None
         return cls.create(name, classes, things=things, palette=fitting)
 
     @classmethod
     def from_dataset(cls, dataset: str, name: str | None = None) -> LabelSpace:
-        """Reads the METAINFO of a registered dataset class.
-
-        Args:
-            dataset: A type as configs write it, e.g. ``CityscapesDataset`` (mmseg) or ``mmlmseg.X``.
-            name: The name of the space; by default :func:`default_space_name` of the type.
+        """Reads the METAINFO of a registered dataset class; the name is by default :func:`default_space_name` of it.
 
         Raises:
             LabelSpaceError: Where no such dataset is registered or it declares no classes.
@@ -187,10 +152,8 @@ class LabelSpace:
         """Builds a space from what a config says.
 
         Args:
-            spec: A path to a ``classes.json`` or its folder; ``dict(path=..., things=[...], ...)`` with the
-                arguments of :meth:`from_json`; ``dict(dataset='CityscapesDataset', name=...)``;
-                ``dict(name=..., classes=[...], ...)`` with the arguments of :meth:`create`; what :meth:`to_dict` gave;
-                or a space.
+            spec: A path to a ``classes.json`` or its folder; the arguments of :meth:`from_json` (``path``),
+                :meth:`from_dataset` (``dataset``) or :meth:`create`; what :meth:`to_dict` gave; or a space.
 
         Raises:
             LabelSpaceError: Where the description is none of these.
@@ -204,7 +167,7 @@ class LabelSpace:
         if 'dataset' in spec:
             return cls.from_dataset(**spec)
         if 'is_thing' in spec:
-            return cls.from_dict(spec)
+            return cls(**{key: _frozen(value) for key, value in spec.items()})
         if 'classes' in spec and 'name' in spec:
             return cls.create(**spec)
         raise LabelSpaceError(
@@ -229,27 +192,45 @@ class LabelSpace:
 
     def to_metainfo(self) -> dict[str, Any]:
         """The inverse of :meth:`from_metainfo`, with the mask ``is_thing``: plain Python, for OpenMMLab's datasets."""
-        return dict(
-            classes=list(self.classes),
-            palette=[list(colour) for colour in self.palette],
-            is_thing=list(self.is_thing),
-            thing_classes=list(self.things),
-        )
+        plain = self.to_dict()
+        return {key: plain[key] for key in ('classes', 'palette', 'is_thing')} | {'thing_classes': list(self.things)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python data, for checkpoints; :meth:`from_dict` reads it."""
+        """Plain Python data, for checkpoints; :meth:`from_config` reads it."""
         return json.loads(json.dumps(asdict(self)))  # lists for tuples
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> LabelSpace:
-        """The inverse of :meth:`to_dict`."""
-        return cls(
-            name=data['name'],
-            classes=tuple(data['classes']),
-            synonyms=tuple(tuple(s) for s in data['synonyms']),
-            is_thing=tuple(data['is_thing']),
-            palette=tuple((r, g, b) for r, g, b in data['palette']),
-        )
+
+def _distinct(classes: Sequence[str]) -> tuple[str, ...]:
+    """Class names without spaces around them, no two of which mean the same."""
+    if isinstance(classes, str):
+        raise LabelSpaceError(f'classes must be a list of names, got the string {classes!r}')
+    shown = tuple(str(c).strip() for c in classes)
+    if not shown:
+        raise LabelSpaceError('has no classes; list at least one name')
+    seen: dict[str, str] = {}
+    for c in shown:
+        if (key := name_key(c)) in seen:
+            raise LabelSpaceError(f'the classes {seen[key]!r} and {c!r} both mean {key!r}; rename one')
+        seen[key] = c
+    return shown
+
+
+def _known(what: str, given: Names, classes: Sequence[str]) -> Names:
+    """What is given by class names, all of which must be there."""
+    for c in given:
+        if c not in classes:
+            raise LabelSpaceError(f'{what} name the unknown class {c!r}.{did_you_mean(c, classes)}')
+    return given
+
+
+def _other_names(name: str, synonyms: Sequence[str]) -> tuple[str, ...]:
+    """The normalised synonyms of a class, those in its name first, each once and none its main name."""
+    return tuple(dict.fromkeys(n for given in (name, *synonyms) for n in normalise_name(given)))[1:]
+
+
+def _frozen(value: Any) -> Any:
+    """Tuples for lists, at every depth."""
+    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _describe_categories(categories: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -266,10 +247,7 @@ def _describe_categories(categories: Sequence[Mapping[str, Any]]) -> dict[str, A
 
 
 class LabelSpaces(Sequence[LabelSpace]):
-    """The label spaces of one model, over one vocabulary.
-
-    Args:
-        spaces: The spaces, at least one, of different names.
+    """The label spaces of one model over one ``vocabulary``, the normalised main names of all classes.
 
     Raises:
         LabelSpaceError: Where there is none, or two have one name.
@@ -278,12 +256,11 @@ class LabelSpaces(Sequence[LabelSpace]):
     def __init__(self, spaces: Sequence[LabelSpace]) -> None:
         if not spaces:
             raise LabelSpaceError('a model needs at least one label space')
-        self._spaces = {space.name: space for space in spaces}
-        if len(self._spaces) < len(spaces):
-            names = [space.name for space in spaces]
-            twice = sorted({n for n in names if names.count(n) > 1})
-            raise LabelSpaceError(f'two label spaces are named {", ".join(twice)}; give each its own name')
+        self._spaces = tuple(spaces)
+        self.names = tuple(space.name for space in spaces)
         self.vocabulary: tuple[str, ...] = tuple(dict.fromkeys(name for space in spaces for name in space.names))
+        if twice := sorted({n for n in self.names if self.names.count(n) > 1}):
+            raise LabelSpaceError(f'two label spaces are named {", ".join(twice)}; give each its own name')
 
     @classmethod
     def from_config(cls, specs: Sequence[str | Path | Mapping[str, Any] | LabelSpace]) -> LabelSpaces:
@@ -293,16 +270,8 @@ class LabelSpaces(Sequence[LabelSpace]):
     def __len__(self) -> int:
         return len(self._spaces)
 
-    def __iter__(self) -> Iterator[LabelSpace]:
-        return iter(self._spaces.values())
-
     def __getitem__(self, index: Any) -> Any:
-        return list(self._spaces.values())[index]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the spaces."""
-        return tuple(self._spaces)
+        return self._spaces[index]
 
     @property
     def max_classes(self) -> int:
@@ -310,23 +279,12 @@ class LabelSpaces(Sequence[LabelSpace]):
         return max(space.num_classes for space in self)
 
     def get(self, name: str) -> LabelSpace:
-        """The space of a name.
-
-        Raises:
-            LabelSpaceError: Where there is none of this name; the known ones are named.
-        """
-        if name not in self._spaces:
-            raise LabelSpaceError(
-                f'unknown label space {name!r}; this model knows {", ".join(self.names)}.'
-                f'{did_you_mean(name, self.names)}'
-            )
-        return self._spaces[name]
+        """The space of a name; where there is none, a :class:`LabelSpaceError` names those there are."""
+        if name not in self.names:
+            known = f'this model knows {", ".join(self.names)}.{did_you_mean(name, self.names)}'
+            raise LabelSpaceError(f'unknown label space {name!r}; {known}')
+        return self._spaces[self.names.index(name)]
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Plain Python data, for checkpoints; :meth:`from_list` reads it."""
+        """Plain Python data, for checkpoints; :meth:`from_config` reads it."""
         return [space.to_dict() for space in self]
-
-    @classmethod
-    def from_list(cls, data: Sequence[Mapping[str, Any]]) -> LabelSpaces:
-        """The inverse of :meth:`to_list`."""
-        return cls([LabelSpace.from_dict(space) for space in data])

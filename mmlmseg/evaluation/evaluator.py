@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -70,7 +70,7 @@ class MultiDatasetEvaluator(Evaluator):
         for name in self._special:
             if name not in datasets:
                 raise DataError(
-                    f'per_dataset names {name!r}, which is not evaluated; datasets are {_listed(datasets)}.'
+                    f'per_dataset names {name!r}, which is not evaluated; datasets are {list(datasets)}.'
                     f'{did_you_mean(name, datasets)}'
                 )
         self._dataset_meta = dataset_meta
@@ -116,7 +116,7 @@ class MultiDatasetEvaluator(Evaluator):
         if name in self.dataset_metrics:
             return str(name)
         where = sample.get('img_path', 'a sample without img_path')
-        known = _listed(self.dataset_metrics)
+        known = list(self.dataset_metrics)
         if name is None:
             raise DataError(
                 f"{where}: the sample does not say which dataset it belongs to (metainfo 'dataset'); "
@@ -203,7 +203,3 @@ def _select(data_batch: Any, indices: list[int], size: int) -> Any:
 
 def _as_list(specs: MetricSpec | Sequence[MetricSpec]) -> list[MetricSpec]:
     return [specs] if isinstance(specs, (dict, BaseMetric)) else list(specs)
-
-
-def _listed(names: Iterable[str]) -> list[str]:
-    return list(names)

@@ -1,14 +1,18 @@
-"""Panoptic quality by plain loops over sets of pixels, and random images to try it on."""
+"""Panoptic quality by plain loops over sets of pixels, and random images and samples to try it on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from mmseg.structures import SegDataSample
+
+from mmlmseg.segments import SegmentMap
 
 
 @dataclass
@@ -119,6 +123,20 @@ def make_case() -> type[PanopticCase]:
 def random_case() -> Callable[..., PanopticCase]:
     """A factory of random images, with void, crowds, wrong classes and cut-up segments."""
     return _random_case
+
+
+def _make_sample(case: PanopticCase, name: str = 'x', score: float = 0.9, **metainfo: Any) -> SegDataSample:
+    prediction, labels, truth, truth_labels, crowd = case.tensors()
+    sample = SegDataSample(metainfo=dict(img_path=f'images/{name}.jpg', **metainfo))
+    sample.gt_segments = SegmentMap(truth[None], truth_labels, crowd=crowd)
+    sample.pred_segments = SegmentMap(prediction[None], labels, scores=torch.full((len(labels),), score))
+    return sample
+
+
+@pytest.fixture
+def sample_of() -> Callable[..., SegDataSample]:
+    """A factory of samples from images: truth and prediction in one label space."""
+    return _make_sample
 
 
 @pytest.fixture

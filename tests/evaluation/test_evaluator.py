@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, SemanticIoU
+from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import EVALUATOR
 
 CLASSES = dict(street=['road', 'car', 'sky'], farm=['cow', 'grass'], sea=['water', 'boat', 'sky', 'gull'])
@@ -28,7 +29,17 @@ SIZES = dict(street=5, farm=3, sea=4)
 
 
 def _meta(*names: str) -> dict:
-    return dict(datasets={n: dict(label_space=n, classes=CLASSES[n], size=SIZES[n]) for n in names or CLASSES})
+    return dict(
+        datasets={
+            name: dict(
+                spaces=(LabelSpace.create(name, CLASSES[name]),),
+                classes=CLASSES[name],
+                groups=[0] * len(CLASSES[name]),
+                size=SIZES[name],
+            )
+            for name in names or CLASSES
+        }
+    )
 
 
 def _sample(dataset: str, index: int) -> SegDataSample:
@@ -38,7 +49,7 @@ def _sample(dataset: str, index: int) -> SegDataSample:
     guess = torch.randint(0, classes, (1, 9, 8), generator=generator)
     prediction = torch.where(torch.rand(1, 9, 8, generator=generator) < 0.5, label, guess)
     label[:, :2] = 255
-    sample = SegDataSample(metainfo=dict(dataset=dataset, label_space=dataset, img_path=f'{dataset}/{index}.png'))
+    sample = SegDataSample(metainfo=dict(dataset=dataset, label_spaces=(dataset,), img_path=f'{dataset}/{index}.png'))
     sample.pred_sem_seg = PixelData(data=prediction)
     sample.gt_sem_seg = PixelData(data=label)
     return sample

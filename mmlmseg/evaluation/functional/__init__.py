@@ -9,7 +9,7 @@ from .panoptic import (
     panoptic_counts,
     panoptic_scores,
 )
-from .piq import Matching, check_matching, piq_counts, segment_masks
+from .piq import Matching, check_matching, piq_counts
 
 __all__ = [
     'ClassAreas',
@@ -26,5 +26,4 @@ __all__ = [
     'panoptic_counts',
     'panoptic_scores',
     'piq_counts',
-    'segment_masks',
 ]

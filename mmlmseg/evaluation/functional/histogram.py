@@ -39,11 +39,7 @@ def pair_counts(rows: Tensor, columns: Tensor, size: tuple[int, int], names: tup
 
 
 def check_range(name: str, ids: Tensor, largest: int) -> None:
-    """Makes sure that all ids lie in 0..``largest``.
-
-    Raises:
-        DataError: Naming one that does not.
-    """
+    """Makes sure that all ids lie in 0..``largest``; a DataError names one that does not."""
     if ids.numel():
         low, high = (int(value) for value in ids.aminmax())
         if low < 0 or high > largest:
@@ -51,11 +47,7 @@ def check_range(name: str, ids: Tensor, largest: int) -> None:
 
 
 def check_ignore_index(ignore_index: int, num_classes: int) -> None:
-    """Makes sure that the label of pixels that do not count is no class.
-
-    Raises:
-        DataError: Where it is one.
-    """
+    """Makes sure that the label of pixels that do not count is no class; a DataError says where it is one."""
     if num_classes > ignore_index:
         raise DataError(f'ignore_index {ignore_index} is also a class id: {num_classes} classes need it to be larger.')
 

@@ -1,7 +1,12 @@
-"""Intersection over union of label maps, from one joint histogram."""
+"""Intersection over union of label maps, and what else follows from one joint histogram.
+
+What is scored of each class stands in :data:`FORMULAS`. A line more there is a further column of the table per class
+and a further mean over classes, with an ``m`` before its name, of all that shows scores; nothing else has to change.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -17,6 +22,13 @@ class ClassAreas(NamedTuple):
     label: Tensor
 
 
+FORMULAS: dict[str, Callable[[ClassAreas], Tensor]] = {
+    'IoU': lambda a: a.intersect / (a.prediction + a.label - a.intersect),
+    'Acc': lambda a: a.intersect / a.label,
+}
+"""The scores of a class by their names: from areas, double [K] each, to fractions [K]."""
+
+
 class IoUScores(NamedTuple):
     """Fractions in [0, 1]; nan where the ratio is 0 / 0. Double, on the device of the areas.
 
@@ -24,11 +36,8 @@ class IoUScores(NamedTuple):
     predicted has IoU 0, which counts.
     """
 
-    iou: Tensor  # [K]
-    accuracy: Tensor  # [K]
-    mean_iou: Tensor  # []
-    mean_accuracy: Tensor  # []
-    pixel_accuracy: Tensor  # []
+    per_class: dict[str, Tensor]  # [K], by the names of FORMULAS
+    means: dict[str, Tensor]  # [], over the classes: 'mIoU', 'mAcc', ...; 'aAcc' is the accuracy over all pixels
 
 
 def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
@@ -62,27 +71,21 @@ def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_
 
 
 def class_areas(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255) -> ClassAreas:
-    """Reduce :func:`joint_histogram` to what IoU and accuracy need; same arguments, same errors."""
+    """Reduce :func:`joint_histogram` to what :data:`FORMULAS` need; same arguments, same errors."""
     histogram = joint_histogram(prediction, label, num_classes, ignore_index)
     return ClassAreas(histogram.diagonal(), histogram.sum(0), histogram.sum(1))
 
 
 def iou_scores(areas: ClassAreas) -> IoUScores:
-    """Turn summed areas into scores.
-
-    Args:
-        areas: Areas over a whole dataset.
-
-    Returns:
-        Scores per class and their means over the classes that have one.
+    """Turn areas, summed over a whole dataset, into scores per class and their means over the classes that have one.
 
     Examples:
         >>> import torch
         >>> areas = class_areas(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 255]), num_classes=3)
-        >>> iou_scores(areas).iou
+        >>> iou_scores(areas).per_class['IoU']
         tensor([0.5000, 0.5000,    nan], dtype=torch.float64)
     """
-    intersect, prediction, label = (area.double() for area in areas)
-    iou = intersect / (prediction + label - intersect)
-    accuracy = intersect / label
-    return IoUScores(iou, accuracy, iou.nanmean(), accuracy.nanmean(), intersect.sum() / label.sum())
+    areas = ClassAreas(*(area.double() for area in areas))
+    per_class = {name: formula(areas) for name, formula in FORMULAS.items()}
+    means = {f'm{name}': fractions.nanmean() for name, fractions in per_class.items()}
+    return IoUScores(per_class, {**means, 'aAcc': areas.intersect.sum() / areas.label.sum()})

@@ -94,14 +94,10 @@ def panoptic_counts(
 
 
 def matching_ious(areas: SegmentAreas, may_match: Tensor) -> Tensor:
-    """The IoU of the pairs that can match.
+    """The IoU of the pairs that can match, double [T, P], with void left out of the unions.
 
-    Args:
-        areas: Of an image.
-        may_match: bool [T, P], the pairs of one class without crowds.
-
-    Returns:
-        double [T, P], void left out of the unions; 0 where it is one half or less, and where pairs may not match.
+    It is 0 where it would be one half or less, and where pairs may not match (bool [T, P]): of different classes, or a
+    crowd.
     """
     union = areas.truth[:, None] + areas.prediction - areas.overlap - areas.void  # [T, P]
     # Compared in whole numbers, an IoU of one half is no match.
@@ -121,10 +117,7 @@ def count_matches(
     Args:
         iou: double [T, P]: the IoU of the pairs that match, 0 elsewhere; one pair at most in a row or a column.
         areas: Of the image.
-        prediction_labels: long [P].
-        truth_labels: long [T].
-        crowd: bool [T].
-        num_classes: K.
+        prediction_labels, truth_labels, crowd, num_classes: As of :func:`panoptic_counts`.
     """
     match = iou > 0
     false_positive = ~match.any(0) & (areas.prediction > 0) & (2 * areas.excused <= areas.prediction)
@@ -161,15 +154,7 @@ def panoptic_scores(counts: PanopticCounts) -> PanopticScores:
 
 
 def mean_scores(scores: PanopticScores, classes: Tensor) -> PanopticScores:
-    """Mean over the classes of a group that have a score, as for all, for things or for stuff.
-
-    Args:
-        scores: Scores per class [K].
-        classes: bool [K], the group.
-
-    Returns:
-        Scores []; nan where no class of the group has any.
-    """
+    """Mean over those of some ``classes``, bool [K], that have a score; nan where none has any."""
     return PanopticScores(*(score[classes].nanmean() for score in scores))
 
 
@@ -183,9 +168,6 @@ def class_segments(label: Tensor, num_classes: int, ignore_index: int = 255) -> 
 
     Returns:
         int32 segment ids of the same shape: 0 is void, i the class i - 1.
-
-    Raises:
-        DataError: A label that is no class, or an ``ignore_index`` that is one.
     """
     check_ignore_index(ignore_index, num_classes)
     void = label == ignore_index

@@ -98,49 +98,18 @@ def piq_counts(
 
 
 def check_matching(matching: str) -> None:
-    """Makes sure that there is such a matching.
-
-    Raises:
-        ValueError: Naming those there are.
-    """
+    """Makes sure that there is such a matching; a ValueError names those there are."""
     if matching not in ('greedy', 'optimal'):
         raise ValueError(f'matching must be "greedy" or "optimal", got {matching!r}')
 
 
 def intersections(rows: Tensor, columns: Tensor) -> Tensor:
-    """Count the pixels that masks share, as a matrix product.
-
-    Args:
-        rows: bool [R, H, W].
-        columns: bool [C, H, W].
-
-    Returns:
-        long [R, C].
-    """
+    """Count the pixels, long [R, C], that masks [R, H, W] and [C, H, W] share, as a matrix product."""
     total = torch.zeros(len(rows), len(columns), dtype=torch.long, device=rows.device)
     with torch.autocast(rows.device.type, enabled=False):
         for row, column in zip(rows.flatten(1).split(CHUNK, dim=1), columns.flatten(1).split(CHUNK, dim=1)):
             total += (row.float() @ column.float().T).long()  # [R, pixels] @ [pixels, C]
     return total
-
-
-def segment_masks(segments: Tensor, num_segments: int, name: str) -> Tensor:
-    """The masks of a segment map.
-
-    Args:
-        segments: Integers [1, H, W]: 0 is void.
-        num_segments: S.
-        name: What to call the segments in errors.
-
-    Returns:
-        bool [S, H, W], of segments 1 to S.
-
-    Raises:
-        DataError: An id outside 0..S.
-    """
-    check_range(name, segments, num_segments)
-    ids = torch.arange(1, num_segments + 1, dtype=segments.dtype, device=segments.device)
-    return segments == ids[:, None, None]
 
 
 def _unjudged(

@@ -2,7 +2,6 @@
 
 from .instance import InstanceAP
 from .iou import SemanticIoU
-from .panoptic import PanopticQuality
-from .piq import PanopticInstanceQuality
+from .panoptic import PanopticInstanceQuality, PanopticQuality
 
 __all__ = ['InstanceAP', 'PanopticInstanceQuality', 'PanopticQuality', 'SemanticIoU']

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from ...errors import DataError, errors_of
 from ...registry import METRICS
-from ..functional import segment_masks
-from .common import ClassMetric, percent, source
-from .mixed import PredictedMasks, TrueMasks, predicted_masks, true_masks
+from ..functional.histogram import check_range
+from .common import ClassMetric, percent, predicted_masks, source, true_masks
 
 _KEYS = dict(AP=0, AP50=1, AP75=2, AP_s=3, AP_m=4, AP_l=5)  # where COCOeval keeps them
 
@@ -45,45 +44,16 @@ class InstanceAP(ClassMetric):
 
         Args:
             data_batch: Not used.
-            data_samples: With ``pred_instances`` (``masks`` bool [n, H, W], ``labels``, ``scores``) and
-                ``gt_panoptic_seg``, whose segments of thing classes are the truth; or with ``pred_masks`` and
-                ``gt_masks``, see :class:`PanopticInstanceQuality`.
+            data_samples: With ``pred_instances``, in several label spaces with ``pred_segments``, and ``gt_segments``,
+                whose segments of thing classes are the truth; see :mod:`mmlmseg.segments`.
 
         Raises:
             DataError: Where one of these is missing, they differ in size, or a label or score cannot be; names the
                 file.
         """
-        things = self.meta('is_thing')
         for sample in data_samples:
             with errors_of(source(sample)):
-                if ('pred_masks' in sample) != ('gt_masks' in sample):
-                    raise DataError('pred_masks and gt_masks go together: one without the other has other labels.')
-                found, truth = _prediction(sample), _truth(sample)
-                if found.masks.shape[1:] != truth.masks.shape[1:]:
-                    raise DataError(
-                        f'predicted masks {tuple(found.masks.shape[1:])} and truth {tuple(truth.masks.shape[1:])} '
-                        'differ in size.'
-                    )
-                for what, labels in (('predicted', found.labels), ('true', truth.labels)):
-                    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(things):
-                        raise DataError(
-                            f'the {what} labels {labels.unique().tolist()} are not all in {len(things)} classes.'
-                        )
-                if not found.scores.isfinite().all():
-                    raise DataError('a predicted score is not finite.')
-            true = [
-                dict(label=label, crowd=int(crowd), mask=_encode(mask))
-                for mask, label, crowd in zip(truth.masks, truth.labels.tolist(), truth.crowd.tolist(), strict=True)
-                if things[label] and mask.any()
-            ]
-            predicted = [
-                dict(label=label, score=score, mask=_encode(mask))
-                for mask, label, score in zip(
-                    found.masks.cpu(), found.labels.tolist(), found.scores.tolist(), strict=True
-                )
-                if things[label]
-            ]
-            self.results.append(dict(size=tuple(truth.masks.shape[1:]), true=true, predicted=predicted))
+                self.results.append(self._record(sample))
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Evaluate with pycocotools, print the table per class, return the means."""
@@ -94,22 +64,10 @@ class InstanceAP(ClassMetric):
                 'InstanceAP: the dataset has no thing class; name its things, or evaluate semantic results.'
             )
         images = [dict(id=i, height=r['size'][0], width=r['size'][1]) for i, r in enumerate(results, 1)]
-        true = [
-            dict(
-                image_id=i,
-                category_id=one['label'] + 1,
-                iscrowd=one['crowd'],
-                area=float(coco_mask.area(one['mask'])),
-                segmentation=one['mask'],
-            )
-            for i, result in enumerate(results, 1)
-            for one in result['true']
-        ]
-        predicted = [
-            dict(image_id=i, category_id=one['label'] + 1, score=one['score'], segmentation=one['mask'])
-            for i, result in enumerate(results, 1)
-            for one in result['predicted']
-        ]
+        true, predicted = (
+            [dict(one, image_id=i) for i, result in enumerate(results, 1) for one in result[kind]]
+            for kind in ('true', 'predicted')
+        )
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
             truth = _coco(images, categories, [dict(one, id=n) for n, one in enumerate(true, 1)])
             found = truth.loadRes(predicted) if predicted else _coco(images, categories, [])
@@ -126,28 +84,31 @@ class InstanceAP(ClassMetric):
         scores = {key: evaluation.stats[i] for key, i in _KEYS.items()}
         return {key: percent(torch.tensor(score)) for key, score in scores.items() if score >= 0}  # -1: no truth
 
-
-def _prediction(sample: dict) -> PredictedMasks:
-    if 'pred_masks' in sample:
-        return predicted_masks(sample)
-    if 'pred_instances' not in sample:
-        raise DataError("has no pred_instances; set model.test_cfg.tasks=['instance'].")
-    found = sample['pred_instances']
-    return PredictedMasks(found['masks'], found['labels'], found['scores'])
-
-
-def _truth(sample: dict) -> TrueMasks:
-    cpu = torch.device('cpu')
-    if 'gt_masks' in sample:
-        return true_masks(sample, cpu)
-    if 'gt_panoptic_seg' not in sample:
-        raise DataError(
-            'has no gt_panoptic_seg; load it with mmlmseg.LoadPanopticAnnotations and mmlmseg.PackPanopticInputs.'
-        )
-    truth = sample['gt_panoptic_seg']
-    segments: Tensor = truth['data'].cpu()  # [1, H, W]
-    labels, crowd = torch.tensor(truth['labels'], dtype=torch.long), torch.tensor(truth['crowd'], dtype=torch.bool)
-    return TrueMasks(segment_masks(segments, len(labels), 'true segment'), labels, crowd, segments == 0)
+    def _record(self, sample: dict) -> dict[str, Any]:
+        """The size of a sample, and its annotations as COCO's format has them, but for ids."""
+        things = self.meta('is_thing')
+        field = 'pred_instances' if self.num_spaces == 1 else 'pred_segments'
+        masks, labels, scores = predicted_masks(self.segments(sample, field))
+        true, true_labels, crowd = true_masks(self.segments(sample, 'gt_segments'), torch.device('cpu'))
+        size = tuple(true.shape[1:])
+        if masks.shape[1:] != size:
+            raise DataError(f'predicted masks {tuple(masks.shape[1:])} and truth {size} differ in size.')
+        check_range('class of a predicted mask:', labels, len(things) - 1)
+        check_range('class of a true mask:', true_labels, len(things) - 1)
+        if not scores.isfinite().all():
+            raise DataError('a predicted score is not finite.')
+        truth = [
+            dict(category_id=label + 1, iscrowd=int(flag), area=float(coco_mask.area(runs)), segmentation=runs)
+            for mask, label, flag in zip(true, true_labels.tolist(), crowd.tolist(), strict=True)
+            if things[label] and mask.any()
+            for runs in [_encode(mask)]
+        ]
+        predicted = [
+            dict(category_id=label + 1, score=score, segmentation=_encode(mask))
+            for mask, label, score in zip(masks.cpu(), labels.tolist(), scores.tolist(), strict=True)
+            if things[label]
+        ]
+        return dict(size=size, true=truth, predicted=predicted)
 
 
 def _coco(images: list[dict], categories: list[dict], annotations: list[dict]) -> COCO:

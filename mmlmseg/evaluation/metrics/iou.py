@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...errors import DataError
 from ...registry import METRICS
+from ...segments import IGNORE_INDEX
 from ..functional import ClassAreas, class_areas, iou_scores
 from .common import ClassMetric, percent, source
 
@@ -19,14 +20,17 @@ class SemanticIoU(ClassMetric):
     """``mIoU``, ``mAcc`` and ``aAcc`` in percent, rounded to two decimals like mmseg's ``IoUMetric``.
 
     The numbers are those of ``IoUMetric``; areas are counted in integers, so they stay exact on large datasets, and a
-    label outside the label space is an error instead of being dropped.
+    label outside the label space is an error instead of being dropped. All scores follow from the formulas of
+    :mod:`mmlmseg.evaluation.functional.iou`.
 
     Args:
         ignore_index: Label of the pixels that do not count.
         **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
     """
 
-    def __init__(self, ignore_index: int = 255, **kwargs: Any) -> None:
+    headline_key = 'mIoU'
+
+    def __init__(self, ignore_index: int = IGNORE_INDEX, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ignore_index = ignore_index
 
@@ -61,13 +65,9 @@ class SemanticIoU(ClassMetric):
         """Sum the areas of all samples, print the table per class, return the means."""
         self.per_image = torch.stack(results)  # [n, 3, K]
         scores = iou_scores(ClassAreas(*self.per_image.sum(0)))
-        self.log_per_class('IoU', {'IoU': scores.iou, 'Acc': scores.accuracy})
-        return {
-            'mIoU': percent(scores.mean_iou),
-            'mAcc': percent(scores.mean_accuracy),
-            'aAcc': percent(scores.pixel_accuracy),
-        }
+        self.log_per_class('IoU', scores.per_class)
+        return {key: percent(mean) for key, mean in scores.means.items()}
 
     def headline(self, total: Tensor) -> float:
         """mIoU of summed areas [3, K]."""
-        return percent(iou_scores(ClassAreas(*total)).mean_iou)
+        return percent(iou_scores(ClassAreas(*total)).means[self.headline_key])

@@ -1,18 +1,24 @@
-"""Panoptic quality of panoptic predictions."""
+"""Panoptic quality of maps of segments, and its kin for masks that may overlap, as those of several label spaces do.
+
+Maps can be saved in COCO's panoptic format for the official scripts to score: ``panoptic/NAME.png`` holds the segments
+of an image, ``panoptic.json`` beside the folder what they are.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from ...errors import DataError
 from ...registry import METRICS
-from ..functional import PanopticCounts, panoptic_counts
-from .panoptic_files import write_index, write_segments
-from .segment_metric import SegmentMetric
+from ...segments import SegmentMap, write_panoptic_png
+from ..functional import Matching, PanopticCounts, check_matching, panoptic_counts, piq_counts
+from .common import SegmentMetric, crowd_flags, predicted_masks, true_masks
 
 
 @METRICS.register_module()
@@ -20,7 +26,6 @@ class PanopticQuality(SegmentMetric):
     """``PQ``, ``SQ`` and ``RQ`` in percent over all classes, things (``PQ_th``) and stuff (``PQ_st``).
 
     Exact and in memory, by COCO's rules for void and crowd (:func:`~mmlmseg.evaluation.functional.panoptic_counts`).
-    Things and stuff are told apart by ``dataset_meta['is_thing']``; a group without classes has no keys.
 
     Args:
         out_dir: Where to save the predictions in COCO's panoptic format, in ``<out_dir>/<prefix>/panoptic/NAME.png``
@@ -31,6 +36,7 @@ class PanopticQuality(SegmentMetric):
     """
 
     keys = ('PQ', 'SQ', 'RQ')
+    headline_key = keys[0]
 
     def __init__(self, out_dir: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -40,20 +46,16 @@ class PanopticQuality(SegmentMetric):
         """Match the segments of a sample.
 
         Args:
-            sample: With ``pred_panoptic_seg`` and ``gt_panoptic_seg``: ``data`` int [1, H, W], 0 is void, i the segment
-                of ``labels[i - 1]``; the truth with ``crowd``, a bool per segment. Where no class is a thing,
-                ``gt_sem_seg`` (255 is void) does as truth.
+            sample: With ``pred_segments`` and ``gt_segments``, maps of one label space (:mod:`mmlmseg.segments`). Where
+                no class is a thing, ``gt_sem_seg`` (255 is void) does as truth.
 
         Raises:
             DataError: Without truth or prediction, or where they do not fit each other or the classes.
         """
-        prediction, labels = self._prediction(sample)
-        return panoptic_counts(
-            prediction,
-            torch.tensor(labels, dtype=torch.long, device=prediction.device),
-            *self.panoptic_truth(sample, prediction.device),
-            num_classes=len(self.meta('classes')),
-        )
+        found, truth = self._prediction(sample), self.truth(sample)
+        parts = found.labels, truth.ids, truth.labels, crowd_flags(truth)
+        labels, true_ids, true_labels, crowd = (part.to(found.ids.device) for part in parts)
+        return panoptic_counts(found.ids, labels, true_ids, true_labels, crowd, len(self.meta('classes')))
 
     def record(self, sample: dict) -> dict[str, Any]:
         """The counts of a sample; with ``out_dir``, its path and its entry in ``panoptic.json`` too."""
@@ -61,15 +63,11 @@ class PanopticQuality(SegmentMetric):
         if self.out_dir is not None:
             if not sample.get('img_path'):
                 raise DataError('has no img_path to name its file after, which out_dir needs.')
-            prediction, labels = self._prediction(sample)
-            categories = self._categories()
-            saved = write_segments(
-                self._folder(self.out_dir),
-                sample['img_path'],
-                sample.get('image_id'),
-                prediction.squeeze(0).cpu().numpy(),
-                [categories[label]['id'] for label in labels],
-            )
+            found, categories = self._prediction(sample), self._categories()
+            ids = [categories[label]['id'] for label in found.labels.tolist()]
+            segments = found.ids[0].cpu().numpy()
+            folder = self._folder(self.out_dir)
+            saved = write_segments(folder, sample['img_path'], sample.get('image_id'), segments, ids)
             result.update(image=sample['img_path'], saved=saved)
         return result
 
@@ -79,10 +77,14 @@ class PanopticQuality(SegmentMetric):
             write_index(self._folder(self.out_dir), {r['image']: r['saved'] for r in results}, self._categories())
         return super().compute_metrics(results)
 
-    def _prediction(self, sample: dict) -> tuple[Tensor, list[int]]:
-        if 'pred_panoptic_seg' not in sample:
-            raise DataError('has no pred_panoptic_seg; let the segmentor make panoptic results.')
-        return sample['pred_panoptic_seg']['data'], sample['pred_panoptic_seg']['labels']
+    def _prediction(self, sample: dict) -> SegmentMap:
+        found = self.segments(sample, 'pred_segments')
+        if not isinstance(found, SegmentMap) or self.num_spaces > 1:
+            raise DataError(
+                'is of several label spaces at once, where segments may overlap; mmlmseg.PanopticInstanceQuality '
+                'scores these.'
+            )
+        return found
 
     def _categories(self) -> list[dict[str, Any]]:
         classes = self.meta('classes')
@@ -91,8 +93,99 @@ class PanopticQuality(SegmentMetric):
             raise DataError(f'category_ids of dataset_meta must be {len(classes)} different ids, one for each class.')
         return [
             dict(id=category, name=name, isthing=int(thing))
-            for category, name, thing in zip(ids, classes, self.meta_per_class('is_thing'))
+            for category, name, thing in zip(ids, classes, self.meta('is_thing'))
         ]
 
     def _folder(self, out_dir: str) -> Path:
         return Path(out_dir) / (self.prefix or '') / 'panoptic'
+
+
+@METRICS.register_module()
+class PanopticInstanceQuality(SegmentMetric):
+    """``PIQ`` and its factors ``PIQ_SQ`` and ``PIQ_RQ`` in percent over all classes, things (``PIQ_th``) and stuff.
+
+    RESI published the name only; what is measured is our reconstruction, see
+    :mod:`~mmlmseg.evaluation.functional.piq`. It needs ``dataset_meta`` with ``classes`` and ``is_thing`` and, for
+    several label spaces at once, ``groups``: the index of each class's space. A metric beside ``PanopticQuality`` on
+    samples of one space gives its numbers.
+
+    Args:
+        matching: ``'greedy'``, by descending score, or ``'optimal'``, for the largest sum of IoU.
+        **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
+    """
+
+    keys = ('PIQ', 'PIQ_SQ', 'PIQ_RQ')
+    headline_key = keys[0]
+
+    def __init__(self, matching: Matching = 'greedy', **kwargs: Any) -> None:
+        check_matching(matching)
+        super().__init__(**kwargs)
+        self.matching: Matching = matching
+
+    def counts(self, sample: dict) -> PanopticCounts:
+        """Match the masks of a sample.
+
+        Args:
+            sample: With ``pred_segments`` and ``gt_segments``, see :mod:`mmlmseg.segments`; every origin of a predicted
+                mask counts. Where no class is a thing, ``gt_sem_seg`` (255 is void) does as truth of one space.
+
+        Raises:
+            DataError: Without truth or prediction, or where they do not fit each other or the classes.
+        """
+        masks, labels, scores = predicted_masks(self.segments(sample, 'pred_segments'))
+        truth, device = self.truth(sample), masks.device
+        void, groups = truth.void.to(device), torch.tensor(self.groups, device=device)
+        return piq_counts(masks, labels, scores, *true_masks(truth, device), void, groups, self.matching)
+
+
+def write_segments(
+    folder: Path, img_path: str, image_id: int | str | None, segments: np.ndarray, categories: Sequence[int]
+) -> dict[str, Any]:
+    """Write the PNG of an image, named after it.
+
+    Args:
+        folder: Made where it is missing.
+        img_path: The image.
+        image_id: What the truth calls the image, by default the stem of its path.
+        segments: Integers [H, W]: 0 is void, i the segment of category i - 1.
+        categories: The category id of each segment.
+
+    Returns:
+        The image's entry under ``annotations``. Segments without pixels are left out: panopticapi refuses them.
+    """
+    stem = Path(img_path).stem
+    folder.mkdir(parents=True, exist_ok=True)
+    write_panoptic_png(folder / f'{stem}.png', segments)
+    areas = np.bincount(segments.ravel(), minlength=len(categories) + 1)[1:].tolist()
+    return dict(
+        image_id=stem if image_id is None else image_id,
+        file_name=f'{stem}.png',
+        segments_info=[
+            dict(id=segment, category_id=category, area=area, iscrowd=0)
+            for segment, (category, area) in enumerate(zip(categories, areas, strict=True), start=1)
+            if area
+        ],
+    )
+
+
+def write_index(
+    folder: Path, annotations: Mapping[str, Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write the json of a folder of PNGs beside it.
+
+    Args:
+        folder: The folder.
+        annotations: The entry of each image by its path. No two may share a file name or an id.
+        categories: The categories, each with ``id``, ``name`` and ``isthing``.
+    """
+    for key in ('file_name', 'image_id'):
+        first: dict[Any, str] = {}
+        for img_path, annotation in annotations.items():
+            other = first.setdefault(annotation[key], img_path)
+            if other != img_path:
+                raise DataError(
+                    f'{folder}: {other} and {img_path} both have the {key} {annotation[key]!r} in the results; rename '
+                    'one, or evaluate without out_dir'
+                )
+    content = dict(annotations=list(annotations.values()), categories=list(categories))
+    folder.with_name(f'{folder.name}.json').write_text(json.dumps(content), encoding='utf-8')

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmlmseg.errors import DataError
-from mmlmseg.evaluation.functional import ClassAreas, class_areas, iou_scores, joint_histogram
+from mmlmseg.evaluation.functional import ClassAreas, class_areas, iou, iou_scores, joint_histogram
 
 
 def _by_loop(prediction: torch.Tensor, label: torch.Tensor, num_classes: int) -> torch.Tensor:
@@ -48,23 +48,32 @@ def test_areas_and_scores_by_hand() -> None:
     areas = class_areas(prediction, label, 4)
     assert [area.tolist() for area in areas] == [[1, 1, 0, 0], [2, 1, 1, 0], [2, 2, 0, 0]]
     scores = iou_scores(areas)
-    assert scores.iou[:3].tolist() == pytest.approx([1 / 3, 1 / 2, 0])
-    assert scores.iou[3].isnan()  # in neither
-    assert float(scores.mean_iou) == pytest.approx((1 / 3 + 1 / 2 + 0) / 3)  # only predicted: counts as 0
-    assert float(scores.mean_accuracy) == pytest.approx(1 / 2)  # only predicted: has no accuracy
-    assert float(scores.pixel_accuracy) == pytest.approx(2 / 4)
+    assert scores.per_class['IoU'][:3].tolist() == pytest.approx([1 / 3, 1 / 2, 0])
+    assert scores.per_class['IoU'][3].isnan()  # in neither
+    assert float(scores.means['mIoU']) == pytest.approx((1 / 3 + 1 / 2 + 0) / 3)  # only predicted: counts as 0
+    assert float(scores.means['mAcc']) == pytest.approx(1 / 2)  # only predicted: has no accuracy
+    assert float(scores.means['aAcc']) == pytest.approx(2 / 4)
+
+
+def test_a_formula_is_a_column_and_a_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(iou.FORMULAS, 'Half', lambda areas: areas.intersect / 2)
+    scores = iou_scores(ClassAreas(*torch.tensor([[4, 2], [4, 4], [4, 2]])))
+    assert list(scores.per_class) == ['IoU', 'Acc', 'Half']
+    assert scores.per_class['Half'].tolist() == [2, 1]
+    assert float(scores.means['mHalf']) == 1.5
+    assert list(scores.means) == ['mIoU', 'mAcc', 'mHalf', 'aAcc']
 
 
 def test_areas_add_exactly_where_float_counts_do_not() -> None:
     many = torch.tensor([2**24 + 1])
     scores = iou_scores(ClassAreas(many - 1, many, many))
-    assert float(scores.pixel_accuracy) == 2**24 / (2**24 + 1)
+    assert float(scores.means['aAcc']) == 2**24 / (2**24 + 1)
 
 
 def test_all_ignored_and_empty() -> None:
     scores = iou_scores(class_areas(torch.zeros(3, 3).long(), torch.full((3, 3), 255), 2))
-    assert scores.iou.isnan().all()
-    assert scores.pixel_accuracy.isnan()
+    assert scores.per_class['IoU'].isnan().all()
+    assert scores.means['aAcc'].isnan()
     assert int(joint_histogram(torch.zeros(0).long(), torch.zeros(0).long(), 2).sum()) == 0
 
 

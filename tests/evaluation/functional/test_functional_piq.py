@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from mmlmseg.errors import DataError
-from mmlmseg.evaluation.functional import PanopticCounts, panoptic_counts, piq, piq_counts, segment_masks
+from mmlmseg.evaluation.functional import PanopticCounts, panoptic_counts, piq, piq_counts
+from mmlmseg.segments import SegmentMap
 
 K = 4
 GROUPS = [0, 1, 0, 1]
@@ -131,10 +132,10 @@ def test_random_overlaps_equal_loops(matching: str) -> None:
 def _from_panoptic(case: Any) -> Case:
     prediction, labels, truth, truth_labels, _ = case.tensors()
     return Case(
-        segment_masks(prediction[None], len(labels), 'predicted segment').numpy(),
+        SegmentMap(prediction[None], labels).to_masks().masks.numpy(),
         case.prediction_labels,
         np.random.default_rng(len(labels)).random(len(labels)).tolist(),
-        segment_masks(truth[None], len(truth_labels), 'true segment').numpy(),
+        SegmentMap(truth[None], truth_labels).to_masks().masks.numpy(),
         case.truth_labels,
         case.crowd,
         case.truth[None] == 0,
@@ -317,14 +318,3 @@ def test_what_does_not_fit_is_an_error(changes: dict[str, list], message: str) -
 def test_an_unknown_matching_is_an_error() -> None:
     with pytest.raises(ValueError, match=r'matching must be "greedy" or "optimal", got \'best\''):
         piq_counts(**_whole(), matching='best')
-
-
-@pytest.mark.parametrize('dtype', [torch.uint8, torch.int32])
-def test_masks_of_segments(dtype: torch.dtype) -> None:
-    segments = torch.tensor([[[0, 1, 3], [3, 0, 1]]], dtype=dtype)
-    masks = segment_masks(segments, 3, 'true segment')
-    assert masks.int().tolist() == [[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0]], [[0, 0, 1], [1, 0, 0]]]
-    assert masks.dtype == torch.bool
-    assert segment_masks(segments * 0, 0, 'true segment').shape == (0, 2, 3)
-    with pytest.raises(DataError, match=r'true segment id 3 is outside 0\.\.2'):
-        segment_masks(segments, 2, 'true segment')

@@ -1,4 +1,4 @@
-"""What the metrics per class share: the dataset's metainfo, the table, and how a sample is named."""
+"""What the metrics per class share: the dataset's metainfo, the table, segments as masks, how a sample is named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch
 from mmengine.logging import MMLogger
 
 from mmlmseg.errors import DataError
-from mmlmseg.evaluation.metrics.common import ClassMetric, percent, source
+from mmlmseg.evaluation.metrics import PanopticInstanceQuality, PanopticQuality, SemanticIoU
+from mmlmseg.evaluation.metrics.common import ClassMetric, percent, predicted_masks, source, true_masks
+from mmlmseg.segments import SegmentMap
 
 
 class Half(ClassMetric):
@@ -52,9 +54,44 @@ def test_missing_metainfo_is_an_error() -> None:
         metric.meta('is_thing')
 
 
+def test_label_spaces_are_told_by_groups() -> None:
+    metric = Half()
+    metric.dataset_meta = dict(classes=['sky', 'car', 'face'])
+    assert (metric.groups, metric.num_spaces) == ([0, 0, 0], 1)
+    metric.dataset_meta = dict(classes=['sky', 'car', 'face'], groups=[0, 0, 1])
+    assert (metric.groups, metric.num_spaces) == ([0, 0, 1], 2)
+    metric.dataset_meta = dict(classes=['sky', 'car', 'face'], groups=[0, 1])
+    with pytest.raises(DataError, match=r'groups of dataset_meta has 2 entries, not one for each class'):
+        metric.groups  # noqa: B018
+
+
 def test_a_metric_without_headline_says_so() -> None:
+    assert not Half.headline_key
     with pytest.raises(NotImplementedError):
         Half().headline(torch.zeros(2))
+
+
+def test_headlines_are_named() -> None:
+    metrics = (SemanticIoU, PanopticQuality, PanopticInstanceQuality)
+    assert [metric.headline_key for metric in metrics] == ['mIoU', 'PQ', 'PIQ']
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int32])
+def test_masks_of_segments(dtype: torch.dtype) -> None:
+    ids, labels, here = (
+        torch.tensor([[[0, 1, 3], [3, 0, 1]]], dtype=dtype),
+        torch.tensor([4, 5, 6]),
+        torch.device('cpu'),
+    )
+    masks, own, crowd = true_masks(SegmentMap(ids, labels), here)
+    assert masks.int().tolist() == [[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0]], [[0, 0, 1], [1, 0, 0]]]
+    assert masks.dtype == torch.bool
+    assert (own.tolist(), crowd.tolist()) == ([4, 5, 6], [False] * 3)
+    assert true_masks(SegmentMap(ids * 0, labels[:0]), here)[0].shape == (0, 2, 3)
+    with pytest.raises(DataError, match=r'true segments: segment ids 0 to 3, but 2 labels'):
+        true_masks(SegmentMap(ids, labels[:2]), here)
+    with pytest.raises(DataError, match=r'predicted segments: segment ids 0 to 3, but 2 labels'):
+        predicted_masks(SegmentMap(ids, labels[:2], scores=torch.ones(2)))
 
 
 def test_percent_and_source() -> None:

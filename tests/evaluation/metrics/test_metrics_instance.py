@@ -17,6 +17,7 @@ from pycocotools.cocoeval import COCOeval
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation.metrics import InstanceAP
+from mmlmseg.segments import MaskSet, SegmentMap
 
 META = dict(classes=['sky', 'car', 'dog'], is_thing=[False, True, True])
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -31,8 +32,8 @@ def metric() -> InstanceAP:
 def sample(ids: torch.Tensor, labels: list[int], masks: torch.Tensor, found: list[int], scores: list[float]) -> dict:
     return dict(
         img_path='a.jpg',
-        gt_panoptic_seg=dict(data=ids[None], labels=labels, crowd=[False] * len(labels)),
-        pred_instances=dict(masks=masks, labels=torch.tensor(found).long(), scores=torch.tensor(scores)),
+        gt_segments=SegmentMap(ids[None], torch.tensor(labels), crowd=torch.zeros(len(labels)).bool()),
+        pred_instances=MaskSet(masks, torch.tensor(found).long(), scores=torch.tensor(scores)),
     )
 
 
@@ -41,22 +42,22 @@ def by_loop(samples: list[dict], label: int, threshold: float) -> float:
     hits: list[tuple[float, bool]] = []
     truths = 0
     for one in samples:
-        ids, labels = one['gt_panoptic_seg']['data'][0], one['gt_panoptic_seg']['labels']
+        ids, labels = one['gt_segments'].ids[0], one['gt_segments'].labels.tolist()
         true = [ids == i for i, own in enumerate(labels, 1) if own == label and (ids == i).any()]
         truths += len(true)
         free = set(range(len(true)))
         found = one['pred_instances']
-        order = sorted(range(len(found['scores'])), key=lambda n: -float(found['scores'][n]))
+        order = sorted(range(len(found.scores)), key=lambda n: -float(found.scores[n]))
         for n in order:
-            if int(found['labels'][n]) != label:
+            if int(found.labels[n]) != label:
                 continue
-            mask = found['masks'][n]
+            mask = found.masks[n]
             overlaps = {t: float((mask & true[t]).sum()) / max(float((mask | true[t]).sum()), 1.0) for t in free}
             best = max(overlaps, key=lambda t: overlaps[t], default=None)
             hit = best is not None and overlaps[best] >= threshold
             if hit:
                 free.remove(best)
-            hits.append((float(found['scores'][n]), hit))
+            hits.append((float(found.scores[n]), hit))
     hits.sort(key=lambda pair: -pair[0])
     right = np.cumsum([hit for _, hit in hits]) if hits else np.zeros(0)
     precision = right / np.arange(1, len(hits) + 1)
@@ -104,7 +105,7 @@ def test_crowds_are_no_mistakes() -> None:
     ids = torch.tensor([[1, 1, 2, 2]], dtype=torch.int32)
     made = metric()
     one = sample(ids, [1, 1], torch.stack([ids == 1, ids == 2]), [1, 1], [0.5, 0.9])
-    one['gt_panoptic_seg']['crowd'] = [False, True]
+    one['gt_segments'].crowd[1] = True
     made.process(None, [one])
     assert made.evaluate(1)['a/AP'] == 100
 
@@ -112,15 +113,15 @@ def test_crowds_are_no_mistakes() -> None:
 def test_what_is_missing_is_named() -> None:
     ids = torch.ones(1, 2, dtype=torch.int32)
     whole = sample(ids, [1], torch.ones(1, 1, 2).bool(), [1], [0.5])
-    for key, message in (('pred_instances', 'tasks='), ('gt_panoptic_seg', 'LoadPanopticAnnotations')):
+    for key, message in (('pred_instances', 'tasks='), ('gt_segments', 'LoadSegments')):
         with pytest.raises(DataError, match=f'a.jpg: has no {key}; .*{message}'):
             metric().process(None, [{k: v for k, v in whole.items() if k != key}])
     with pytest.raises(DataError, match='differ in size'):
         metric().process(None, [sample(ids, [1], torch.ones(1, 2, 2).bool(), [1], [0.5])])
-    for labels, scores, message in (([-1], [0.5], r'predicted labels \[-1\]'), ([1], [float('nan')], 'not finite')):
+    for labels, scores, message in (([-1], [0.5], 'predicted mask: id -1 is'), ([1], [float('nan')], 'not finite')):
         with pytest.raises(DataError, match=f'a.jpg: .*{message}'):
             metric().process(None, [sample(ids, [1], torch.ones(1, 1, 2).bool(), labels, scores)])
-    with pytest.raises(DataError, match=r'a.jpg: .*true labels \[9\]'):
+    with pytest.raises(DataError, match='a.jpg: .*true mask: id 9 is'):
         metric().process(None, [sample(ids, [9], torch.ones(1, 1, 2).bool(), [1], [0.5])])
     stuff = InstanceAP()
     stuff.dataset_meta = dict(classes=['sky'], is_thing=[False])
@@ -141,15 +142,16 @@ def mixed_sample(random: np.random.Generator) -> dict[str, Any]:
     ids = torch.from_numpy(random.integers(0, 6, (4, 5)).repeat(4, 0).repeat(4, 1).astype(np.int32))
     true = torch.stack([ids == i for i in range(1, 6)])
     labels = random.integers(0, 5, 5).tolist()
+    space = torch.tensor([0, *(int(label > 2) for label in labels)])[ids.long()]
+    layers = torch.stack([ids * (space == which) for which in (0, 1)])
     found = [label if random.random() < 0.8 else int(random.integers(0, 5)) for label in labels]
     masks = torch.stack([torch.roll(mask, tuple(random.integers(0, 3, 2).tolist()), (0, 1)) for mask in true])
     origins = [(c, 3 if c < 3 else 1) if random.random() < 0.3 else (c,) for c in found]
     scores = torch.from_numpy(random.permutation(np.arange(1, 6) / 6))
     return dict(
         img_path='a.jpg',
-        gt_masks=dict(masks=true, labels=torch.tensor(labels), crowd=torch.zeros(5).bool()),
-        gt_void=dict(data=torch.zeros(2, *ids.shape).bool()),
-        pred_masks=dict(masks=masks, labels=torch.tensor(found), scores=scores, origins=origins),
+        gt_segments=SegmentMap(layers, torch.tensor(labels), crowd=torch.zeros(5).bool()),
+        pred_segments=MaskSet(masks, torch.tensor(found), scores=scores, origins=origins),
     )
 
 
@@ -164,24 +166,38 @@ def test_of_several_spaces_it_is_the_mean_over_their_classes() -> None:
     for label in (1, 2, 3, 4):
         single = []
         for one in samples:
-            found, truth = one['pred_masks'], one['gt_masks']
-            said = [i for i, origins in enumerate(found['origins']) if label in origins]
-            own = (truth['labels'] == label).nonzero()[:, 0].tolist()
-            ids = sum((truth['masks'][i] * n for n, i in enumerate(own, 1)), torch.zeros(truth['masks'].shape[1:]))
-            claims = found['masks'][said], [1] * len(said), found['scores'][said].tolist()
+            found, truth = one['pred_segments'], one['gt_segments'].to_masks()
+            said = [i for i, origins in enumerate(found.origins) if label in origins]
+            own = (truth.labels == label).nonzero()[:, 0].tolist()
+            ids = sum((truth.masks[i] * n for n, i in enumerate(own, 1)), torch.zeros(truth.size))
+            claims = found.masks[said], [1] * len(said), found.scores[said].tolist()
             single.append(sample(ids.int(), [1] * len(own), *claims))
         means.append(np.mean([by_loop(single, 1, iou) for iou in IOUS]))
-    assert any(len(origins) > 1 for one in samples for origins in one['pred_masks']['origins'])
+    assert any(len(origins) > 1 for one in samples for origins in one['pred_segments'].origins)
     assert 0 < scores['AP'] < 100
     assert scores['AP'] == pytest.approx(100 * np.mean(means), abs=0.01)
 
 
-def test_truth_and_prediction_must_be_of_one_kind() -> None:
+def test_truth_and_prediction_must_be_of_the_spaces_of_the_dataset() -> None:
     both = mixed_sample(np.random.default_rng(0))
     plain = random_sample(np.random.default_rng(0))
-    for one in ({**plain, 'pred_masks': both['pred_masks']}, {**plain, 'gt_masks': both['gt_masks']}):
-        with pytest.raises(DataError, match=r'a\.jpg: pred_masks and gt_masks go together'):
-            metric().process(None, [one])
+    asked_in_one = {**both, 'pred_segments': plain['gt_segments']}
+    for one, meta, message in (
+        ({**plain, 'gt_segments': both['gt_segments']}, META, 'gt_segments is a map of 2 label spaces.* are of 1'),
+        (
+            {**both, 'pred_instances': plain['pred_instances']},
+            META,
+            'gt_segments is a map of 2 label spaces.* are of 1',
+        ),
+        ({**plain, 'pred_segments': both['pred_segments']}, TWO_SPACES, 'gt_segments is a map of 1 label spaces'),
+        ({**plain, 'gt_segments': both['gt_segments']}, TWO_SPACES, 'has no pred_segments'),
+        (both, META, 'has no pred_instances'),
+        (asked_in_one, TWO_SPACES, 'pred_segments is a map of 1 label spaces'),
+    ):
+        made = InstanceAP()
+        made.dataset_meta = meta
+        with pytest.raises(DataError, match=rf'a\.jpg: {message}'):
+            made.process(None, [one])
 
 
 def test_equals_pycocotools_on_a_file_of_coco(shared_data: Path) -> None:
@@ -211,11 +227,8 @@ def test_equals_pycocotools_on_a_file_of_coco(shared_data: Path) -> None:
         samples.append(
             dict(
                 img_path=image['file_name'],
-                gt_masks=dict(masks=torch.from_numpy(np.stack(masks)), labels=labels, crowd=crowd),
-                gt_void=dict(data=torch.zeros(1, *masks[0].shape).bool()),
-                pred_masks=dict(
-                    masks=torch.from_numpy(np.stack(found)), labels=labels, scores=torch.from_numpy(scores)
-                ),
+                gt_segments=MaskSet(torch.from_numpy(np.stack(masks)), labels, crowd=crowd),  # they overlap
+                pred_instances=MaskSet(torch.from_numpy(np.stack(found)), labels, scores=torch.from_numpy(scores)),
             )
         )
     with contextlib.redirect_stdout(io.StringIO()):

@@ -1,10 +1,12 @@
-"""PanopticQuality against loops over pixels, before and after its predictions went through files."""
+"""PanopticQuality against loops over pixels, before and after its predictions went through files; then
+PanopticInstanceQuality in several label spaces, and beside PanopticQuality in one."""
 
 from __future__ import annotations
 
 import json
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +17,14 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmlmseg.errors import DataError
-from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticQuality
+from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticInstanceQuality, PanopticQuality
+from mmlmseg.evaluation.metrics.panoptic import write_index, write_segments
 from mmlmseg.registry import METRICS
-from mmlmseg.segments import read_panoptic_png
+from mmlmseg.segments import MaskSet, SegmentMap, read_panoptic_png
 
 META = dict(classes=['sky', 'car', 'road', 'person', 'gull'], is_thing=[False, True, False, True, True])
 K = 5
 GROUPS = {'': [0, 1, 2, 3, 4], '_th': [1, 3, 4], '_st': [0, 2]}
-
-
-def _pixel_data(ids: np.ndarray, **metainfo: Any) -> PixelData:
-    data = PixelData(data=torch.from_numpy(ids)[None])
-    data.set_metainfo(metainfo)
-    return data
-
-
-def _sample(case: Any, name: str, **metainfo: Any) -> SegDataSample:
-    sample = SegDataSample(metainfo=dict(img_path=f'images/{name}.jpg', **metainfo))
-    sample.gt_panoptic_seg = _pixel_data(case.truth, labels=case.truth_labels, crowd=case.crowd)
-    scores = [0.9] * len(case.prediction_labels)
-    sample.pred_panoptic_seg = _pixel_data(case.prediction, labels=case.prediction_labels, scores=scores)
-    return sample
 
 
 def _expected(tallies: Sequence[Any], groups: dict[str, list[int]]) -> dict[str, float]:
@@ -46,8 +35,10 @@ def _expected(tallies: Sequence[Any], groups: dict[str, list[int]]) -> dict[str,
     return results
 
 
-def _evaluate(samples: Sequence[SegDataSample], meta: dict = META, **options: Any) -> dict[str, float]:
-    metric = METRICS.build(dict(type='mmlmseg.PanopticQuality', **options))
+def _evaluate(
+    samples: Sequence[SegDataSample], meta: dict = META, kind: str = 'PanopticQuality', **options: Any
+) -> dict[str, float]:
+    metric = METRICS.build(dict(type=f'mmlmseg.{kind}', **options))
     metric.dataset_meta = meta
     for sample in samples:
         metric.process(None, [sample.to_dict()])
@@ -61,8 +52,8 @@ def cases(random_case: Callable) -> list[Any]:
 
 
 @pytest.fixture
-def samples(cases: list[Any]) -> list[SegDataSample]:
-    return [_sample(case, f'im{index}') for index, case in enumerate(cases)]
+def samples(cases: list[Any], sample_of: Callable) -> list[SegDataSample]:
+    return [sample_of(case, f'im{index}') for index, case in enumerate(cases)]
 
 
 def test_equals_loops(cases: list[Any], samples: list[SegDataSample], count_by_loops: Callable) -> None:
@@ -93,13 +84,15 @@ def test_groups_without_classes_have_no_keys(samples: list[SegDataSample], thing
     assert results['PQ'] == results[f'PQ{suffixes[1]}'] == _evaluate(samples)['PQ']
 
 
-def test_semantic_truth_is_enough_without_things(cases: list[Any], make_case: type, count_by_loops: Callable) -> None:
+def test_semantic_truth_is_enough_without_things(
+    cases: list[Any], make_case: type, sample_of: Callable, count_by_loops: Callable
+) -> None:
     stuff = dict(META, is_thing=[False] * K)
     samples, panoptic = [], []
     for case in cases:
         label = np.array([255, *case.truth_labels], dtype=np.uint8)[case.truth]
-        sample = _sample(case, 'x')
-        del sample.gt_panoptic_seg
+        sample = sample_of(case)
+        del sample.gt_segments
         sample.gt_sem_seg = PixelData(data=torch.from_numpy(label)[None])
         samples.append(sample)
         segments = np.where(label == 255, 0, label.astype(np.int32) + 1)
@@ -107,23 +100,31 @@ def test_semantic_truth_is_enough_without_things(cases: list[Any], make_case: ty
     expected = _expected(count_by_loops(panoptic, K), {'': GROUPS[''], '_st': GROUPS['']})
     assert _evaluate(samples, stuff) == pytest.approx(expected, abs=0.0051)
 
-    with pytest.raises(DataError, match=r'images/x\.jpg: has no gt_panoptic_seg.*LoadPanopticAnnotations'):
+    with pytest.raises(DataError, match=r'images/x\.jpg: has no gt_segments.*LoadSegments'):
         _evaluate(samples[:1])
     samples[0].gt_sem_seg.data[0, 0, 0] = 17
     with pytest.raises(DataError, match=r'images/x\.jpg: label id 17 is outside 0\.\.4'):
         _evaluate(samples[:1], stuff)
     del samples[0].gt_sem_seg
-    with pytest.raises(DataError, match=r'has no gt_panoptic_seg'):
+    with pytest.raises(DataError, match=r'has no gt_segments'):
         _evaluate(samples[:1], stuff)
 
 
 def test_what_does_not_fit_names_the_file(samples: list[SegDataSample]) -> None:
-    samples[0].gt_panoptic_seg.data[0, 0, 0] = 99
+    samples[0].gt_segments.ids[0, 0, 0] = 99
     with pytest.raises(DataError, match=r'images/im0\.jpg: true segment id 99 is outside'):
         _evaluate(samples[:1])
-    del samples[1].pred_panoptic_seg
-    with pytest.raises(DataError, match=r'images/im1\.jpg: has no pred_panoptic_seg'):
+    del samples[1].pred_segments
+    with pytest.raises(DataError, match=r'images/im1\.jpg: has no pred_segments'):
         _evaluate(samples[1:2])
+    two_spaces = dict(META, groups=[0, 0, 0, 1, 1])
+    with pytest.raises(DataError, match=r'pred_segments is a map of 1 label spaces, but .* classes are of 2'):
+        _evaluate(samples[2:], two_spaces)
+    mixed = samples[2].clone()
+    mixed.pred_segments = mixed.pred_segments.to_masks()
+    for meta in (META, two_spaces):
+        with pytest.raises(DataError, match=r'images/im2\.jpg: .*several label spaces.*PanopticInstanceQuality'):
+            _evaluate([mixed], meta)
     with pytest.raises(DataError, match=r'does not know the is_thing'):
         _evaluate(samples[2:], dict(classes=META['classes']))
     with pytest.raises(DataError, match=r'is_thing of dataset_meta has 1 entries'):
@@ -147,12 +148,17 @@ def _read_back(folder: Path, cases: Sequence[Any], make_case: type, ids: Sequenc
 
 @pytest.mark.parametrize('ids', [None, [7, 200, 3, 1, 92]])
 def test_files_say_the_same(
-    tmp_path: Path, cases: list[Any], make_case: type, count_by_loops: Callable, ids: list[int] | None
+    tmp_path: Path,
+    cases: list[Any],
+    make_case: type,
+    sample_of: Callable,
+    count_by_loops: Callable,
+    ids: list[int] | None,
 ) -> None:
     cases[0].prediction[:] = 0
     cases[0].prediction_labels.append(1)  # a segment without pixels
     numbered = dict(image_id=4711) if ids else {}
-    samples = [_sample(case, f'im{index}', **(numbered if index == 3 else {})) for index, case in enumerate(cases)]
+    samples = [sample_of(case, f'im{index}', **(numbered if index == 3 else {})) for index, case in enumerate(cases)]
     results = _evaluate(samples, dict(META, category_ids=ids) if ids else META, out_dir=str(tmp_path / 'new' / 'out'))
     content, read = _read_back(tmp_path / 'new' / 'out', cases, make_case, ids or range(K))
     assert [category['id'] for category in content['categories']] == list(ids or range(K))
@@ -197,11 +203,13 @@ def test_what_files_cannot_hold_is_an_error(tmp_path: Path, samples: list[SegDat
         _evaluate(samples[5:6], **options)
 
 
-def test_several_datasets(tmp_path: Path, random_case: Callable, make_case: type, count_by_loops: Callable) -> None:
+def test_several_datasets(
+    tmp_path: Path, random_case: Callable, make_case: type, sample_of: Callable, count_by_loops: Callable
+) -> None:
     random = np.random.default_rng(1)
     metas = dict(street=META, wall=dict(classes=['wall', 'door'], is_thing=[False, False]))
     cases = {name: [random_case(random, len(meta['classes'])) for _ in range(6)] for name, meta in metas.items()}
-    samples = [_sample(case, f'im{index}', dataset=name) for name in metas for index, case in enumerate(cases[name])]
+    samples = [sample_of(case, f'im{index}', dataset=name) for name in metas for index, case in enumerate(cases[name])]
     evaluator = MultiDatasetEvaluator(dict(type='mmlmseg.PanopticQuality', out_dir=str(tmp_path)))
     evaluator.dataset_meta = dict(datasets={name: dict(meta, size=6) for name, meta in metas.items()})
     for start in range(6):
@@ -218,3 +226,188 @@ def test_several_datasets(tmp_path: Path, random_case: Callable, make_case: type
     assert results['mean/PQ'] == pytest.approx((results['street/PQ'] + results['wall/PQ']) / 2, abs=1e-4)
     assert 'mean/PQ_st' in results
     assert 'mean/PQ_th' not in results
+
+
+SEGMENTS = np.array([[0, 1, 1], [3, 3, 3]], dtype=np.int32)
+
+
+def test_an_image_and_its_entry(tmp_path: Path) -> None:
+    folder = tmp_path / 'street' / 'panoptic'
+    entry = write_segments(folder, 'images/a.b.jpg', None, SEGMENTS, [7, 8, 7])
+    assert entry == dict(
+        image_id='a.b',
+        file_name='a.b.png',
+        segments_info=[
+            dict(id=1, category_id=7, area=2, iscrowd=0),
+            dict(id=3, category_id=7, area=3, iscrowd=0),  # 2 has no pixel
+        ],
+    )
+    assert np.array_equal(read_panoptic_png(folder / 'a.b.png'), SEGMENTS)
+    assert write_segments(folder, 'a.jpg', 0, SEGMENTS, [7, 8, 7])['image_id'] == 0
+
+
+def test_the_json_lies_where_panopticapi_looks_for_it(tmp_path: Path) -> None:
+    annotations = {'x/a.jpg': dict(image_id=5, file_name='a.png', segments_info=[])}
+    categories = [dict(id=0, name='sky', isthing=0)]
+    write_index(tmp_path / 'panoptic', annotations, categories)
+    content = json.loads((tmp_path / 'panoptic.json').read_text())
+    assert content == dict(annotations=[annotations['x/a.jpg']], categories=categories)
+
+
+@pytest.mark.parametrize(('key', 'value'), [('file_name', "'a.png'"), ('image_id', '5')])
+def test_images_of_one_name_are_an_error(tmp_path: Path, key: str, value: str) -> None:
+    first = dict(image_id=5, file_name='a.png', segments_info=[])
+    second = {**dict(image_id=6, file_name='b.png', segments_info=[]), key: first[key]}
+    with pytest.raises(DataError, match=rf'x/a\.jpg and y/a\.jpg both have the {key} {value}'):
+        write_index(tmp_path / 'panoptic', {'x/a.jpg': first, 'y/a.jpg': second}, [])
+    assert not (tmp_path / 'panoptic.json').exists()
+
+
+MIXED = dict(classes=['street:person', 'street:sky', 'body:face'], is_thing=[True, False, True], groups=[0, 0, 1])
+PLAIN = dict(classes=['sky', 'car', 'road', 'person'], is_thing=[False, True, False, True])
+PIQ_KEYS = ['PIQ', 'PIQ_SQ', 'PIQ_RQ']
+
+
+def _piq(*samples: SegDataSample, meta: dict = MIXED, **options: Any) -> dict[str, float]:
+    return _evaluate(samples, meta, 'PanopticInstanceQuality', **options)
+
+
+def _mixed_sample() -> SegDataSample:
+    """Persons and sky of one space, a face of another, which says nothing of the right half."""
+    sample = SegDataSample(metainfo=dict(img_path='images/a.jpg'))
+    ids = torch.tensor([[[1, 1, 1, 1, 2, 2, 2, 2]], [[3, 3, 0, 0, 0, 0, 0, 0]]], dtype=torch.int32)
+    sample.gt_segments = SegmentMap(ids, torch.tensor([0, 1, 2]), crowd=torch.zeros(3).bool())
+    words = ('11100000', '11110000', '00001111', '11000000', '00001100')
+    sample.pred_segments = MaskSet(
+        torch.tensor([[[int(c) for c in word]] for word in words]).bool(),
+        torch.tensor([0, 0, 1, 2, 2]),
+        scores=torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5]),
+    )
+    return sample
+
+
+def test_several_label_spaces_by_hand() -> None:
+    # person: the surer of two fits with 3/4, the other is wrong; the second face lies where its space is void.
+    person, sky, face = (75 / 1.5, 75, 100 / 1.5), (100,) * 3, (100,) * 3
+    expected = {}
+    for suffix, classes in {'': (person, sky, face), '_th': (person, face), '_st': (sky,)}.items():
+        expected |= {f'{key}{suffix}': float(np.mean(column)) for key, column in zip(PIQ_KEYS, zip(*classes))}
+    results = _piq(_mixed_sample())
+    assert results == pytest.approx(expected, abs=0.0051)
+    assert list(results) == list(expected)
+    optimal = _piq(_mixed_sample(), matching='optimal')  # the better of the two persons
+    assert optimal['PIQ'] == pytest.approx((100 / 1.5 + 200) / 3, abs=0.0051)
+
+
+def test_a_mask_of_several_origins_is_a_prediction_of_each() -> None:
+    sample = _mixed_sample()
+    said = sample.pred_segments
+    said.labels[3] = 0  # the first face is said to be a person, too
+    sample.pred_segments = replace(said, origins=[(0,), (0,), (1,), (0, 2), (2,)])
+    results, apart = _piq(sample), _mixed_sample()
+    masks, scores = said.masks[[0, 1, 2, 3, 3, 4]], said.scores[[0, 1, 2, 3, 3, 4]]
+    apart.pred_segments = MaskSet(masks, torch.tensor([0, 0, 1, 0, 2, 2]), scores=scores)
+    assert results == _piq(apart)
+    assert results['PIQ_th'] < _piq(_mixed_sample())['PIQ_th']
+
+
+def test_counts_add_up_over_images_and_can_be_drawn_again() -> None:
+    metric = PanopticInstanceQuality()
+    metric.dataset_meta = MIXED
+    nothing = _mixed_sample()
+    found = nothing.pred_segments
+    nothing.pred_segments = MaskSet(found.masks[:0], found.labels[:0], scores=found.scores[:0])
+    metric.process(None, [_mixed_sample().to_dict(), nothing.to_dict()])
+    results = metric.evaluate(2)
+    assert metric.per_image is not None
+    assert metric.per_image.shape == (2, 4, 3)
+    assert results['PIQ'] == pytest.approx(100 * (0.75 / 2 + 1 / 1.5 + 1 / 1.5) / 3, abs=0.0051)
+    assert metric.headline(metric.per_image.sum(0)) == results['PIQ'] == results[metric.headline_key]
+    assert metric.headline(metric.per_image[0]) == _piq(_mixed_sample())['PIQ']
+    assert metric.headline(metric.per_image[1]) == 0
+
+
+@pytest.fixture
+def plain_samples(random_case: Callable, sample_of: Callable) -> list[SegDataSample]:
+    random = np.random.default_rng(0)
+    cases = [random_case(random, 4, size=(12, 10 + index)) for index in range(12)]
+    return [sample_of(case, f'im{index}', 0.5, dataset='street') for index, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize('matching', ['greedy', 'optimal'])
+def test_beside_panoptic_quality_it_gives_the_same(plain_samples: list[SegDataSample], matching: str) -> None:
+    metrics = [dict(type='mmlmseg.PanopticQuality'), dict(type='mmlmseg.PanopticInstanceQuality', matching=matching)]
+    evaluator = MultiDatasetEvaluator(metrics)
+    evaluator.dataset_meta = dict(datasets=dict(street=dict(PLAIN, size=12)))
+    evaluator.process(plain_samples)
+    results = evaluator.evaluate(12)
+    for suffix in ('', '_th', '_st'):
+        for key, other in zip(PIQ_KEYS, ('PQ', 'SQ', 'RQ')):
+            assert results[f'street/{key}{suffix}'] == results[f'street/{other}{suffix}'] > 0
+
+
+def test_semantic_truth_is_enough_for_both_without_things(plain_samples: list[SegDataSample]) -> None:
+    stuff = dict(PLAIN, is_thing=[False] * 4)
+    for sample in plain_samples:
+        truth = sample.gt_segments
+        sample.gt_sem_seg = PixelData(data=torch.tensor([255, *truth.labels.tolist()])[truth.ids.long()])
+        del sample.gt_segments
+    assert list(_piq(*plain_samples, meta=stuff).values()) == list(_evaluate(plain_samples, stuff).values())
+
+
+def test_maps_and_masks_of_one_space_are_scored_alike(plain_samples: list[SegDataSample]) -> None:
+    one_space = dict(PLAIN, groups=[0] * 4)
+    as_maps = _piq(*plain_samples, meta=one_space)
+    assert as_maps['PIQ'] > 0
+    assert _piq(*plain_samples, meta=PLAIN) == as_maps  # what tells no groups has one
+    maps = [sample.pred_segments for sample in plain_samples]
+    for sample, found in zip(plain_samples, maps):
+        sample.pred_segments = found.to_masks()
+    assert _piq(*plain_samples, meta=one_space) == as_maps
+    for sample, found in zip(plain_samples, maps):
+        sample.pred_segments = replace(found.to_masks(), labels=(found.labels + 1) % 4)
+    assert _piq(*plain_samples, meta=one_space)['PIQ'] < as_maps['PIQ'] / 2
+    for sample in plain_samples:
+        everything = sample.gt_segments.to_masks()
+        sample.pred_segments = replace(everything, crowd=None, scores=torch.ones(len(everything.labels)))
+    assert _piq(*plain_samples, meta=one_space)['PIQ'] == 100
+
+
+def test_what_does_not_fit_masks_names_the_file(plain_samples: list[SegDataSample]) -> None:
+    sample = _mixed_sample()
+    with pytest.raises(DataError, match=r'groups of dataset_meta has 1 entries, not one for each class'):
+        _piq(sample, meta=dict(MIXED, groups=[0]))
+    for one_space in (dict(MIXED, groups=[0] * 3), {key: MIXED[key] for key in ('classes', 'is_thing')}):
+        with pytest.raises(DataError, match=r'images/a\.jpg: gt_segments is a map of 2 .* classes are of 1'):
+            _piq(sample, meta=one_space)
+    truth, found = sample.gt_segments, sample.pred_segments
+    sample.gt_segments = replace(truth, ids=truth.ids.flip(0))
+    with pytest.raises(DataError, match=r'images/a\.jpg: true mask 1 of class 1 covers 4 pixels that are void'):
+        _piq(sample)
+    sample.gt_segments = truth.to_masks()
+    with pytest.raises(DataError, match=r'images/a\.jpg: gt_segments must be a SegmentMap.*has no truth'):
+        _piq(sample)
+    sample.gt_segments = truth
+    sample.pred_segments = plain_samples[0].pred_segments
+    with pytest.raises(DataError, match=r'pred_segments is a map of 1 label spaces, but .* classes are of 2.*ask the'):
+        _piq(sample)
+    sample.pred_segments = replace(found, scores=None)
+    with pytest.raises(DataError, match=r'images/a\.jpg: predicted segments: have no scores'):
+        _piq(sample)
+    sample.pred_segments = found
+    sample.gt_segments = plain_samples[0].gt_segments
+    with pytest.raises(DataError, match=r'images/a\.jpg: gt_segments is a map of 1 label spaces'):
+        _piq(sample)
+    del sample.gt_segments
+    sample.gt_sem_seg = PixelData(data=torch.zeros(1, 1, 8, dtype=torch.long))
+    for meta in (dict(MIXED, is_thing=[False] * 3), dict(MIXED, groups=[0, 0, 0])):
+        with pytest.raises(DataError, match=r'images/a\.jpg: has no gt_segments.*LoadSegments'):
+            _piq(sample, meta=meta)
+    del sample.pred_segments
+    with pytest.raises(DataError, match=r"images/a\.jpg: has no pred_segments.*tasks=\['panoptic'\]"):
+        _piq(sample)
+    plain_samples[0].pred_segments.ids[0, 0, 0] = 99
+    with pytest.raises(DataError, match=r'images/im0\.jpg: predicted segments: segment ids 0 to 99'):
+        _piq(plain_samples[0], meta=PLAIN)
+    with pytest.raises(ValueError, match=r'matching must be'):
+        PanopticInstanceQuality(matching='best')
