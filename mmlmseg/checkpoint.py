@@ -191,7 +191,7 @@ def check_label_spaces(
     state = state_dict.get(prefix + EXTRA_STATE)
     if state is None:
         raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
-    saved = LabelSpaces.from_list(unpack(state)['label_spaces'])
+    saved = LabelSpaces.from_config(unpack(state)['label_spaces'])
     if saved.names not in (own.names, own.names[: len(own) - len(added)]):
         adds = f', which adds {", ".join(added)} to a model of exactly the others' if added else ''
         raise CheckpointError(
@@ -217,7 +217,7 @@ def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
     """
     for key, value in state_dict.items():
         if key.endswith('decode_head.' + EXTRA_STATE):
-            return LabelSpaces.from_list(unpack(value)['label_spaces'])
+            return LabelSpaces.from_config(unpack(value)['label_spaces'])
     raise CheckpointError('the checkpoint holds no label spaces: it is not of an mmlmseg model')
 
 
