@@ -1,4 +1,4 @@
-"""Endless samplers over several datasets.
+"""Endless samplers over several datasets: how often each is drawn, and which samples meet in a batch.
 
 Their order is a pure function of seed, rank, world size and samples consumed: nothing is lost by a restart, and
 skipping loads nothing. A step's global batch does not depend on how many processes share it (one dataset per rank is
@@ -8,18 +8,68 @@ one process of batch 2b sees.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from itertools import count
 from typing import Any
 
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from ...errors import DataError
-from ...registry import DATA_SAMPLERS
-from .ratios import Ratio, dataset_probabilities
+from ..errors import DataError, did_you_mean
+from ..registry import DATA_SAMPLERS
 from .streams import DatasetDraws, ShuffledPasses
+
+Ratio = str | Sequence[float] | Mapping[str, float]
+
+
+def dataset_probabilities(
+    ratio: Ratio, sizes: Sequence[int], names: Sequence[str], alpha: float = 0.5
+) -> tuple[float, ...]:
+    """Turns a ratio, as a config writes it, into one probability per dataset.
+
+    Args:
+        ratio: ``'uniform'``; ``'size'`` (every image equally often); ``'power'`` (size to the power of ``alpha``, in
+            between); or a weight per dataset, as a list in their order or by name.
+        sizes: Samples per dataset.
+        names: Names of the datasets.
+        alpha: The exponent of ``'power'``.
+
+    Returns:
+        Probabilities that sum to 1.
+
+    Raises:
+        DataError: On an unknown word or name, a missing or unusable weight.
+
+    Example:
+        >>> dataset_probabilities('uniform', [10, 30], ['a', 'b']), dataset_probabilities('size', [10, 30], ['a', 'b'])
+        ((0.5, 0.5), (0.25, 0.75))
+    """
+    exponents = {'uniform': 0.0, 'size': 1.0, 'power': alpha}
+    if isinstance(ratio, str):
+        if ratio not in exponents:
+            raise DataError(
+                f'unknown ratio {ratio!r}; write uniform, size, power or a weight per dataset'
+                f'.{did_you_mean(ratio, exponents)}'
+            )
+        weights = [float(size) ** exponents[ratio] for size in sizes]
+    elif isinstance(ratio, Mapping):
+        for name in ratio:
+            if name not in names:
+                known = ', '.join(names)
+                raise DataError(f'ratio names the unknown dataset {name!r}; known: {known}.{did_you_mean(name, names)}')
+        if missing := [name for name in names if name not in ratio]:
+            raise DataError(f'ratio has no weight for {", ".join(missing)}; give every dataset one (0 leaves it out)')
+        weights = [float(ratio[name]) for name in names]
+    else:
+        weights = [float(weight) for weight in ratio]
+        if len(weights) != len(sizes):
+            raise DataError(f'ratio has {len(weights)} weights for {len(sizes)} datasets ({", ".join(names)})')
+    total = sum(weights)
+    if not all(math.isfinite(w) and w >= 0 for w in weights) or total <= 0:
+        raise DataError(f'ratio {weights}: weights must be finite and not negative, and one of them above 0')
+    return tuple(weight / total for weight in weights)
 
 
 class DatasetSampler(Sampler):
@@ -27,30 +77,25 @@ class DatasetSampler(Sampler):
 
     Args:
         dataset: A :class:`MultiDataset`; any other dataset counts as one.
-        ratio: See :func:`dataset_probabilities`.
+        ratio: How often each dataset is drawn, see :func:`dataset_probabilities`.
         alpha: The exponent of the ratio ``'power'``.
         seed: By default one that all ranks agree on.
-        batch_size: Samples per step and rank, for the samplers that must know where a step ends. Must be that of the
-            data loader.
 
     Raises:
-        DataError: Where the ratio is unusable, or the batch size is not positive.
+        DataError: Where the ratio is unusable.
+
+    Examples:
+        >>> sampler = dict(type='mmlmseg.PerImageSampler', ratio='size')  # every image equally often
+        >>> sampler = dict(type='mmlmseg.PerImageSampler', ratio=dict(ade20k=2, cityscapes=1))
+        >>> sampler = dict(type='mmlmseg.SameDatasetSampler', batch_size=4, ratio='power', alpha=0.5)
     """
 
-    def __init__(
-        self,
-        dataset: Sized,
-        ratio: Ratio = 'uniform',
-        alpha: float = 0.5,
-        seed: int | None = None,
-        batch_size: int | None = None,
-    ) -> None:
-        if batch_size is not None and batch_size < 1:
-            raise DataError(f'{type(self).__name__}: batch_size is {batch_size}; it must be at least 1')
+    batch_size: int | None = None
+
+    def __init__(self, dataset: Sized, ratio: Ratio = 'uniform', alpha: float = 0.5, seed: int | None = None) -> None:
         self.dataset = dataset
         self.rank, self.world_size = get_dist_info()
-        self.batch_size = batch_size
-        total = len(dataset)
+        total = len(dataset)  # before its sizes are known, a MultiDataset has to read its lists
         self.sizes: list[int] = list(getattr(dataset, 'sizes', [total]))
         names = getattr(dataset, 'names', [str(i) for i in range(len(self.sizes))])
         self.probabilities = dataset_probabilities(ratio, self.sizes, names, alpha)
@@ -95,18 +140,8 @@ class DatasetSampler(Sampler):
 
 
 @DATA_SAMPLERS.register_module()
-class MixedSampler(DatasetSampler):
-    """Draws the dataset of every image on its own, so that one batch mixes datasets (LMSeg, section 3.1).
-
-    Args:
-        dataset: A :class:`MultiDataset`; any other dataset counts as one.
-        ratio: See :func:`dataset_probabilities`.
-        alpha: The exponent of the ratio ``'power'``.
-        seed: By default one that all ranks agree on.
-    """
-
-    def __init__(self, dataset: Sized, ratio: Ratio = 'uniform', alpha: float = 0.5, seed: int | None = None) -> None:
-        super().__init__(dataset, ratio, alpha, seed)
+class PerImageSampler(DatasetSampler):
+    """Draws the dataset of every image on its own, so that datasets mix in a batch (LMSeg, section 3.1)."""
 
     def _place(self, n: int) -> tuple[int, int]:
         return self._draws[n * self.world_size + self.rank]
@@ -119,11 +154,16 @@ class StepSampler(DatasetSampler):
         dataset: A :class:`MultiDataset`; any other dataset counts as one.
         batch_size: Samples per step and rank, as in the data loader.
         **kwargs: ``ratio``, ``alpha`` and ``seed`` of :class:`DatasetSampler`.
+
+    Raises:
+        DataError: Where the ratio is unusable, or the batch size is not positive.
     """
 
     def __init__(self, dataset: Sized, batch_size: int, **kwargs: Any) -> None:
-        super().__init__(dataset, batch_size=batch_size, **kwargs)
-        self._per_step = batch_size
+        if batch_size < 1:
+            raise DataError(f'{type(self).__name__}: batch_size is {batch_size}; it must be at least 1')
+        super().__init__(dataset, **kwargs)
+        self.batch_size: int = batch_size
 
 
 @DATA_SAMPLERS.register_module()
@@ -131,9 +171,9 @@ class SameDatasetSampler(StepSampler):
     """Draws one dataset per step, the same on all ranks: no padding, no rank waits for another's larger images."""
 
     def _place(self, n: int) -> tuple[int, int]:
-        step, slot = divmod(n, self._per_step)
+        step, slot = divmod(n, self.batch_size)
         dataset, draw = self._draws[step]
-        return dataset, (draw * self._per_step + slot) * self.world_size + self.rank
+        return dataset, (draw * self.batch_size + slot) * self.world_size + self.rank
 
 
 @DATA_SAMPLERS.register_module()
@@ -141,6 +181,6 @@ class DatasetPerRankSampler(StepSampler):
     """Draws one dataset per step and rank (what LMSeg's published code does): no padding, mixed gradients."""
 
     def _place(self, n: int) -> tuple[int, int]:
-        step, slot = divmod(n, self._per_step)
+        step, slot = divmod(n, self.batch_size)
         dataset, draw = self._draws[step * self.world_size + self.rank]
-        return dataset, draw * self._per_step + slot
+        return dataset, draw * self.batch_size + slot
