@@ -49,7 +49,8 @@ def one_line_errors() -> Iterator[None]:
     except USER_ERRORS as error:
         # From a worker of a data loader the message comes behind the traceback there, after the name of the error.
         message = str(error).rpartition(f'\n{type(error).__module__}.{type(error).__name__}: ')[2]
-        print(f'error: {" ".join(message.split())}', file=sys.stderr)
+        lines = [line.strip() for line in message.splitlines()]
+        print(f'error: {" ".join(filter(None, lines))}', file=sys.stderr)
         sys.exit(2)
 
 

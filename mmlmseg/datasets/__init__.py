@@ -7,12 +7,7 @@ from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
 from .multi import MultiDataset
 from .multi_space import MultiSpaceFolderDataset
-from .public import (
-    ADE20KPanopticDataset,
-    CityscapesPanopticDataset,
-    COCOPanopticDataset,
-    MapillaryVistas65Dataset,
-)
+from .public import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, MapillaryVistas65Dataset
 from .samplers import DatasetPerRankSampler, PerImageSampler, SameDatasetSampler
 from .transforms import LoadSegments, PackSegments, RandomRangeCrop
 

@@ -1,7 +1,4 @@
-"""Checks of a loaded sample: is the image whole, and do its labels fit it and their label space?
-
-What does not fit is a :class:`DataError`.
-"""
+"""Checks of a loaded sample, each a DataError: is the image whole, do its labels fit it and their label space?"""
 
 from __future__ import annotations
 
@@ -118,11 +115,7 @@ class CheckLabels(BaseTransform):
         self.ignore_index = ignore_index
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Checks ``gt_seg_map`` against ``ori_shape`` (labels may be loaded after a resize) and the label space.
-
-        Raises:
-            DataError: Where something does not fit.
-        """
+        """Checks ``gt_seg_map`` against ``ori_shape`` (labels may be loaded after a resize) and the label space."""
         if results.get('img_path'):
             check_image_file(results['img_path'])
         labels = results.get('gt_seg_map')

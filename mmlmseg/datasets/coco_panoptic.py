@@ -50,14 +50,7 @@ def match_categories(categories: Sequence[Mapping[str, Any]], space: LabelSpace)
     """Finds the class of each category by name, never by place; each must have its counterpart, of the same kind.
 
     Names are equal where they normalise alike (:func:`name_key`); a category left over is the one class left over that
-    shares a name or synonym with it.
-
-    Args:
-        categories: Each with ``id``, ``name`` and ``isthing``.
-        space: The label space.
-
-    Returns:
-        Labels by category id.
+    shares a name or synonym with it. Returned are labels by category id.
     """
     found = LabelSpace.from_categories(space.name, categories)
     ids = [category['id'] for category in categories]
@@ -104,12 +97,7 @@ def _match_names(found: LabelSpace, space: LabelSpace) -> list[int | None]:
 
 
 def annotated_images(content: Mapping[str, Any], label_of: Mapping[int, int]) -> list[AnnotatedImage]:
-    """Brings the images of an annotation file together with their segments, in the order of ``images``.
-
-    Args:
-        content: Of :func:`read_annotations`; images and annotations must be one to one.
-        label_of: Labels by category id.
-    """
+    """Brings the images of an annotation file together with their segments, one to one, in the order of ``images``."""
     annotations: dict[Hashable, Mapping[str, Any]] = {}
     found = []
     try:
@@ -207,12 +195,7 @@ class PanopticDataset(BaseSegDataset):
         return {**super().get_data_info(idx), 'spaces': (self.space,)}
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """One dict per sample, as mmseg's transforms want it, with ``image_id`` and ``segments``.
-
-        Raises:
-            LabelSpaceError: Where categories and label space differ.
-            DataError: Where a file is missing or contradicts itself.
-        """
+        """One dict per sample, as mmseg's transforms want it, with ``image_id`` and ``segments``."""
         content, self._content = self._content or read_annotations(self.ann_file), None
         with errors_of(self.ann_file):
             label_of = match_categories(content['categories'], self.space)

@@ -52,8 +52,7 @@ def read_split(path: Path) -> list[str]:
     names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
     if not names:
         raise DataError(f'{path}: names no sample; write one name per line, without folder and suffix')
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f'{path}: lists {twice[0]!r} more than once ({len(twice)} such names); list every sample once')
     return names
 
@@ -147,11 +146,7 @@ class FolderDataset(BaseSegDataset):
         return {**super().get_data_info(idx), 'spaces': (self.space,)}
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances.
-
-        Raises:
-            DataError: Where the split or a file of a sample is missing.
-        """
+        """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances."""
         split_file = Path(self.ann_file)
         names = read_split(split_file)
         kinds = dict(img_path=('image', IMAGE_SUFFIXES), seg_map_path=('label', ('.png',)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import copy
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 from mmcv.transforms import LoadAnnotations
 from mmengine.logging import print_log
 from PIL import Image
@@ -46,7 +44,7 @@ class MultiDataset(Dataset):
 
     Attributes:
         spaces: The label spaces of each dataset.
-        sizes: The number of samples of each dataset, once their lists are read.
+        sizes: The number of samples of each dataset; empty before their lists are read.
 
     Raises:
         DataError: Where there is no dataset, or two of one name.
@@ -54,10 +52,7 @@ class MultiDataset(Dataset):
     """
 
     def __init__(
-        self,
-        datasets: Sequence[Mapping[str, Any]],
-        names: Sequence[str] | None = None,
-        lazy_init: bool = False,
+        self, datasets: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None, lazy_init: bool = False
     ) -> None:
         if not datasets:
             raise DataError('MultiDataset: `datasets` is empty; list at least one dataset config')
@@ -68,17 +63,14 @@ class MultiDataset(Dataset):
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1:  # labels in several spaces are read by LoadSegments, which checks them itself
                 _insert_checks(dataset, own[0].num_classes)
-        self._fully_initialized = False
         self.sizes: list[int] = []
-        self._ends: list[int] = []
         if not lazy_init:
             self.full_init()
 
     def _check_names(self) -> None:
         if len(self.names) != len(self.datasets):
             raise DataError(f'MultiDataset: {len(self.names)} names for {len(self.datasets)} datasets; give one each')
-        twice = sorted({name for name in self.names if self.names.count(name) > 1})
-        if twice:
+        if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
             raise DataError(f'MultiDataset: two datasets are named {", ".join(twice)}; tell them apart with `names`')
         known: dict[str, LabelSpace] = {}
         for name, space in ((name, space) for name, own in zip(self.names, self.spaces) for space in own):
@@ -93,16 +85,13 @@ class MultiDataset(Dataset):
 
     def full_init(self) -> None:
         """Reads the lists of samples. The datasets keep them serialised, so that workers share them."""
-        if self._fully_initialized:
+        if self.sizes:
             return
-        for dataset in self.datasets:
+        for name, dataset in zip(self.names, self.datasets, strict=True):
             dataset.full_init()
-        self.sizes = [len(dataset) for dataset in self.datasets]
-        for name, size in zip(self.names, self.sizes, strict=True):
-            if not size:
+            if not len(dataset):
                 raise DataError(f'dataset {name!r} has no sample; check its paths and split')
-        self._ends = np.cumsum(self.sizes).tolist()
-        self._fully_initialized = True
+        self.sizes = [len(dataset) for dataset in self.datasets]
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -123,28 +112,20 @@ class MultiDataset(Dataset):
             )
             if category_ids := self.datasets[i].metainfo.get('category_ids'):
                 described[name]['category_ids'] = list(category_ids)
-            if self._fully_initialized:
+            if self.sizes:
                 described[name]['size'] = self.sizes[i]
         return dict(datasets=described)
 
     def locate(self, index: int) -> tuple[int, int]:
-        """Finds the dataset of a sample.
-
-        Args:
-            index: Of the sample; negative ones count from the end.
-
-        Returns:
-            Which dataset, and which of its samples.
-
-        Raises:
-            IndexError: Where there is no such sample.
-        """
-        self.full_init()
-        position = index + len(self) if index < 0 else index
-        if not 0 <= position < len(self):
+        """Which dataset a sample is of, and which of its samples it is; negative indices count from the end."""
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
             raise IndexError(f'sample {index} of {len(self)}')
-        which = bisect.bisect_right(self._ends, position)
-        return which, position - self._ends[which] + self.sizes[which]
+        which = 0
+        while place >= self.sizes[which]:
+            place -= self.sizes[which]
+            which += 1
+        return which, place
 
     def get_data_info(self, index: int) -> dict[str, Any]:
         """The description of a sample before its pipeline, with the names that samples carry."""
@@ -155,7 +136,7 @@ class MultiDataset(Dataset):
 
     def __len__(self) -> int:
         self.full_init()
-        return self._ends[-1]
+        return sum(self.sizes)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         which, inner = self.locate(index)
@@ -167,7 +148,7 @@ class MultiDataset(Dataset):
             labels = [truth.get('seg_map_path') for truth in info.get('truths', [info])]
             files = f'image {image}, label {", ".join(map(str, labels))}'
             where = f'dataset {self.names[which]!r}, sample {inner}: {files}'
-            if cause := _fault_of_data(error, [image, *labels]):
+            if (cause := _fault_of_data(error, [image, *labels])) is not None:
                 raise DataError(f'{where}: {cause}') from error
             if hasattr(error, 'add_note'):
                 error.add_note(where)
@@ -202,11 +183,8 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
 def _insert_checks(owner: Any, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
     """Puts a check behind every loading of labels that does not check them itself, however deep it is nested.
 
-    Args:
-        owner: A dataset, perhaps in wrappers such as mmengine's RepeatDataset; in turn its pipeline, lists of
-            transforms, and transforms of transforms: RandomApply, RandomChoice, TestTimeAug.
-        num_classes: K of the label space.
-        ignore_index: Of the dataset that the owner belongs to.
+    Owners are datasets, wrappers such as mmengine's RepeatDataset, pipelines, lists of transforms, and transforms that
+    have transforms: RandomApply, RandomChoice, TestTimeAug.
     """
     if isinstance(owner, list):
         for i in reversed(range(len(owner))):

@@ -71,11 +71,7 @@ class MultiSpaceFolderDataset(BaseDataset):
         super().__init__(pipeline=list(pipeline), lazy_init=lazy_init, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """One dict per sample of the split: ``img_path``, and ``truths``, what each folder says of it.
-
-        Raises:
-            DataError: Where a file is missing, or a folder lists other samples than the first.
-        """
+        """One dict per sample of the split: ``img_path``, and ``truths``, what each folder says of it."""
         listed = [
             dict(zip(read_split(Path(folder.ann_file)), folder.load_data_list(), strict=True))
             for folder in self.folders

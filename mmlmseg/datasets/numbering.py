@@ -16,13 +16,9 @@ Numbered = tuple[np.ndarray, list[int], list[bool]]
 
 
 def distinct_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the values of a map, as ``np.unique`` does, by runs: neighbours are mostly equal, and sorting costs most.
+    """The values of a map [H, W] in ascending order [U], and the place of each pixel's value among them [H, W].
 
-    Args:
-        values: Integers [H, W].
-
-    Returns:
-        The values in ascending order [U], and the place of each pixel's value among them [H, W].
+    As ``np.unique`` finds them, but by runs: neighbours are mostly equal, and sorting costs most.
     """
     flat = values.ravel()
     starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
@@ -97,14 +93,9 @@ def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space:
 
 
 def follow_padding(ids: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Pads a map of segments as ``Pad`` padded the labels: at the right and the bottom, and it knows labels only.
+    """Pads segments [h, w] to the size of their classes [H, W].
 
-    Args:
-        ids: Segments [h, w].
-        classes: Class ids [H, W], 255 in the padding.
-
-    Returns:
-        Segments [H, W], 0 in the padding.
+    ``Pad`` works at the right and the bottom, and it knows labels only. Classes are 255 in the padding, segments 0.
     """
     padding = [have - want for have, want in zip(classes.shape, ids.shape, strict=True)]
     added = np.ones(classes.shape, bool)
@@ -118,13 +109,7 @@ def follow_padding(ids: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def check_aligned(ids: np.ndarray, labels: Sequence[int], classes: np.ndarray) -> None:
-    """Makes sure that every segment lies on pixels of its class.
-
-    Args:
-        ids: Segments [H, W], void wherever the class is.
-        labels: The class of each segment.
-        classes: Class ids [H, W].
-    """
+    """Makes sure that every segment lies on pixels of its class: ids and classes are [H, W], labels of the segments."""
     count = len(labels)
     wanted = np.array([IGNORE_INDEX, *labels])[np.minimum(ids, count)]  # [H, W]
     wrong = (ids > count) | ((wanted != classes) & (ids > 0))
@@ -139,13 +124,9 @@ def check_aligned(ids: np.ndarray, labels: Sequence[int], classes: np.ndarray) -
 
 
 def _number(rows: np.ndarray, labels: Sequence[int], crowd: Sequence[bool], space: LabelSpace) -> Numbered:
-    """Numbers segments in the order of a table, the rows of a stuff class as one.
+    """Numbers the rows of a table of segments in their order, those of a stuff class as one.
 
-    Args:
-        rows: The row of each pixel, from 1 [H, W]; 0 is void.
-        labels: The class of each row.
-        crowd: Whether a row is a crowd.
-        space: Tells the things.
+    ``rows`` [H, W] is the row of each pixel from 1 on, 0 where void; ``labels`` and ``crowd`` are its columns.
     """
     number: dict[tuple[int, ...], int] = {}
     keys = [(i,) if space.is_thing[label] else (label, crowd[i]) for i, label in enumerate(labels)]

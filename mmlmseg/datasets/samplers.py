@@ -27,17 +27,14 @@ Ratio = str | Sequence[float] | Mapping[str, float]
 def dataset_probabilities(
     ratio: Ratio, sizes: Sequence[int], names: Sequence[str], alpha: float = 0.5
 ) -> tuple[float, ...]:
-    """Turns a ratio, as a config writes it, into one probability per dataset.
+    """Turns a ratio, as a config writes it, into a probability for each dataset.
 
     Args:
         ratio: ``'uniform'``; ``'size'`` (every image equally often); ``'power'`` (size to the power of ``alpha``, in
             between); or a weight per dataset, as a list in their order or by name.
-        sizes: Samples per dataset.
-        names: Names of the datasets.
+        sizes: Samples of each dataset.
+        names: Of the datasets.
         alpha: The exponent of ``'power'``.
-
-    Returns:
-        Probabilities that sum to 1.
 
     Raises:
         DataError: On an unknown word or name, a missing or unusable weight.
@@ -114,14 +111,7 @@ class DatasetSampler(Sampler):
         """Where this rank's n-th sample comes from: the dataset, and the place in its shuffled passes."""
 
     def skip(self, num_samples: int) -> None:
-        """Lets the next iteration start after the samples that this rank has consumed, counted from the very start.
-
-        Args:
-            num_samples: Of this rank: steps times the batch size of the data loader.
-
-        Raises:
-            ValueError: Where it is negative.
-        """
+        """Lets the next iteration start behind so many samples of this rank, counted from the very start."""
         if num_samples < 0:
             raise ValueError(f'cannot skip {num_samples} samples')
         self._start = num_samples
@@ -134,9 +124,6 @@ class DatasetSampler(Sampler):
     def __len__(self) -> int:
         """The number of samples in the datasets, as with mmengine's InfiniteSampler; the sequence itself is endless."""
         return sum(self.sizes)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Does nothing: an endless sequence has no epochs."""
 
 
 @DATA_SAMPLERS.register_module()
@@ -151,12 +138,9 @@ class StepSampler(DatasetSampler):
     """Draws datasets for whole steps, not for single images.
 
     Args:
-        dataset: A :class:`MultiDataset`; any other dataset counts as one.
+        dataset: As of :class:`DatasetSampler`.
         batch_size: Samples per step and rank, as in the data loader.
         **kwargs: ``ratio``, ``alpha`` and ``seed`` of :class:`DatasetSampler`.
-
-    Raises:
-        DataError: Where the ratio is unusable, or the batch size is not positive.
     """
 
     def __init__(self, dataset: Sized, batch_size: int, **kwargs: Any) -> None:

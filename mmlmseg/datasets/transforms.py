@@ -59,11 +59,7 @@ class LoadSegments(LoadAnnotations):
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Reads the files of a sample.
-
-        Raises:
-            DataError: Where they do not fit the image, the label space, or one another.
-        """
+        """Reads the files of a sample; they must fit the image, the label space, and one another."""
         if 'spaces' not in results:
             raise DataError(
                 'the sample does not say which classes are things: LoadSegments reads those of mmlmseg.PanopticDataset '
@@ -115,11 +111,7 @@ class PackSegments(PackSegInputs):
         self.meta_keys: tuple[str, ...] = (*self.meta_keys, 'image_id')
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Packs a sample.
-
-        Raises:
-            DataError: Where a transform moved labels and segments apart.
-        """
+        """Packs a sample, where no transform moved labels and segments apart."""
         packed = super().transform(results)
         if 'gt_segment_labels' in results:
             packed['data_samples'].gt_segments = _join_spaces(results)
@@ -167,12 +159,10 @@ class RandomRangeCrop(RandomCrop):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Crops image and maps alike."""
-        height, width = results['img'].shape[:2]
-        self.crop_size = (self._side(height), self._side(width))
+        self.crop_size = tuple(
+            int(np.random.randint(min(self.low, side), min(self.high, side) + 1)) for side in results['img'].shape[:2]
+        )
         return super().transform(results)
-
-    def _side(self, available: int) -> int:
-        return int(np.random.randint(min(self.low, available), min(self.high, available) + 1))
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(low={self.low}, high={self.high})'

@@ -136,10 +136,8 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
             raise DataError(f'{name}: shape {shape}, not ({len(self.mean)}, height, width); load it in colour')
         for key, maps in (('gt_sem_seg', 'data'), ('gt_segments', 'ids')) if training else ():
             if key in sample and (found := tuple(getattr(sample.get(key), maps).shape[-2:])) != shape[1:]:
-                raise DataError(
-                    f'{name}: image {shape[1:]} and {key} {found} differ in size; in training, load labels before '
-                    'resizing'
-                )
+                advice = 'in training, load labels before resizing'
+                raise DataError(f'{name}: image {shape[1:]} and {key} {found} differ in size; {advice}')
 
     def _stack(self, images: Sequence[Tensor], canvas: Size) -> Tensor:
         """Normalises the images of a group at once; the padding holds the mean, and so ends up 0."""

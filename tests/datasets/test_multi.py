@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -258,14 +259,10 @@ def test_a_mistake_in_a_transform_keeps_its_traceback(
         next(iter(loader))
     assert not isinstance(caught.value, DataError)
     shown = ''.join(traceback.format_exception(caught.value))
-    for part in (
-        'in __call__',
-        'in _step',
-        'in _inner_step',
-        "dataset 'street', sample 0: image ",
-        'labels/train_0.png',
-    ):
+    for part in ('in __call__', 'in _step', 'in _inner_step'):
         assert part in shown
+    if hasattr(kind, 'add_note'):  # since Python 3.11
+        assert re.search(r"dataset 'street', sample 0: image .*images/train_0\.jpg, label .*labels/train_0\.png", shown)
 
 
 def test_what_is_a_fault_of_the_data(configs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
