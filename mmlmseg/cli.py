@@ -40,13 +40,17 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Ends the script with one line, and status 2, where the user's config, data or checkpoint is at fault."""
+    """Ends the script with one line, and status 2, where the user's config, data or checkpoint is at fault.
+
+    Any other error goes on, with its traceback.
+    """
     try:
         yield
     except USER_ERRORS as error:
-        # From a worker of a data loader the message comes behind a traceback, its last line is the message itself.
-        message = str(error).strip().splitlines()[-1].removeprefix(f'{type(error).__module__}.{type(error).__name__}: ')
-        print(f'error: {message}', file=sys.stderr)
+        # From a worker of a data loader the message comes behind the traceback there, after the name of the error.
+        message = str(error).rpartition(f'\n{type(error).__module__}.{type(error).__name__}: ')[2]
+        lines = [line.strip() for line in message.splitlines()]
+        print(f'error: {" ".join(filter(None, lines))}', file=sys.stderr)
         sys.exit(2)
 
 

@@ -145,6 +145,9 @@ def test_what_a_user_can_mend_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit, match='2'), cli.one_line_errors():
         raise DataError('Caught DataError in worker 0.\n  File "x.py"\nmmlmseg.errors.DataError: a.png: no such file')
     assert capsys.readouterr().err == 'error: a.png: no such file\n'
+    with pytest.raises(SystemExit, match='2'), cli.one_line_errors():
+        raise DataError('a.png: OpenCV(4.9):\n error: (-215)\n; replace the file')
+    assert capsys.readouterr().err == 'error: a.png: OpenCV(4.9): error: (-215) ; replace the file\n'
     with pytest.raises(ZeroDivisionError), cli.one_line_errors():
         raise ZeroDivisionError
 

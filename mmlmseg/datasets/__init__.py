@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from .checks import CheckLabels
-from .coco_panoptic import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, PanopticDataset
-from .crops import RandomRangeCrop
+from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
-from .mapillary import MapillaryVistas65Dataset
-from .mixed import LoadMixedAnnotations, MixedFolderDataset, PackMixedInputs
 from .multi import MultiDataset
-from .panoptic_transforms import LoadPanopticAnnotations, PackPanopticInputs
-from .samplers import DatasetPerRankSampler, MixedSampler, SameDatasetSampler
+from .multi_space import MultiSpaceFolderDataset
+from .public import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, MapillaryVistas65Dataset
+from .samplers import DatasetPerRankSampler, PerImageSampler, SameDatasetSampler
+from .transforms import LoadSegments, PackSegments, RandomRangeCrop
 
 __all__ = [
     'ADE20KPanopticDataset',
@@ -19,15 +18,13 @@ __all__ = [
     'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
     'FolderDataset',
-    'LoadMixedAnnotations',
-    'LoadPanopticAnnotations',
+    'LoadSegments',
     'MapillaryVistas65Dataset',
-    'MixedFolderDataset',
-    'MixedSampler',
     'MultiDataset',
-    'PackMixedInputs',
-    'PackPanopticInputs',
+    'MultiSpaceFolderDataset',
+    'PackSegments',
     'PanopticDataset',
+    'PerImageSampler',
     'RandomRangeCrop',
     'SameDatasetSampler',
 ]

@@ -1,4 +1,4 @@
-"""Checks of a loaded sample: is the image whole, and do its labels fit it and their label space?"""
+"""Checks of a loaded sample, each a DataError: is the image whole, do its labels fit it and their label space?"""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from PIL import Image
 from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
-
-IGNORE_INDEX = 255
+from ..segments import IGNORE_INDEX
 
 _FILE_ENDS = {'.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9', '.png': b'IEND\xaeB`\x82'}
 
@@ -22,13 +21,8 @@ _FILE_ENDS = {'.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9', '.png': b'IEND\xaeB`\x8
 def check_image_file(path: str) -> None:
     """Makes sure that an image file is whole: OpenCV fills what a cut-off file lacks with grey and says nothing.
 
-    Reads the last bytes only; a file with an unusual end is decoded once more, strictly.
-
-    Args:
-        path: A local file; others are left to their backend.
-
-    Raises:
-        DataError: Where the file is cut off or damaged.
+    Reads the last bytes only; a file with an unusual end is decoded once more, strictly. Files that are not local are
+    left to their backend.
     """
     end = _FILE_ENDS.get(Path(path).suffix.lower())
     if end is None or not Path(path).is_file():
@@ -45,11 +39,7 @@ def check_image_file(path: str) -> None:
 
 
 def check_class_count(space: LabelSpace) -> None:
-    """Makes sure that the labels of a space fit 8 bits, as mmseg loads them.
-
-    Raises:
-        LabelSpaceError: Where they do not.
-    """
+    """Makes sure that the labels of a space fit 8 bits, as mmseg loads them."""
     if space.num_classes > IGNORE_INDEX:
         raise LabelSpaceError(
             f'label space {space.name!r}: {space.num_classes} classes do not fit 8-bit labels (at most {IGNORE_INDEX})'
@@ -57,19 +47,11 @@ def check_class_count(space: LabelSpace) -> None:
 
 
 def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
-    """Makes sure that a label map is a map of ids, as large as its image.
-
-    Args:
-        labels: What was loaded, wanted as [H, W].
-        image_size: (H, W) of the image as loaded.
-
-    Raises:
-        DataError: Where it is not.
-    """
+    """Makes sure that a label map is a map of ids [H, W], as large as its image was when loaded."""
     if labels.ndim != 2:
         raise DataError(
             f'the label map has shape {tuple(labels.shape)}, not (height, width); save one 8-bit class id per pixel '
-            "(mode L or P), not colours (COCO's panoptic PNG files need mmlmseg.LoadPanopticAnnotations)"
+            "(mode L or P), not colours (COCO's panoptic PNG files need mmlmseg.LoadSegments)"
         )
     if tuple(labels.shape) != tuple(image_size):
         raise DataError(
@@ -86,10 +68,7 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
         labels: Ids [H, W].
         num_classes: K of the label space.
         ignore_index: The id that stands for no class.
-        reduced: Whether the ids were lowered by one after reading (``reduce_zero_label``).
-
-    Raises:
-        DataError: Naming the ids outside, as they stand in the file.
+        reduced: Whether the ids were lowered by one after reading (``reduce_zero_label``); those of the file are named.
     """
     ids = np.flatnonzero(np.bincount(labels.ravel())) if labels.dtype == np.uint8 else np.unique(labels)
     ids = ids[ids != ignore_index]
@@ -110,14 +89,7 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
 
 
 def check_depth(path: str) -> None:
-    """Makes sure that a 16-bit label map holds 8-bit ids: mmseg cuts the upper byte off, and 300 becomes 44.
-
-    Args:
-        path: A local PNG file; others are not looked at.
-
-    Raises:
-        DataError: Where an id is above 255.
-    """
+    """Makes sure that a 16-bit PNG of labels holds 8-bit ids: mmseg cuts the upper byte off, and 300 becomes 44."""
     if Path(path).suffix.lower() != '.png' or not Path(path).is_file():
         return
     with open(path, 'rb') as file:
@@ -143,11 +115,7 @@ class CheckLabels(BaseTransform):
         self.ignore_index = ignore_index
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Checks ``gt_seg_map`` against ``ori_shape`` (labels may be loaded after a resize) and the label space.
-
-        Raises:
-            DataError: Where something does not fit.
-        """
+        """Checks ``gt_seg_map`` against ``ori_shape`` (labels may be loaded after a resize) and the label space."""
         if results.get('img_path'):
             check_image_file(results['img_path'])
         labels = results.get('gt_seg_map')

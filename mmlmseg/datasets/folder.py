@@ -16,21 +16,15 @@ from mmseg.datasets import BaseSegDataset
 from ..errors import DataError, LabelSpaceError, did_you_mean
 from ..label_space import LabelSpace
 from ..registry import DATASETS
-from .checks import IGNORE_INDEX, check_class_count
+from ..segments import IGNORE_INDEX
+from .checks import check_class_count
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+"""How the names of images end, in lower case."""
 
 
 def files_by_name(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Finds files below a folder by their name without suffix, sub-folders included (``town/scene1``).
-
-    Args:
-        folder: Where to look.
-        suffixes: Lower-case suffixes that count.
-
-    Raises:
-        DataError: Where the folder is missing or two files differ by their suffix only.
-    """
+    """Finds files below a folder by their name without suffix, sub-folders included (``town/scene1``)."""
     if not folder.is_dir():
         raise DataError(f'{folder}: no such folder; a folder dataset needs images/ and labels/ below its data_root')
     found: dict[str, Path] = {}
@@ -58,8 +52,7 @@ def read_split(path: Path) -> list[str]:
     names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
     if not names:
         raise DataError(f'{path}: names no sample; write one name per line, without folder and suffix')
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f'{path}: lists {twice[0]!r} more than once ({len(twice)} such names); list every sample once')
     return names
 
@@ -87,9 +80,9 @@ class FolderDataset(BaseSegDataset):
     """Semantic or panoptic segmentation data in one folder; nothing but its path is needed in a config.
 
     The folder holds ``classes.json`` (see :meth:`LabelSpace.from_json`; optional key ``ignore``, an id of the label
-    maps that counts nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or png, bmp,
-    tif, webp) and ``labels/NAME.png`` with 8-bit ids. ``instances/NAME.png`` with 8-bit or 16-bit ids of segments
-    (0 = none) tells the things of an image apart, for ``mmlmseg.LoadPanopticAnnotations``. Every listed sample is
+    maps that counts nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or another
+    of :data:`IMAGE_SUFFIXES`) and ``labels/NAME.png`` with 8-bit ids. ``instances/NAME.png`` with 8-bit or 16-bit ids
+    of segments (0 = none) tells the things of an image apart, for ``mmlmseg.LoadSegments``. Every listed sample is
     looked for at the start.
 
     Args:
@@ -98,7 +91,8 @@ class FolderDataset(BaseSegDataset):
         things: The countable classes, where ``classes.json`` does not name them.
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
-        **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``, ``lazy_init``.
+        lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
+        **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
     Raises:
         LabelSpaceError: Where ``classes.json`` is missing or ill-formed, or ``things`` or ``metainfo`` say something
@@ -113,6 +107,7 @@ class FolderDataset(BaseSegDataset):
         things: Sequence[str] | None = None,
         metainfo: Mapping[str, Any] | None = None,
         reduce_zero_label: bool = False,
+        lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
         root = Path(data_root).expanduser()
@@ -122,7 +117,6 @@ class FolderDataset(BaseSegDataset):
         self.space = LabelSpace.from_json(root, things=things)
         check_class_count(self.space)
         ignore = read_ignore(root / 'classes.json', self.space.num_classes + reduce_zero_label)
-        lazy = kwargs.pop('lazy_init', False)
         known = self.space.to_metainfo()
         more = copy.deepcopy(dict(metainfo or {}))
         if twice := sorted(known.keys() & more.keys()):
@@ -144,22 +138,15 @@ class FolderDataset(BaseSegDataset):
         if ignore != IGNORE_INDEX:
             # Applied by mmseg after it lowered the ids.
             self.label_map = {ignore - reduce_zero_label: IGNORE_INDEX}
-        if not lazy:
+        if not lazy_init:
             self.full_init()
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The description of a sample before its pipeline, with ``space``, its label space."""
-        return {**super().get_data_info(idx), 'space': self.space}
+        """The description of a sample before its pipeline, with ``spaces``, its label space."""
+        return {**super().get_data_info(idx), 'spaces': (self.space,)}
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Lists the samples of the split.
-
-        Returns:
-            One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances.
-
-        Raises:
-            DataError: Where the split or a file of a sample is missing.
-        """
+        """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances."""
         split_file = Path(self.ann_file)
         names = read_split(split_file)
         kinds = dict(img_path=('image', IMAGE_SUFFIXES), seg_map_path=('label', ('.png',)))

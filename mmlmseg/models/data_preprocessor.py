@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -15,10 +16,9 @@ from torch.nn import functional as F
 
 from ..errors import DataError
 from ..registry import MODELS
+from ..segments import IGNORE_INDEX, VOID
 
 Size = tuple[int, int]
-PADDING = dict(gt_sem_seg=255, gt_panoptic_seg=0)
-"""What the maps of a sample are padded with: the ignored id, and the number of no segment."""
 
 
 def group_sizes(sizes: Sequence[Size], divisor: int, max_padding: float) -> list[tuple[Size, list[int]]]:
@@ -67,9 +67,9 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
     """Normalises images and stacks those of like size; a batch becomes one tensor per group.
 
     The samples come back in the order of the groups; ``batch_index`` in their metainfo is their place in the incoming
-    batch. In training, groups are joined while little padding is added, and label maps are padded with 255, panoptic
-    maps with 0. At test only equal sizes share a tensor, so that a prediction does not depend on its neighbours, and
-    the maps stay as they are.
+    batch. In training, groups are joined while little padding is added, and the truth is padded with ignored pixels, in
+    no segment. At test only equal sizes share a tensor, so that a prediction does not depend on its neighbours, and the
+    truth stays as it is.
 
     Args:
         mean: Of each channel, in the order of the output (RGB where ``bgr_to_rgb``).
@@ -104,47 +104,40 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs``: images [3, H_i, W_i], uint8 or float; ``data_samples``: one per image, or None.
-            training: Whether groups may be joined and label maps are padded.
+            training: Whether groups may be joined and the truth is padded.
 
         Returns:
             ``inputs``: a list of [b_g, 3, H_g, W_g], one per group; ``data_samples``: a flat list in the same order.
 
         Raises:
-            DataError: Where an image has another number of channels, or another size than its label map.
+            DataError: Where an image has another number of channels, or another size than its truth.
         """
         data = self.cast_data(data)
         images: Sequence[Tensor] = data['inputs']
         samples = data.get('data_samples') or [SegDataSample() for _ in images]
         for image, sample in zip(images, samples, strict=True):
             self._check(image, sample, training)
-        groups = group_sizes(
-            [(image.shape[-2], image.shape[-1]) for image in images],
-            self.size_divisor,
-            self.max_padding if training else 0.0,
-        )
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        groups = group_sizes(sizes, self.size_divisor, self.max_padding if training else 0.0)
         for canvas, members in groups:
             for i in members:
-                size = tuple(images[i].shape[-2:])
-                samples[i].set_metainfo(dict(img_shape=size, pad_shape=canvas, batch_input_shape=canvas, batch_index=i))
+                shapes = dict(img_shape=sizes[i], pad_shape=canvas, batch_input_shape=canvas)
+                samples[i].set_metainfo(dict(shapes, batch_index=i))
                 if training:
-                    _pad_labels(samples[i], canvas)
+                    _pad_truth(samples[i], canvas)
         return dict(
             inputs=[self._stack([images[i] for i in members], canvas) for canvas, members in groups],
             data_samples=[samples[i] for _, members in groups for i in members],
         )
 
     def _check(self, image: Tensor, sample: SegDataSample, training: bool) -> None:
+        name, shape = sample.metainfo.get('img_path', 'an image'), tuple(image.shape)
         if image.ndim != 3 or image.shape[0] != len(self.mean):
-            raise DataError(
-                f'{sample.metainfo.get("img_path", "an image")}: shape {tuple(image.shape)}, '
-                f'not ({len(self.mean)}, height, width); load it in colour'
-            )
-        for key in PADDING if training else ():
-            if key in sample and sample.get(key).shape != image.shape[-2:]:
-                raise DataError(
-                    f'{sample.metainfo.get("img_path", "an image")}: image {tuple(image.shape[-2:])} and {key} '
-                    f'{tuple(sample.get(key).shape)} differ in size; in training, load labels before resizing'
-                )
+            raise DataError(f'{name}: shape {shape}, not ({len(self.mean)}, height, width); load it in colour')
+        for key, maps in (('gt_sem_seg', 'data'), ('gt_segments', 'ids')) if training else ():
+            if key in sample and (found := tuple(getattr(sample.get(key), maps).shape[-2:])) != shape[1:]:
+                advice = 'in training, load labels before resizing'
+                raise DataError(f'{name}: image {shape[1:]} and {key} {found} differ in size; {advice}')
 
     def _stack(self, images: Sequence[Tensor], canvas: Size) -> Tensor:
         """Normalises the images of a group at once; the padding holds the mean, and so ends up 0."""
@@ -154,11 +147,13 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         return batch.sub_(self.mean).div_(self.std)
 
 
-def _pad_labels(sample: SegDataSample, canvas: Size) -> None:
-    """Pads the maps [1, h, w] of a sample at their right and bottom."""
-    for key, value in PADDING.items():
-        if key in sample:
-            field: PixelData = sample.get(key)
-            padding = (0, canvas[1] - field.shape[-1], 0, canvas[0] - field.shape[-2])
-            padded = PixelData(data=F.pad(field.data, padding, value=value), metainfo=field.metainfo)
-            sample.set_data({key: padded})
+def _pad_truth(sample: SegDataSample, canvas: Size) -> None:
+    """Pads the maps of truth of a sample at their right and bottom."""
+
+    def pad(maps: Tensor, value: int) -> Tensor:
+        return F.pad(maps, (0, canvas[1] - maps.shape[-1], 0, canvas[0] - maps.shape[-2]), value=value)
+
+    if 'gt_sem_seg' in sample:
+        sample.gt_sem_seg = PixelData(data=pad(sample.gt_sem_seg.data, IGNORE_INDEX))
+    if 'gt_segments' in sample:
+        sample.gt_segments = replace(sample.gt_segments, ids=pad(sample.gt_segments.ids, VOID))

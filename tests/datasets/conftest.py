@@ -105,6 +105,6 @@ def panoptic_pipeline() -> list[dict[str, Any]]:
     """Load an image, its labels and its segments, pack all."""
     return [
         dict(type='LoadImageFromFile'),
-        dict(type='mmlmseg.LoadPanopticAnnotations'),
-        dict(type='mmlmseg.PackPanopticInputs'),
+        dict(type='mmlmseg.LoadSegments'),
+        dict(type='mmlmseg.PackSegments'),
     ]

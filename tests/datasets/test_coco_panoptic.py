@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from mmlmseg.datasets import MultiDataset, coco_panoptic
-from mmlmseg.datasets.coco_annotations import read_annotations
+from mmlmseg.datasets.coco_panoptic import annotated_images, match_categories, read_annotations
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import DATASETS
@@ -21,6 +22,9 @@ MakeCoco = Callable[..., Path]
 Pipeline = list[dict[str, Any]]
 FOLDERS = dict(img_path='images', seg_map_path='panoptic')
 CITYSCAPES = LabelSpace.from_dataset('mmlmseg.CityscapesPanopticDataset')
+SPACE = LabelSpace.create(
+    'street', ['car', 'road, route', 'traffic-light', 'sky'], synonyms=dict(car=['auto']), things=['car']
+)
 
 
 def config(root: Path, pipeline: Sequence[dict[str, Any]] = (), **more: Any) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def assert_truth(sample: Any, root: Path, space: LabelSpace, name_of: dict[int, 
     info = {segment['id']: segment for segment in annotation['segments_info']}
     blue, green, red = cv2.imread(str(root / 'panoptic' / annotation['file_name'])).astype(int).transpose(2, 0, 1)
     ids = red + 256 * green + 65536 * blue
-    labels, numbers = sample.gt_sem_seg.data[0].numpy(), sample.gt_panoptic_seg.data[0].numpy()
+    labels, numbers = sample.gt_sem_seg.data[0].numpy(), sample.gt_segments.ids[0].numpy()
     assert labels.shape == numbers.shape == ids.shape
     assert numbers.dtype == np.int32
     meaning: dict[int, set] = {}
@@ -48,15 +52,19 @@ def assert_truth(sample: Any, root: Path, space: LabelSpace, name_of: dict[int, 
             continue
         category = info[segment]['category_id']
         assert space.classes[labels[y, x]] == names[category]
-        assert sample.gt_panoptic_seg.labels[number - 1] == labels[y, x]
-        assert sample.gt_panoptic_seg.crowd[number - 1] == bool(info[segment].get('iscrowd'))
+        assert sample.gt_segments.labels[number - 1] == labels[y, x]
+        assert sample.gt_segments.crowd[number - 1] == bool(info[segment].get('iscrowd'))
         meaning.setdefault(number, set()).add(segment if category in things else 'stuff')
     assert all(len(segments) == 1 for segments in meaning.values())
-    assert sorted(meaning) == list(range(1, len(sample.gt_panoptic_seg.labels) + 1))
+    assert sorted(meaning) == list(range(1, len(sample.gt_segments.labels) + 1))
 
 
 def categories(order: Sequence[int], space: LabelSpace = CITYSCAPES) -> list[dict[str, Any]]:
     return [dict(id=50 + i, name=space.classes[i], isthing=int(space.is_thing[i])) for i in order]
+
+
+def street_categories(*names: str) -> list[dict[str, Any]]:
+    return [dict(id=10 - i, name=name, isthing=int(name in ('car', 'auto'))) for i, name in enumerate(names)]
 
 
 def test_labels_in_the_order_of_the_file(make_coco: MakeCoco, panoptic_pipeline: Pipeline) -> None:
@@ -214,7 +222,7 @@ def test_an_image_of_another_size(make_coco: MakeCoco, panoptic_pipeline: Pipeli
 
 def test_loading_as_plain_labels_names_the_way_out(make_coco: MakeCoco, pipeline: Pipeline) -> None:
     dataset = MultiDataset([config(make_coco(), pipeline)])
-    with pytest.raises(DataError, match=r'\(24, 32, 3\).*need mmlmseg\.LoadPanopticAnnotations'):
+    with pytest.raises(DataError, match=r'\(24, 32, 3\).*need mmlmseg\.LoadSegments'):
         dataset[0]
 
 
@@ -234,10 +242,114 @@ def test_real_files(shared_data: Path, tmp_path: Path, panoptic_pipeline: Pipeli
     for i in range(2):
         sample = dataset[i]['data_samples']
         assert_truth(sample, root, dataset.space)
-        truth = sample.gt_panoptic_seg
-        areas = torch.bincount(truth.data.flatten().long(), minlength=len(truth.labels) + 1)[1:].tolist()
+        truth = sample.gt_segments
+        areas = torch.bincount(truth.ids.flatten().long(), minlength=len(truth.labels) + 1)[1:].tolist()
         content = json.loads((root / 'panoptic.json').read_text())
         annotation = next(a for a in content['annotations'] if a['image_id'] == sample.image_id)
         assert sorted(areas) == sorted(segment['area'] for segment in annotation['segments_info'])
-        crowds += sum(truth.crowd)
+        crowds += int(truth.crowd.sum())
     assert crowds == sum(s['iscrowd'] for a in content['annotations'] for s in a['segments_info']) > 0
+
+
+@pytest.mark.parametrize(
+    ('names', 'labels'),
+    [
+        (['car', 'road, route', 'traffic-light', 'sky'], [0, 1, 2, 3]),
+        (['sky', 'traffic light', 'road', 'car'], [3, 2, 1, 0]),  # stuff first
+        (['Sky-other-merged', 'car', 'Road_', 'traffic_light'], [3, 0, 1, 2]),  # mixed, other spelling
+        (['route', 'auto', 'sky', 'traffic light'], [1, 0, 3, 2]),  # synonyms, of the name and of the space
+        (['avenue, route', 'sky', 'auto', 'traffic light'], [1, 3, 0, 2]),
+    ],
+)
+def test_categories_match_by_name(names: list[str], labels: list[int]) -> None:
+    assert match_categories(street_categories(*names), SPACE) == {10 - i: label for i, label in enumerate(labels)}
+
+
+def test_main_names_go_before_synonyms() -> None:
+    space = LabelSpace.create('x', ['blind, screen', 'screen', 'screen door, screen'])
+    names = ['screen', 'screen door', 'blind, screen']
+    assert list(match_categories(street_categories(*names), space).values()) == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (['car', 'road', 'trafic light', 'sky'], r"1 of 4 categories are no class .*'street': trafic light\. Did you"),
+        (['car', 'road', 'sky'], r'1 of 4 classes .* are no category: traffic-light\.'),
+        (['car', 'road', 'traffic light', 'sky', 'tram'], r'1 of 5 categories are no class .*: tram\.'),
+        (['car', 'road', 'traffic light', 'Sky', 'sky'], r"'Sky' and 'sky' both mean"),
+    ],
+)
+def test_categories_without_counterpart(names: list[str], message: str) -> None:
+    with pytest.raises(LabelSpaceError, match=message):
+        match_categories(street_categories(*names), SPACE)
+
+
+def test_bad_categories() -> None:
+    good = street_categories('car', 'road', 'traffic light', 'sky')
+    with pytest.raises(LabelSpaceError, match=r"'sky' is a thing \(isthing\), but stuff in the label space 'street'"):
+        match_categories([*good[:3], {**good[3], 'isthing': 1}], SPACE)
+    with pytest.raises(LabelSpaceError, match=r"'car' is stuff \(isthing\), but a thing in"):
+        match_categories([{**good[0], 'isthing': 0}, *good[1:]], SPACE)
+    with pytest.raises(LabelSpaceError, match='several categories have the id 10'):
+        match_categories([*good[:3], {**good[3], 'id': 10}], SPACE)
+    with pytest.raises(LabelSpaceError, match=r'needs "id", "name" and "isthing"; is this a panoptic file'):
+        match_categories([dict(id=1, name='car')], SPACE)
+
+
+def test_images_with_their_segments(make_coco: MakeCoco) -> None:
+    content = read_annotations(make_coco() / 'panoptic.json')
+    found = annotated_images(content, {2: 0, 7: 1, 9: 2, 30: 3})
+    assert [image.image_id for image in found] == [100, 101, 102]
+    assert [image.image for image in found] == ['0.jpg', '1.jpg', '2.jpg']
+    assert [image.png for image in found] == ['0.png', '1.png', '2.png']
+    first = next(a for a in content['annotations'] if a['image_id'] == 100)['segments_info'][0]
+    assert found[0].segments[0] == (first['id'], {2: 0, 7: 1, 9: 2, 30: 3}[first['category_id']], first['iscrowd'] == 1)
+
+
+def _segment(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda content: content['annotations'][0]['segments_info'][0].update(changes)
+
+
+def _double_segment(content: dict[str, Any]) -> None:
+    segments = content['annotations'][0]['segments_info']
+    segments.append(copy.deepcopy(segments[0]))
+
+
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        (_segment(category_id=77), r'image 2\.jpg, segment \d+: its category_id 77 is no category'),
+        (_segment(id=0), r'image 2\.jpg: segment id 0 is no number of 1\.\.16777215'),
+        (_segment(id=256**3), r'segment id 16777216 is no number'),
+        (_segment(id='7'), r"segment id '7' is no number"),
+        (_double_segment, r'image 2\.jpg: two segments have the id \d+'),
+        (lambda c: c['annotations'][0]['segments_info'][0].pop('category_id'), r"has no 'category_id'"),
+        (lambda c: c['images'][1].pop('file_name'), r"has no 'file_name'"),
+        (lambda c: c['images'].append(dict(id=5, file_name='x.jpg')), r'image 5 \(x\.jpg\) has no annotation'),
+        (lambda c: c['images'].append(c['images'][0]), r'image 100 \(0\.jpg\) has no annotation, or is listed twice'),
+        (lambda c: c['images'].pop(), r'1 annotations are of images that the file does not list.* image 102'),
+        (lambda c: c['annotations'].append(dict(c['annotations'][1])), r'image 101 is annotated twice'),
+    ],
+)
+def test_bad_annotations(make_coco: MakeCoco, damage: Callable[[dict], Any], message: str) -> None:
+    content = read_annotations(make_coco() / 'panoptic.json')
+    damage(content)
+    with pytest.raises(DataError, match=message):
+        annotated_images(content, {2: 0, 7: 1, 9: 2, 30: 3})
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    file = tmp_path / 'a.json'
+    with pytest.raises(DataError, match=r'a\.json: no such file; ann_file must be'):
+        read_annotations(file)
+    file.write_text('{"images": [')
+    with pytest.raises(DataError, match=r'a\.json: not valid JSON'):
+        read_annotations(file)
+    for content in ([], dict(images=[], annotations=[])):
+        file.write_text(json.dumps(content))
+        with pytest.raises(DataError, match=r"a\.json: has no list '(images|categories)'"):
+            read_annotations(file)
+    file.write_text(json.dumps(dict(images=[], annotations=[dict(image_id=1, bbox=[])], categories=[])))
+    with pytest.raises(DataError, match=r'without "segments_info"; take panoptic_\*\.json'):
+        read_annotations(file)

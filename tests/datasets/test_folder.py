@@ -88,7 +88,7 @@ def test_things_of_the_config(make_folder: MakeFolder) -> None:
     dataset = FolderDataset(root, things=['car', 'sky'])
     assert dataset.space == LabelSpace.from_config(dict(path=root, things=['sky', 'car']))
     assert dataset.metainfo['is_thing'] == [False, True, True]
-    assert dataset.get_data_info(0)['space'] is dataset.space
+    assert dataset.get_data_info(0)['spaces'] == (dataset.space,)
     with pytest.raises(
         LabelSpaceError, match=r"classes\.json: .*things name the unknown class 'cra'.*Did you mean: car"
     ):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
+from mmlmseg.cli import one_line_errors
 from mmlmseg.datasets import MultiDataset
 from mmlmseg.errors import DataError, LabelSpaceError
+from mmlmseg.registry import TRANSFORMS
 
 MakeFolder = Callable[..., Path]
 Pipeline = list[dict[str, Any]]
@@ -27,11 +31,14 @@ def test_stamps_samples_and_keeps_metainfo(configs: list[dict[str, Any]]) -> Non
     dataset = MultiDataset(configs)
     assert len(dataset) == 7
     assert dataset.sizes == [4, 3]
-    stamps = [(s.dataset, s.label_space) for s in (dataset[i]['data_samples'] for i in range(7))]
-    assert stamps == [('street', 'street')] * 4 + [('facade', 'facade')] * 3
+    stamps = [(s.dataset, s.label_spaces) for s in (dataset[i]['data_samples'] for i in range(7))]
+    assert stamps == [('street', ('street',))] * 4 + [('facade', ('facade',))] * 3
+    assert not {'label_space', 'classes', 'is_thing'} & dataset[0]['data_samples'].metainfo.keys()
     described = dataset.metainfo['datasets']
     assert list(described) == ['street', 'facade']
+    assert described['facade']['spaces'] == dataset.spaces[1] == (dataset.datasets[1].space,)
     assert described['facade']['classes'] == ['wall', 'door']
+    assert described['facade']['groups'] == [0, 0]
     assert described['facade']['size'] == 3
     assert pickle.loads(pickle.dumps(dataset.metainfo)) == dataset.metainfo
 
@@ -68,9 +75,9 @@ def test_two_datasets_of_one_space(configs: list[dict[str, Any]]) -> None:
     with pytest.raises(DataError, match='two datasets are named street'):
         MultiDataset([configs[0], val])
     dataset = MultiDataset([configs[0], val], names=['first', 'second'])
-    assert [(s['dataset'], s['label_space']) for s in map(dataset.get_data_info, (0, 5))] == [
-        ('first', 'street'),
-        ('second', 'street'),
+    assert [(s['dataset'], s['label_spaces']) for s in map(dataset.get_data_info, (0, 5))] == [
+        ('first', ('street',)),
+        ('second', ('street',)),
     ]
     with pytest.raises(DataError, match='1 names for 2 datasets'):
         MultiDataset([configs[0], val], names=['first'])
@@ -97,7 +104,7 @@ def test_registered_datasets(make_folder: MakeFolder, pipeline: Pipeline) -> Non
         pipeline=pipeline,
     )
     dataset = MultiDataset([config])
-    assert dataset[0]['data_samples'].label_space == 'cityscapes'
+    assert dataset[0]['data_samples'].label_spaces == ('cityscapes',)
     assert dataset.metainfo['datasets']['cityscapes']['classes'][0] == 'road'
     own = {**config, 'type': 'mmseg.BaseSegDataset', 'metainfo': dict(classes=('a', 'b'), label_space='mine')}
     assert MultiDataset([own]).names == ['mine']
@@ -206,11 +213,76 @@ def test_labels_loaded_after_a_resize(configs: list[dict[str, Any]], tmp_path: P
         dataset[1]
 
 
-def test_errors_reach_the_main_process_from_a_worker(configs: list[dict[str, Any]], tmp_path: Path) -> None:
-    dataset = MultiDataset(configs)
-    (tmp_path / 'street' / 'images' / 'train_0.jpg').unlink()
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_fault_of_the_data_is_one_line(
+    configs: list[dict[str, Any]], tmp_path: Path, workers: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loader = DataLoader(MultiDataset(configs), batch_size=1, num_workers=workers, collate_fn=list)
+    image = tmp_path / 'street' / 'images' / 'train_0.jpg'
+    image.unlink()
     with pytest.raises(DataError, match=r"dataset 'street', sample 0: .*missing file"):
-        next(iter(DataLoader(dataset, batch_size=1, num_workers=1, collate_fn=list)))
+        next(iter(loader))
+    for cause in ('missing file', 'cannot be read as an image'):
+        with pytest.raises(SystemExit, match='2'), one_line_errors():
+            next(iter(loader))
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: dataset 'street', sample 0: image ")
+        assert cause in line
+        image.write_bytes(b'')  # of which OpenCV speaks in several lines
+
+
+@TRANSFORMS.register_module(force=True)
+class Raises:
+    """A user's transform that goes wrong three frames deep."""
+
+    def __init__(self, error: str) -> None:
+        self.error = dict(key=KeyError('depth'), value=ValueError('negative'), os=OSError('full'))[error]
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        return self._step(results)
+
+    def _step(self, results: dict[str, Any]) -> dict[str, Any]:
+        return self._inner_step(results)
+
+    def _inner_step(self, results: dict[str, Any]) -> dict[str, Any]:
+        raise self.error
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+@pytest.mark.parametrize(('name', 'kind'), [('key', KeyError), ('value', ValueError)])
+def test_a_mistake_in_a_transform_keeps_its_traceback(
+    configs: list[dict[str, Any]], workers: int, name: str, kind: type[Exception]
+) -> None:
+    configs[0]['pipeline'] = [*configs[0]['pipeline'], dict(type='mmlmseg.Raises', error=name)]
+    loader = DataLoader(MultiDataset(configs), batch_size=1, num_workers=workers, collate_fn=list)
+    with pytest.raises(kind) as caught, one_line_errors():
+        next(iter(loader))
+    assert not isinstance(caught.value, DataError)
+    shown = ''.join(traceback.format_exception(caught.value))
+    for part in ('in __call__', 'in _step', 'in _inner_step'):
+        assert part in shown
+    if hasattr(kind, 'add_note'):  # since Python 3.11
+        assert re.search(r"dataset 'street', sample 0: image .*images/train_0\.jpg, label .*labels/train_0\.png", shown)
+
+
+def test_what_is_a_fault_of_the_data(configs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    configs[0]['pipeline'] = [*configs[0]['pipeline'], dict(type='mmlmseg.Raises', error='os')]
+    dataset = MultiDataset(configs)
+    with pytest.raises(DataError, match=r'sample 0: .*: OSError: full'):
+        dataset[0]
+
+    class OldError(KeyError):  # as errors are before Python 3.11
+        add_note = property()
+
+    said: list[str] = []
+    monkeypatch.setattr('mmlmseg.datasets.multi.print_log', lambda message, *_: said.append(message))
+    dataset.datasets[0].pipeline.transforms[-1].error = OldError('depth')
+    with pytest.raises(OldError):
+        dataset[0]
+    assert said[0].startswith("OldError in dataset 'street', sample 0: image ")
+    dataset.datasets[0].pipeline.transforms[-1].error = LabelSpaceError('other classes')
+    with pytest.raises(DataError, match=r'sample 0: .*: other classes$'):
+        dataset[0]
 
 
 def test_stamps_every_view_of_test_time_augmentation(configs: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from mmlmseg.errors import DataError
 from mmlmseg.models.data_preprocessor import GroupingDataPreProcessor, group_sizes
+from mmlmseg.segments import SegmentMap
 
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 Sample = dict[str, Any]
@@ -55,7 +56,7 @@ def test_equals_one_image_at_a_time(mixed: list[Sample], training: bool, bgr_to_
             assert image[:, :, w:].eq(0).all()
             assert sample.img_shape == (h, w)
             assert sample.pad_shape == sample.batch_input_shape == tuple(image.shape[-2:])
-            assert sample.label_space == original['data_samples'].label_space
+            assert sample.dataset == original['data_samples'].dataset
             labels = original['data_samples'].gt_sem_seg.data
             if training:
                 labels = F.pad(labels, (0, image.shape[-1] - w, 0, image.shape[-2] - h), value=255)
@@ -65,25 +66,27 @@ def test_equals_one_image_at_a_time(mixed: list[Sample], training: bool, bgr_to_
 
 
 @pytest.mark.parametrize('training', [True, False])
-def test_panoptic_truth(mixed: list[Sample], training: bool) -> None:
+def test_segments(mixed: list[Sample], training: bool) -> None:
     for sample in mixed[1:]:  # one has none
         labels = sample['data_samples'].gt_sem_seg.data
-        ids = torch.randint(0, 4, labels.shape, dtype=torch.int32)
-        truth = PixelData(data=ids, metainfo=dict(labels=[3, 1, 3], crowd=[False, True, False]))
-        sample['data_samples'].gt_panoptic_seg = truth
+        ids = torch.randint(0, 4, (2, *labels.shape[1:]), dtype=torch.int32)  # of two label spaces
+        truth = SegmentMap(ids, torch.tensor([3, 1, 3]), torch.tensor([False, True, False]))
+        sample['data_samples'].gt_segments = truth
     for sample in make()(batch_of(mixed), training)['data_samples']:
         original = mixed[sample.batch_index]['data_samples']
         if sample.batch_index == 0:
-            assert 'gt_panoptic_seg' not in sample
+            assert 'gt_segments' not in sample
             continue
-        ids, (h, w) = original.gt_panoptic_seg.data, sample.img_shape
+        ids, (h, w) = original.gt_segments.ids, sample.img_shape
         if training:
             height, width = sample.pad_shape
             ids = F.pad(ids, (0, width - w, 0, height - h), value=0)
-            assert sample.gt_sem_seg.shape == sample.gt_panoptic_seg.shape
-        assert sample.gt_panoptic_seg.data.equal(ids)
-        assert sample.gt_panoptic_seg.data.dtype == torch.int32
-        assert (sample.gt_panoptic_seg.labels, sample.gt_panoptic_seg.crowd) == ([3, 1, 3], [False, True, False])
+            assert sample.gt_sem_seg.shape == sample.gt_segments.size
+        assert sample.gt_segments.ids.equal(ids)
+        assert sample.gt_segments.ids.dtype == torch.int32
+        assert sample.gt_segments.labels.tolist() == [3, 1, 3]
+        assert sample.gt_segments.crowd.tolist() == [False, True, False]
+        assert original.gt_segments.size == sample.img_shape  # the incoming samples stay as they were
 
 
 def test_groups_of_a_batch(mixed: list[Sample]) -> None:
@@ -149,8 +152,9 @@ def test_bad_batches(make_sample: Callable[..., Sample]) -> None:
     with pytest.raises(DataError, match=r'grey\.png: image \(32, 64\) and gt_sem_seg \(64, 64\)'):
         make()(batch_of([small]), True)
     make()(batch_of([small]), False)
-    sample['data_samples'].gt_panoptic_seg = PixelData(data=torch.zeros(1, 64, 32, dtype=torch.int32))
-    with pytest.raises(DataError, match=r'grey\.png: image \(64, 64\) and gt_panoptic_seg \(64, 32\)'):
+    no_labels = torch.zeros(0, dtype=torch.long)
+    sample['data_samples'].gt_segments = SegmentMap(torch.zeros(1, 64, 32, dtype=torch.int32), no_labels)
+    with pytest.raises(DataError, match=r'grey\.png: image \(64, 64\) and gt_segments \(64, 32\)'):
         make()(batch_of([sample]), True)
 
 
@@ -160,8 +164,13 @@ def test_nothing_goes_into_a_checkpoint() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an accelerator')
 def test_on_an_accelerator(mixed: list[Sample]) -> None:
+    for sample in mixed:
+        ids = sample['data_samples'].gt_sem_seg.data.int() % 2
+        sample['data_samples'].gt_segments = SegmentMap(ids, torch.tensor([1]))
     out = make().to('cuda')(batch_of(mixed), True)
     for mine, theirs in zip(out['inputs'], make()(batch_of(mixed), True)['inputs'], strict=True):
         assert mine.is_cuda
         assert torch.allclose(mine.cpu(), theirs, atol=1e-5)
     assert out['data_samples'][0].gt_sem_seg.data.is_cuda
+    assert out['data_samples'][0].gt_segments.ids.is_cuda
+    assert not out['data_samples'][0].gt_segments.labels.is_cuda

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmlmseg.datasets.samplers.streams import DatasetDraws, ShuffledPasses
+from mmlmseg.datasets.streams import DatasetDraws, ShuffledPasses
 
 
 def test_draws_count_earlier_draws_of_the_same_dataset() -> None:

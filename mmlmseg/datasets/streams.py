@@ -32,28 +32,22 @@ class DatasetDraws:
         self.seed = seed
         self._edges = np.cumsum(probabilities)
         self._edges[np.asarray(probabilities).nonzero()[0][-1] :] = np.inf  # rounding must not reach past the last one
-        self._rewind()
-
-    def _rewind(self) -> None:
         self._block = -1
-        self._datasets: np.ndarray = np.zeros(0, dtype=np.int64)
-        self._before: np.ndarray = np.zeros(len(self._edges), dtype=np.int64)  # draws of each dataset before the block
-        self._order: np.ndarray = np.zeros(0, dtype=np.int64)  # of each draw, the earlier ones of its dataset
-
-    def _advance(self) -> None:
-        self._before = self._before + np.bincount(self._datasets, minlength=len(self._edges))
-        self._block += 1
-        numbers = np.random.default_rng([self.seed, _DRAW, self._block]).random(self.block_size)
-        self._datasets = np.searchsorted(self._edges, numbers, side='right')
+        self._datasets: np.ndarray = np.zeros(0, dtype=np.int64)  # of each draw of the block
+        self._order: np.ndarray = np.zeros(0, dtype=np.int64)  # the earlier draws of that dataset
+        self._before: np.ndarray = np.zeros(len(self._edges), dtype=np.int64)  # draws of each before the block
 
     def __getitem__(self, n: int) -> tuple[int, int]:
         """The dataset of draw n, and how often it was drawn before."""
         block, place = divmod(n, self.block_size)
         if block < self._block:
-            self._rewind()
+            self._block, self._datasets, self._before = -1, self._datasets[:0], np.zeros_like(self._before)
         if block > self._block:
             while block > self._block:
-                self._advance()
+                self._before = self._before + np.bincount(self._datasets, minlength=len(self._edges))
+                self._block += 1
+                numbers = np.random.default_rng([self.seed, _DRAW, self._block]).random(self.block_size)
+                self._datasets = np.searchsorted(self._edges, numbers, side='right')
             self._order = np.zeros(self.block_size, dtype=np.int64)
             for dataset, before in enumerate(self._before):
                 drawn = self._datasets == dataset

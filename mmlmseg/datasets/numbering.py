@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import DataError
 from ..label_space import LabelSpace
-from .checks import IGNORE_INDEX
+from ..segments import IGNORE_INDEX, VOID
 
-
-class Segments(NamedTuple):
-    """The segments of an image, numbered from 1 without a gap. A stuff class has one.
-
-    Attributes:
-        ids: The segment of each pixel, int32 [H, W]; 0 is void.
-        labels: The class of each segment, that of segment 1 first.
-        crowd: Whether a segment is a group of objects that nobody told apart.
-    """
-
-    ids: np.ndarray
-    labels: list[int]
-    crowd: list[bool]
+Numbered = tuple[np.ndarray, list[int], list[bool]]
+"""Segments of one label space, numbered from 1 without a gap, a stuff class as one: the segment of each pixel, int32
+[H, W], 0 is void; and of each segment its class and whether it is a crowd."""
 
 
 def distinct_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the values of a map, as ``np.unique`` does, by runs: neighbours are mostly equal, and sorting costs most.
+    """The values of a map [H, W] in ascending order [U], and the place of each pixel's value among them [H, W].
 
-    Args:
-        values: Integers [H, W].
-
-    Returns:
-        The values in ascending order [U], and the place of each pixel's value among them [H, W].
+    As ``np.unique`` finds them, but by runs: neighbours are mostly equal, and sorting costs most.
     """
     flat = values.ravel()
     starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
@@ -43,8 +28,8 @@ def distinct_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def segments_of_ids(
     ids: np.ndarray, described: Sequence[tuple[int, int, bool]], space: LabelSpace
-) -> tuple[np.ndarray, Segments]:
-    """Reads a map of COCO's panoptic format.
+) -> tuple[np.ndarray, Numbered]:
+    """Reads a map of COCO's panoptic format; map and description must name the same segments.
 
     Args:
         ids: As written in the PNG, int [H, W]; 0 is void.
@@ -53,14 +38,11 @@ def segments_of_ids(
 
     Returns:
         The class of each pixel, uint8 [H, W], 255 where void; and the segments, in the order of ``described``.
-
-    Raises:
-        DataError: Where map and description do not name the same segments.
     """
     present, places = distinct_values(ids)
-    row = {0: 0, **{segment: i for i, (segment, _, _) in enumerate(described, 1)}}
+    row = {VOID: 0, **{segment: i for i, (segment, _, _) in enumerate(described, 1)}}
     unknown = [segment for segment in present.tolist() if segment not in row]
-    absent = sorted(row.keys() - {0, *present.tolist()})
+    absent = sorted(row.keys() - {VOID, *present.tolist()})
     if unknown or absent:
         faults = [(unknown, 'holds segment', 'the annotation lacks'), (absent, 'lacks segment', 'the annotation names')]
         raise DataError(
@@ -73,21 +55,18 @@ def segments_of_ids(
     return classes, _number(rows, labels, [crowd for _, _, crowd in described], space)
 
 
-def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space: LabelSpace) -> Segments:
+def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space: LabelSpace) -> Numbered:
     """Reads a label map with the map of its instances.
 
     Pixels of a stuff class are one segment, whatever their instance; of a thing, those outside every instance are void.
 
     Args:
-        classes: Uint8 [H, W] within the space, 255 where void.
+        classes: uint8 [H, W] within the space, 255 where void.
         instances: Segment ids, int [H, W], 0 outside every instance; None for a space without things.
         space: The label space.
 
     Returns:
         The segments, in the order of their instance ids.
-
-    Raises:
-        DataError: Where the maps differ in size, an instance has two classes, or there are things without a map.
     """
     if instances is None:
         if space.things:
@@ -114,17 +93,9 @@ def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space:
 
 
 def follow_padding(ids: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Pads a map of segments as ``Pad`` padded the labels: at the right and the bottom, and it knows labels only.
+    """Pads segments [h, w] to the size of their classes [H, W].
 
-    Args:
-        ids: Segments [h, w].
-        classes: Class ids [H, W], 255 in the padding.
-
-    Returns:
-        Segments [H, W], 0 in the padding.
-
-    Raises:
-        DataError: Where the sizes differ for another reason.
+    ``Pad`` works at the right and the bottom, and it knows labels only. Classes are 255 in the padding, segments 0.
     """
     padding = [have - want for have, want in zip(classes.shape, ids.shape, strict=True)]
     added = np.ones(classes.shape, bool)
@@ -137,45 +108,32 @@ def follow_padding(ids: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.pad(ids, [(0, rows_or_columns) for rows_or_columns in padding])
 
 
-def check_aligned(segments: Segments, classes: np.ndarray) -> None:
-    """Makes sure that every segment lies on pixels of its class.
-
-    Args:
-        segments: Void wherever the class is.
-        classes: Class ids [H, W].
-
-    Raises:
-        DataError: Naming a segment that does not, or that there is none of its number.
-    """
-    ids = segments.ids
-    count = len(segments.labels)
-    wanted = np.array([IGNORE_INDEX, *segments.labels])[np.minimum(ids, count)]  # [H, W]
+def check_aligned(ids: np.ndarray, labels: Sequence[int], classes: np.ndarray) -> None:
+    """Makes sure that every segment lies on pixels of its class: ids and classes are [H, W], labels of the segments."""
+    count = len(labels)
+    wanted = np.array([IGNORE_INDEX, *labels])[np.minimum(ids, count)]  # [H, W]
     wrong = (ids > count) | ((wanted != classes) & (ids > 0))
     if wrong.any():
         y, x = (int(axis[0]) for axis in wrong.nonzero())
         segment = int(ids[y, x])
-        meant = f'is of class {segments.labels[segment - 1]}' if segment <= count else f'is none of {count}'
+        meant = f'is of class {labels[segment - 1]}' if segment <= count else f'is none of {count}'
         raise DataError(
             f'at row {y}, column {x}, segment {segment} {meant}, but the label is {int(classes[y, x])}: a transform '
             'treated labels and segments differently (RandomFlip with swap_seg_labels, RandomMosaic); leave it out'
         )
 
 
-def _number(rows: np.ndarray, labels: Sequence[int], crowd: Sequence[bool], space: LabelSpace) -> Segments:
-    """Numbers segments in the order of a table, the rows of a stuff class as one.
+def _number(rows: np.ndarray, labels: Sequence[int], crowd: Sequence[bool], space: LabelSpace) -> Numbered:
+    """Numbers the rows of a table of segments in their order, those of a stuff class as one.
 
-    Args:
-        rows: The row of each pixel, from 1 [H, W]; 0 is void.
-        labels: The class of each row.
-        crowd: Whether a row is a crowd.
-        space: Tells the things.
+    ``rows`` [H, W] is the row of each pixel from 1 on, 0 where void; ``labels`` and ``crowd`` are its columns.
     """
     number: dict[tuple[int, ...], int] = {}
     keys = [(i,) if space.is_thing[label] else (label, crowd[i]) for i, label in enumerate(labels)]
     numbers = [number.setdefault(key, len(number) + 1) for key in keys]
     first = [numbers.index(n) for n in range(1, len(number) + 1)]
-    ids = np.array([0, *numbers], np.int32)[rows]
-    return Segments(ids, [labels[i] for i in first], [crowd[i] for i in first])
+    ids = np.array([VOID, *numbers], np.int32)[rows]
+    return ids, [labels[i] for i in first], [crowd[i] for i in first]
 
 
 def _shortened(items: Sequence[object]) -> str:

@@ -13,14 +13,15 @@ from mmcv.transforms import Compose
 from mmengine.registry import TRANSFORMS, DefaultScope
 from PIL import Image
 
-from mmlmseg.datasets import FolderDataset, LoadPanopticAnnotations, MultiDataset, PackPanopticInputs
-from mmlmseg.datasets.panoptic_transforms import read_instances
+from mmlmseg.datasets import FolderDataset, LoadSegments, MultiDataset, PackSegments, RandomRangeCrop
+from mmlmseg.datasets.transforms import read_instances
 from mmlmseg.errors import DataError
 from mmlmseg.label_space import LabelSpace
 
 MakeFolder = Callable[..., Path]
 Results = dict[str, Any]
 HEIGHT, WIDTH = 40, 56
+SPACE = LabelSpace.create('five', ['a', 'b', 'c', 'd', 'e'], things=['a', 'b', 'c', 'd', 'e'])
 
 
 @pytest.fixture
@@ -38,12 +39,13 @@ def results() -> Results:
         img_shape=(HEIGHT, WIDTH),
         ori_shape=(HEIGHT, WIDTH),
         gt_seg_map=classes,
-        gt_panoptic_map=np.where(outside, 0, ids),
-        gt_segment_labels=labels,
-        gt_segment_crowd=[False] * 600,
+        gt_segment_map=np.where(outside, 0, ids),
+        spaces=(SPACE,),
+        gt_segment_labels=[labels],
+        gt_segment_crowd=[[False] * 600],
         rows=rows,
         columns=columns,
-        seg_fields=['gt_seg_map', 'gt_panoptic_map', 'rows', 'columns'],
+        seg_fields=['gt_seg_map', 'gt_segment_map', 'rows', 'columns'],
     )
 
 
@@ -75,7 +77,7 @@ GEOMETRIC = {
 
 def build(steps: list[dict[str, Any]]) -> Compose:
     with DefaultScope.overwrite_default_scope('mmseg'):
-        return Compose([TRANSFORMS.build(step) for step in [*steps, dict(type='mmlmseg.PackPanopticInputs')]])
+        return Compose([TRANSFORMS.build(step) for step in [*steps, dict(type='mmlmseg.PackSegments')]])
 
 
 @pytest.mark.parametrize('name', GEOMETRIC)
@@ -84,11 +86,12 @@ def test_geometry_keeps_segments_and_classes_aligned(results: Results, name: str
     for _ in range(3):
         moved = copy.deepcopy(results)
         sample = pipeline(moved)['data_samples']
-        labels, truth = sample.gt_sem_seg.data[0].numpy(), sample.gt_panoptic_seg
-        numbers = truth.data[0].numpy()
-        assert truth.data.dtype == torch.int32
+        labels, truth = sample.gt_sem_seg.data[0].numpy(), sample.gt_segments
+        numbers = truth.ids[0].numpy()
+        assert (truth.ids.dtype, truth.labels.dtype, truth.crowd.dtype) == (torch.int32, torch.long, torch.bool)
         assert labels.shape == numbers.shape == moved['img'].shape[:2]
-        assert (truth.labels, truth.crowd) == (results['gt_segment_labels'], results['gt_segment_crowd'])
+        assert [truth.labels.tolist()] == results['gt_segment_labels']
+        assert [truth.crowd.tolist()] == results['gt_segment_crowd']
         assert (numbers > 255).any()
         rows, columns = (  # `Pad` pads the labels only
             np.pad(moved[key], [(0, m - n) for m, n in zip(labels.shape, moved[key].shape)], constant_values=255)
@@ -100,7 +103,38 @@ def test_geometry_keeps_segments_and_classes_aligned(results: Results, name: str
                 assert (labels[y, x], numbers[y, x]) == (255, 0)
             else:
                 assert labels[y, x] == results['gt_seg_map'][row, column]
-                assert numbers[y, x] == results['gt_panoptic_map'][row, column]
+                assert numbers[y, x] == results['gt_segment_map'][row, column]
+
+
+@pytest.mark.parametrize('name', [name for name in GEOMETRIC if 'Pad' not in name and 'class' not in name][:-1])
+def test_several_spaces_are_carried_along_as_each_alone(results: Results, name: str) -> None:
+    pipeline = build(GEOMETRIC[name])
+    other = copy.deepcopy(results)  # the second space sees the image upside down, and has two segments
+    upside_down = results['gt_seg_map'][::-1]
+    other.update(
+        gt_seg_map=np.where(upside_down == 255, upside_down, upside_down % 2 + 2),
+        gt_segment_map=np.where(upside_down == 255, 0, upside_down % 2 + 1).astype(np.int32),
+        gt_segment_labels=[[2, 3]],
+        gt_segment_crowd=[[False, True]],
+    )
+    both = {key: value for key, value in results.items() if not key.startswith('gt')}
+    both['spaces'] = (SPACE, SPACE)
+    both['seg_fields'] = [f'{key}_{i}' for i in range(2) for key in ('gt_seg_map', 'gt_segment_map')]
+    for i, own in enumerate((results, other)):
+        both.update({f'{key}_{i}': own[key] for key in ('gt_seg_map', 'gt_segment_map')})
+    for key in ('gt_segment_labels', 'gt_segment_crowd'):
+        both[key] = results[key] + other[key]
+    samples = []
+    for given in (results, other, both):
+        np.random.seed(5)
+        samples.append(pipeline(copy.deepcopy(given))['data_samples'])
+    first, second, joint = (sample.gt_segments for sample in samples)
+    assert 'gt_sem_seg' not in samples[2]
+    assert joint.ids.dtype == torch.int32
+    assert joint.ids[0].equal(first.ids[0])
+    assert joint.ids[1].equal(torch.where(second.ids[0] > 0, second.ids[0] + 600, 0))
+    assert joint.labels.tolist() == [*first.labels.tolist(), 5 + 2, 5 + 3]
+    assert joint.crowd.tolist() == [False] * 601 + [True]
 
 
 def test_what_treats_labels_and_segments_differently_is_found(results: Results) -> None:
@@ -119,16 +153,16 @@ def test_what_treats_labels_and_segments_differently_is_found(results: Results) 
 
 
 def test_packing_without_panoptic_truth(results: Results) -> None:
-    del results['gt_panoptic_map']
-    packed = PackPanopticInputs(meta_keys=('img_path',))({**results, 'image_id': 7})
-    assert 'gt_panoptic_seg' not in packed['data_samples']
+    del results['gt_segment_labels']
+    packed = PackSegments(meta_keys=('img_path',))({**results, 'image_id': 7})
+    assert 'gt_segments' not in packed['data_samples']
     assert packed['data_samples'].metainfo == dict(img_path='a.jpg', image_id=7)
-    assert PackPanopticInputs()({'img': results['img']})['inputs'].shape == (3, HEIGHT, WIDTH)
+    assert PackSegments()({'img': results['img']})['inputs'].shape == (3, HEIGHT, WIDTH)
 
 
 def test_loading_needs_to_know_the_things() -> None:
     with pytest.raises(DataError, match=r'which classes are things: .*for others take LoadAnnotations'):
-        LoadPanopticAnnotations()(dict(seg_map_path='a.png', seg_fields=[], reduce_zero_label=False))
+        LoadSegments()(dict(seg_map_path='a.png', seg_fields=[], reduce_zero_label=False))
 
 
 def add_instances(root: Path, sample: str, classes: np.ndarray, instances: np.ndarray) -> None:
@@ -146,12 +180,12 @@ def test_folders(make_folder: MakeFolder, panoptic_pipeline: list[dict], dtype: 
     add_instances(root, 'train_0', classes, instances)
     sample = FolderDataset(root, pipeline=panoptic_pipeline)[0]['data_samples']
     assert sample.gt_sem_seg.data[0].tolist() == classes.tolist()
-    truth = sample.gt_panoptic_seg
-    road, sky, left, right = (int(truth.data[0, y, x]) for y, x in ((0, 0), (1, 0), (1, 2), (0, 2)))
+    truth = sample.gt_segments
+    road, sky, left, right = (int(truth.ids[0, y, x]) for y, x in ((0, 0), (1, 0), (1, 2), (0, 2)))
     assert sorted((road, sky, left, right)) == [1, 2, 3, 4]
-    assert truth.data[0].tolist() == [[road, road, right, right, 0], [sky, 0, left, 0, road]]
+    assert truth.ids[0].tolist() == [[road, road, right, right, 0], [sky, 0, left, 0, road]]
     assert [truth.labels[i - 1] for i in (road, sky, left, right)] == [0, 1, 2, 2]
-    assert truth.crowd == [False] * 4
+    assert truth.crowd.tolist() == [False] * 4
 
 
 def test_folders_whose_labels_start_at_1(make_folder: MakeFolder, panoptic_pipeline: list[dict]) -> None:
@@ -159,17 +193,17 @@ def test_folders_whose_labels_start_at_1(make_folder: MakeFolder, panoptic_pipel
     add_instances(root, 'train_0', np.array([[0, 1], [3, 3]], np.uint8), np.array([[1, 0], [1, 2]], np.uint8))
     sample = FolderDataset(root, pipeline=panoptic_pipeline, reduce_zero_label=True)[0]['data_samples']
     assert sample.gt_sem_seg.data.flatten().tolist() == [255, 0, 2, 2]
-    truth = sample.gt_panoptic_seg
-    assert truth.data.flatten().tolist() == [0, 1, 2, 3]
-    assert truth.labels == [0, 2, 2]
+    truth = sample.gt_segments
+    assert truth.ids.flatten().tolist() == [0, 1, 2, 3]
+    assert truth.labels.tolist() == [0, 2, 2]
 
 
 def test_folders_of_stuff_alone(make_folder: MakeFolder, panoptic_pipeline: list[dict]) -> None:
     root = make_folder(train=1, val=0)
     sample = FolderDataset(root, pipeline=panoptic_pipeline)[0]['data_samples']
-    classes, truth = sample.gt_sem_seg.data, sample.gt_panoptic_seg
-    assert torch.tensor([255, *truth.labels])[truth.data.long()].equal(classes)
-    assert sorted(truth.labels) == [0, 1, 2]
+    classes, truth = sample.gt_sem_seg.data, sample.gt_segments
+    assert torch.tensor([255, *truth.labels])[truth.ids.long()].equal(classes)
+    assert sorted(truth.labels.tolist()) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -224,10 +258,10 @@ def test_real_folder(shared_data: Path, panoptic_pipeline: list[dict]) -> None:
         info, sample = dataset.get_data_info(i), dataset[i]['data_samples']
         classes = np.asarray(Image.open(info['seg_map_path']))
         instances = np.asarray(Image.open(info['panoptic_path']))
-        truth = sample.gt_panoptic_seg
-        numbers = truth.data[0].numpy()
+        truth = sample.gt_segments
+        numbers = truth.ids[0].numpy()
         assert (sample.gt_sem_seg.data[0].numpy() == classes).all()
-        for number, label in enumerate(truth.labels, 1):
+        for number, label in enumerate(truth.labels.tolist(), 1):
             mask = numbers == number
             assert mask.any()
             assert set(classes[mask]) == {label}
@@ -241,3 +275,38 @@ def test_real_folder(shared_data: Path, panoptic_pipeline: list[dict]) -> None:
         of_thing = np.isin(classes, np.flatnonzero(dataset.space.is_thing))
         assert ((numbers == 0) == ((classes == 255) | ((instances == 0) & of_thing))).all()
     assert seen > 10
+
+
+def pixels_of(height: int, width: int) -> dict:
+    pixels = np.arange(height * width, dtype=np.int32).reshape(height, width)
+    return dict(
+        img=np.stack([pixels] * 3, -1),
+        gt_seg_map=pixels,
+        gt_segment_map=pixels + 1,
+        seg_fields=['gt_seg_map', 'gt_segment_map'],
+    )
+
+
+def test_sizes_fill_the_range_and_maps_stay_aligned() -> None:
+    crop = RandomRangeCrop(8, 12)
+    heights, widths = set(), set()
+    for _ in range(200):
+        results = crop(pixels_of(30, 10))
+        image, labels = results['img'], results['gt_seg_map']
+        assert np.array_equal(image[..., 0], labels)
+        assert np.array_equal(results['gt_segment_map'], labels + 1)
+        assert results['img_shape'][:2] == labels.shape
+        heights.add(labels.shape[0])
+        widths.add(labels.shape[1])
+    assert heights == {8, 9, 10, 11, 12}
+    assert widths == {8, 9, 10}  # the image is no wider
+
+
+def test_smaller_images_stay_whole() -> None:
+    assert RandomRangeCrop(8, 12)(pixels_of(5, 6))['gt_seg_map'].shape == (5, 6)
+
+
+@pytest.mark.parametrize(('low', 'high'), [(0, 4), (5, 4)])
+def test_empty_ranges_are_errors(low: int, high: int) -> None:
+    with pytest.raises(ValueError, match='drawn from'):
+        RandomRangeCrop(low, high)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmlmseg.datasets.segments import (
-    Segments,
+from mmlmseg.datasets.numbering import (
+    Numbered,
     check_aligned,
     distinct_values,
     follow_padding,
@@ -33,14 +33,15 @@ def test_distinct_values_equal_numpys(seed: int) -> None:
         assert places.tolist() == inverse.reshape(values.shape).tolist()
 
 
-def assert_compact(segments: Segments) -> None:
-    assert segments.ids.dtype == np.int32
-    assert set(np.unique(segments.ids)) - {0} == set(range(1, len(segments.labels) + 1))
-    assert len(segments.crowd) == len(segments.labels)
-    stuff = [label for label, crowd in zip(segments.labels, segments.crowd) if not SPACE.is_thing[label] and not crowd]
+def assert_compact(segments: Numbered) -> None:
+    numbers, labels, crowds = segments
+    assert numbers.dtype == np.int32
+    assert set(np.unique(numbers)) - {0} == set(range(1, len(labels) + 1))
+    assert len(crowds) == len(labels)
+    stuff = [label for label, crowd in zip(labels, crowds) if not SPACE.is_thing[label] and not crowd]
     assert len(set(stuff)) == len(stuff)
-    assert {type(value) for value in segments.labels} <= {int}  # plain numbers, for metainfo and json
-    assert {type(value) for value in segments.crowd} <= {bool}
+    assert {type(value) for value in labels} <= {int}
+    assert {type(value) for value in crowds} <= {bool}
 
 
 @pytest.mark.parametrize('seed', range(10))
@@ -52,29 +53,29 @@ def test_ids_against_brute_force(seed: int) -> None:
         (segment, int(label := random.integers(4)), bool(SPACE.is_thing[label] and random.random() < 0.4))
         for segment in random.permutation(np.unique(values[values > 0])).tolist()
     ]
-    classes, segments = segments_of_ids(values, described, SPACE)
-    assert_compact(segments)
+    classes, (numbers, labels, crowds) = segments_of_ids(values, described, SPACE)
+    assert_compact((numbers, labels, crowds))
     info = {segment: (label, crowd) for segment, label, crowd in described}
     same: dict[int, set] = {}
     for y, x in np.ndindex(values.shape):
-        segment, number = int(values[y, x]), int(segments.ids[y, x])
+        segment, number = int(values[y, x]), int(numbers[y, x])
         if segment == 0:
             assert (classes[y, x], number) == (255, 0)
             continue
         label, crowd = info[segment]
         assert classes[y, x] == label
-        assert (segments.labels[number - 1], segments.crowd[number - 1]) == (label, crowd)
+        assert (labels[number - 1], crowds[number - 1]) == (label, crowd)
         same.setdefault(number, set()).add(segment if SPACE.is_thing[label] else 'stuff')
     assert all(len(sources) == 1 for sources in same.values())  # no two things share a number
     assert len(same) == len({segment if SPACE.is_thing[label] else -label for segment, label, _ in described})
 
 
 def test_an_image_without_segments() -> None:
-    classes, segments = segments_of_ids(np.zeros((2, 3), np.int32), [], SPACE)
+    classes, (numbers, labels, crowds) = segments_of_ids(np.zeros((2, 3), np.int32), [], SPACE)
     assert (classes == 255).all()
-    assert segments.ids.tolist() == [[0] * 3] * 2
-    assert segments.labels == segments.crowd == []
-    assert segments_of_labels(classes, segments.ids, SPACE).labels == []
+    assert numbers.tolist() == [[0] * 3] * 2
+    assert labels == crowds == []
+    assert segments_of_labels(classes, numbers, SPACE)[1] == []
 
 
 def test_png_and_annotation_that_do_not_fit() -> None:
@@ -95,25 +96,25 @@ def test_labels_against_brute_force(seed: int) -> None:
     outside = blocks(random, [0, 1, 2, 3])
     classes = np.where(instances > 0, np.vectorize(class_of.get)(instances), outside).astype(np.uint8)
     classes[random.random(classes.shape) < 0.1] = 255
-    segments = segments_of_labels(classes, instances.astype(np.int32), SPACE)
-    assert_compact(segments)
-    assert not any(segments.crowd)
+    numbers, labels, crowds = segments_of_labels(classes, instances.astype(np.int32), SPACE)
+    assert_compact((numbers, labels, crowds))
+    assert not any(crowds)
     number_of: dict[tuple[int, int], int] = {}
     for y, x in np.ndindex(classes.shape):
-        instance, label, number = int(instances[y, x]), int(classes[y, x]), int(segments.ids[y, x])
+        instance, label, number = int(instances[y, x]), int(classes[y, x]), int(numbers[y, x])
         is_void = label == 255 or (instance == 0 and SPACE.is_thing[label])
         assert (number == 0) == is_void
         if not is_void:
-            assert segments.labels[number - 1] == label
+            assert labels[number - 1] == label
             key = (label, instance if SPACE.is_thing[label] else 0)
             assert number_of.setdefault(key, number) == number
-    assert len(set(number_of.values())) == len(number_of) == len(segments.labels)
+    assert len(set(number_of.values())) == len(number_of) == len(labels)
 
 
 def test_labels_without_instances() -> None:
     stuff = LabelSpace.create('facade', ['wall', 'window'])
-    segments = segments_of_labels(np.array([[1, 0, 255, 1]], np.uint8), None, stuff)
-    assert (segments.ids.tolist(), segments.labels) == ([[2, 1, 0, 2]], [0, 1])
+    numbers, labels, _ = segments_of_labels(np.array([[1, 0, 255, 1]], np.uint8), None, stuff)
+    assert (numbers.tolist(), labels) == ([[2, 1, 0, 2]], [0, 1])
     with pytest.raises(DataError, match=r"no instances/ folder to tell the things of 'street' apart \(car, person\)"):
         segments_of_labels(np.zeros((1, 4), np.uint8), None, SPACE)
 
@@ -122,7 +123,7 @@ def test_bad_instances() -> None:
     classes = np.array([[1, 1, 3, 255]], np.uint8)
     with pytest.raises(DataError, match=r"segment 8 lies on two classes, 'car' and 'person'"):
         segments_of_labels(classes, np.array([[8, 0, 8, 8]]), SPACE)
-    assert segments_of_labels(classes, np.array([[8, 0, 9, 8]]), SPACE).ids.tolist() == [[1, 0, 2, 0]]
+    assert segments_of_labels(classes, np.array([[8, 0, 9, 8]]), SPACE)[0].tolist() == [[1, 0, 2, 0]]
     with pytest.raises(DataError, match=r'instances 2x2 and labels 1x4 differ in size'):
         segments_of_labels(classes, np.zeros((2, 2), np.int32), SPACE)
 
@@ -139,10 +140,10 @@ def test_padding_of_the_labels_is_followed() -> None:
 
 def test_alignment() -> None:
     classes = np.array([[2, 2, 255, 0]])
-    check_aligned(Segments(np.array([[1, 1, 0, 2]]), [2, 0], [False] * 2), classes)
-    check_aligned(Segments(np.array([[1, 0, 0, 0]]), [2, 0], [False] * 2), classes)  # a thing outside every instance
-    check_aligned(Segments(np.zeros((1, 4), int), [], []), classes)
+    check_aligned(np.array([[1, 1, 0, 2]]), [2, 0], classes)
+    check_aligned(np.array([[1, 0, 0, 0]]), [2, 0], classes)  # a thing outside every instance
+    check_aligned(np.zeros((1, 4), int), [], classes)
     with pytest.raises(DataError, match='row 0, column 1, segment 2 is of class 0, but the label is 2: a transform'):
-        check_aligned(Segments(np.array([[1, 2, 0, 2]]), [2, 0], [False] * 2), classes)
+        check_aligned(np.array([[1, 2, 0, 2]]), [2, 0], classes)
     with pytest.raises(DataError, match='column 3, segment 255 is none of 2, but'):
-        check_aligned(Segments(np.array([[1, 1, 0, 255]]), [2, 0], [False] * 2), classes)
+        check_aligned(np.array([[1, 1, 0, 255]]), [2, 0], classes)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from mmengine.registry import DATA_SAMPLERS
 
-from mmlmseg.datasets import DatasetPerRankSampler, MixedSampler, SameDatasetSampler
-from mmlmseg.datasets.samplers import samplers
+from mmlmseg.datasets import DatasetPerRankSampler, PerImageSampler, SameDatasetSampler, samplers
+from mmlmseg.datasets.samplers import dataset_probabilities
 from mmlmseg.errors import DataError
 
 BATCH = 4
 ALL = [
-    (MixedSampler, {}),
+    (PerImageSampler, {}),
     (SameDatasetSampler, dict(batch_size=BATCH)),
     (DatasetPerRankSampler, dict(batch_size=BATCH)),
 ]
@@ -73,7 +73,7 @@ def test_each_dataset_comes_in_passes_without_replacement(kind: type, kwargs: di
 
 def test_more_datasets_than_slots() -> None:
     sizes = (3,) * 9
-    sampler = MixedSampler(datasets(*sizes), seed=0)
+    sampler = PerImageSampler(datasets(*sizes), seed=0)
     counts = Counter(origin(sizes, i) for i in islice(sampler, 9000))
     assert sorted(counts) == list(range(9))
     assert min(counts.values()) > 850
@@ -130,15 +130,15 @@ def test_one_dataset_per_rank(in_rank: Any) -> None:
 
 
 def test_seeds() -> None:
-    first, again, other = (list(islice(MixedSampler(datasets(50, 50), seed=s), 100)) for s in (0, 0, 1))
+    first, again, other = (list(islice(PerImageSampler(datasets(50, 50), seed=s), 100)) for s in (0, 0, 1))
     assert first == again != other
-    sampler = MixedSampler(datasets(50, 50), seed=1)
+    sampler = PerImageSampler(datasets(50, 50), seed=1)
     sampler.reseed(0)
     assert list(islice(sampler, 100)) == first
 
 
 def test_skipping_a_whole_schedule_is_fast() -> None:
-    sampler = MixedSampler(datasets(*[1000] * 4), seed=0)
+    sampler = PerImageSampler(datasets(*[1000] * 4), seed=0)
     sampler.skip(320_000 * 16)
     start = time.perf_counter()
     next(iter(sampler))
@@ -146,7 +146,7 @@ def test_skipping_a_whole_schedule_is_fast() -> None:
 
 
 def test_any_other_dataset_counts_as_one() -> None:
-    sampler = DATA_SAMPLERS.build(dict(type='mmlmseg.MixedSampler', dataset=list('abc'), seed=0))
+    sampler = DATA_SAMPLERS.build(dict(type='mmlmseg.PerImageSampler', dataset=list('abc'), seed=0))
     assert sorted(islice(sampler, 3)) == [0, 1, 2]
     assert len(sampler) == 3
 
@@ -154,3 +154,38 @@ def test_any_other_dataset_counts_as_one() -> None:
 def test_bad_batch_size() -> None:
     with pytest.raises(DataError, match='batch_size is 0'):
         SameDatasetSampler(datasets(3), batch_size=0)
+
+
+SIZES, NAMES = [100, 400], ['street', 'facade']
+
+
+@pytest.mark.parametrize(
+    ('ratio', 'alpha', 'expected'),
+    [
+        ('uniform', 0.5, (0.5, 0.5)),
+        ('size', 0.5, (0.2, 0.8)),
+        ('power', 0.5, (1 / 3, 2 / 3)),
+        ('power', 0.0, (0.5, 0.5)),
+        ([3, 1], 0.5, (0.75, 0.25)),
+        (dict(facade=1, street=0), 0.5, (0.0, 1.0)),
+    ],
+)
+def test_ratios(ratio: Any, alpha: float, expected: tuple[float, ...]) -> None:
+    assert dataset_probabilities(ratio, SIZES, NAMES, alpha) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ('ratio', 'message'),
+    [
+        ('unifrom', r"unknown ratio 'unifrom'.*Did you mean: uniform"),
+        ([1], r'1 weights for 2 datasets \(street, facade\)'),
+        ([1, -1], 'not negative'),
+        ([0, 0], 'above 0'),
+        ([1, float('nan')], 'finite'),
+        (dict(street=1), 'no weight for facade'),
+        (dict(street=1, facades=1), r"unknown dataset 'facades'.*Did you mean: facade"),
+    ],
+)
+def test_bad_ratios(ratio: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        dataset_probabilities(ratio, SIZES, NAMES)

@@ -1,0 +1,168 @@
+"""Transforms of a sample: loading and packing its segments beside its labels, and crops whose size is random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs, RandomCrop
+from PIL import Image
+
+from ..errors import DataError, errors_of
+from ..label_space import LabelSpace
+from ..registry import TRANSFORMS
+from ..segments import IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
+from .checks import CheckLabels
+from .numbering import Numbered, check_aligned, follow_padding, segments_of_ids, segments_of_labels
+
+
+def read_instances(path: str) -> np.ndarray:
+    """Reads a map of segment ids, one 8-bit or 16-bit number per pixel.
+
+    Returns:
+        int32 [H, W]; 0 is void.
+
+    Raises:
+        DataError: Where the file is missing, damaged or of another kind; it is named.
+    """
+    try:
+        with Image.open(path) as image:
+            ids, mode = np.asarray(image), image.mode
+    except FileNotFoundError:
+        raise DataError(f'{path}: no such file; restore it or take the sample off the list') from None
+    except (OSError, SyntaxError) as error:
+        raise DataError(f'{path}: cannot be read ({error}); replace the file') from None
+    if ids.ndim != 2 or ids.dtype.kind not in 'iu':
+        raise DataError(f'{path}: has mode {mode}; save one 8-bit or 16-bit segment id per pixel, 0 = void')
+    return ids.astype(np.int32)
+
+
+def map_keys(number: int) -> list[tuple[str, str]]:
+    """The keys under which a sample of so many label spaces holds classes and segments of each, numbered from 0."""
+    ends = [''] if number == 1 else [f'_{i}' for i in range(number)]
+    return [(f'gt_seg_map{end}', f'gt_segment_map{end}') for end in ends]
+
+
+@TRANSFORMS.register_module()
+class LoadSegments(LoadAnnotations):
+    """Reads labels and segments of a sample in each of its label spaces, and checks them.
+
+    It reads samples of ``mmlmseg.FolderDataset``, ``mmlmseg.PanopticDataset`` and ``mmlmseg.MultiSpaceFolderDataset``.
+    Adds ``gt_seg_map``, uint8 [H, W] (255 = void), and ``gt_segment_map``, int32 [H, W] (the segment, 0 = void), with
+    several spaces ``gt_seg_map_0``, ``gt_segment_map_0``, ``gt_seg_map_1``, ... All are in ``seg_fields``, so that
+    geometric transforms carry them along. ``gt_segment_labels`` and ``gt_segment_crowd`` list, for each space, class
+    and crowd flag of its segment 1, 2, ...
+
+    A folder sample has labels, and ids of instances in ``instances/NAME.png``. A stuff class is one segment. Pixels of
+    a thing outside every instance are in no segment and keep their label.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Reads the files of a sample; they must fit the image, the label space, and one another."""
+        if 'spaces' not in results:
+            raise DataError(
+                'the sample does not say which classes are things: LoadSegments reads those of mmlmseg.PanopticDataset '
+                'and mmlmseg.FolderDataset; for others take LoadAnnotations'
+            )
+        spaces = results['spaces']
+        results.update(gt_segment_labels=[], gt_segment_crowd=[])
+        truths = results.get('truths', [results])
+        for space, truth, keys in zip(spaces, truths, map_keys(len(spaces)), strict=True):
+            classes, (ids, labels, crowd) = self._read({**results, **truth, 'seg_fields': []}, space)
+            results.update(zip(keys, (classes, ids), strict=True))
+            results['seg_fields'] += keys
+            results['gt_segment_labels'].append(labels)
+            results['gt_segment_crowd'].append(crowd)
+        return results
+
+    def _read(self, truth: dict[str, Any], space: LabelSpace) -> tuple[np.ndarray, Numbered]:
+        """Classes [H, W] and segments of one label space; classes are checked before segments are looked for."""
+        check = CheckLabels(space.num_classes)
+        file = truth['seg_map_path']
+        if 'segments' in truth:
+            ids = read_panoptic_png(file)
+            with errors_of(file):
+                truth['gt_seg_map'], segments = segments_of_ids(ids, truth['segments'], space)
+            check(truth)
+        else:
+            self.reduce_zero_label = truth['reduce_zero_label']  # mmseg would keep that of the first
+            self._load_seg_map(truth)
+            check(truth)
+            instances = read_instances(truth['panoptic_path']) if 'panoptic_path' in truth else None
+            with errors_of(truth.get('panoptic_path', file)):
+                segments = segments_of_labels(truth['gt_seg_map'], instances, space)
+        return truth['gt_seg_map'], segments
+
+
+@TRANSFORMS.register_module()
+class PackSegments(PackSegInputs):
+    """Packs what mmseg's ``PackSegInputs`` does, ``image_id`` and, where they were loaded, the segments.
+
+    ``gt_segments`` is a :class:`~mmlmseg.segments.SegmentMap` of all label spaces of the sample. With several of them
+    there is no ``gt_sem_seg``.
+
+    Args:
+        **kwargs: Of ``PackSegInputs``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.meta_keys: tuple[str, ...] = (*self.meta_keys, 'image_id')
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Packs a sample, where no transform moved labels and segments apart."""
+        packed = super().transform(results)
+        if 'gt_segment_labels' in results:
+            packed['data_samples'].gt_segments = _join_spaces(results)
+        return packed
+
+
+def _join_spaces(results: dict[str, Any]) -> SegmentMap:
+    """The segments of all spaces, numbered on from space to space, their labels likewise."""
+    spaces = results['spaces']
+    layers: list[np.ndarray] = []
+    labels: list[int] = []
+    first = 0
+    for space, keys, own in zip(spaces, map_keys(len(spaces)), results['gt_segment_labels'], strict=True):
+        classes, ids = (results[key] for key in keys)
+        # Rotation fills all maps with 255, which may be a segment: void is where the label is ignored.
+        ids = np.where(classes == IGNORE_INDEX, VOID, follow_padding(ids, classes))
+        check_aligned(ids, own, classes)
+        layers.append(np.where(ids == VOID, VOID, ids + len(labels)))
+        labels += [first + label for label in own]
+        first += space.num_classes
+    return SegmentMap(
+        torch.from_numpy(np.stack(layers)),  # [S, H, W]
+        torch.tensor(labels, dtype=torch.long),
+        torch.tensor([flag for own in results['gt_segment_crowd'] for flag in own], dtype=torch.bool),
+    )
+
+
+@TRANSFORMS.register_module()
+class RandomRangeCrop(RandomCrop):
+    """Crops images to a height and a width drawn from a range, as DETR and MaskFormer do for COCO.
+
+    Args:
+        low: The smallest side of a crop in pixels; an image that is smaller keeps its side.
+        high: The largest.
+
+    Raises:
+        ValueError: Where the range is empty or not positive.
+    """
+
+    def __init__(self, low: int, high: int) -> None:
+        if not 0 < low <= high:
+            raise ValueError(f'crops are drawn from {low} to {high} pixels; give a range of positive sizes')
+        super().__init__(crop_size=(high, high))
+        self.low, self.high = low, high
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crops image and maps alike."""
+        self.crop_size = tuple(
+            int(np.random.randint(min(self.low, side), min(self.high, side) + 1)) for side in results['img'].shape[:2]
+        )
+        return super().transform(results)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(low={self.low}, high={self.high})'
