@@ -22,7 +22,7 @@ import numpy as np
 from rich.progress import track
 
 from mmlmseg import cli
-from mmlmseg.datasets.panoptic_transforms import read_instances
+from mmlmseg.datasets.transforms import read_instances
 from mmlmseg.errors import DataError, errors_of
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.segments import write_panoptic_png
