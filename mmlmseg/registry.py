@@ -8,6 +8,7 @@ from __future__ import annotations
 from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import EVALUATOR as ROOT_EVALUATOR
+from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import LOOPS as ROOT_LOOPS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
@@ -29,4 +30,5 @@ METRICS = _child(ROOT_METRICS, 'mmlmseg.evaluation')
 EVALUATOR = _child(ROOT_EVALUATOR, 'mmlmseg.evaluation')
 VISUALIZERS = _child(ROOT_VISUALIZERS, 'mmlmseg.visualization')
 LOOPS = _child(ROOT_LOOPS, 'mmlmseg.engine')
+HOOKS = _child(ROOT_HOOKS, 'mmlmseg.engine')
 OPTIM_WRAPPERS = _child(ROOT_OPTIM_WRAPPERS, 'mmlmseg.engine')

@@ -22,11 +22,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
+from mmlmseg.checkpoint import read_checkpoint
 from mmlmseg.errors import OptionError
 from mmlmseg.lab.scenes import write_folder_dataset
+from mmlmseg.models.add_label_space import add_label_spaces
+from mmlmseg.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'
 STEPS, BATCH, SIZE = 20, 4, (96, 128)
@@ -197,10 +201,16 @@ def add_space(work_dir: Path, folders: list[str]) -> Iterator[tuple[str, dict[st
     changes: dict[str, Any] = {'decode_head': dict(criterion=EAGER), 'test_cfg': PANOPTIC}
     cfg = run_config(work_dir / 'two', 'resi_r18', changes, loaders(folders[:2], 'panoptic'), folders[:2])
     yield 'two spaces', train(cfg)
-    changes['decode_head'].update(adapters=ADAPTERS, added_spaces=['wardrobe'])
+    changes['decode_head'].update(adapters=ADAPTERS)
     cfg = run_config(work_dir / 'three', 'resi_r18', changes, loaders(folders, 'panoptic'), folders)
     cfg.train_dataloader.dataset.datasets = cfg.train_dataloader.dataset.datasets[2:]
-    cfg.load_from = str(work_dir / 'two' / f'iter_{STEPS}.pth')
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(cfg.model)
+    trained = add_label_spaces(model, read_checkpoint(work_dir / 'two' / f'iter_{STEPS}.pth')['state_dict'])
+    cfg.load_from = str(work_dir / 'start.pth')
+    torch.save(dict(state_dict=model.state_dict()), cfg.load_from)
+    cfg.custom_hooks = [dict(type='mmlmseg.FreezeHook', trained=trained)]
     yield 'a third one added', train(cfg)
 
 

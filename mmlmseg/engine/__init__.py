@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .freeze import FreezeHook
 from .loops import ResumableTrainLoop
 from .optim_wrapper import BFloat16OptimWrapper
 
-__all__ = ['BFloat16OptimWrapper', 'ResumableTrainLoop']
+__all__ = ['BFloat16OptimWrapper', 'FreezeHook', 'ResumableTrainLoop']

@@ -16,19 +16,13 @@ from ...registry import MODELS
 from ...taxonomy import SAME_NAMES, Taxonomy
 from ..numerics import at_least_float32, no_autocast
 from ..structures import Categories
-from .per_space import PerSpace, join_idle
+from .adapters import PerSpace, join_idle
 
 __all__ = ['Classifier', 'LinearClassifier', 'TextClassifier', 'UnifiedClassifier']
 
 
 class Classifier(BaseModule):
-    """What turns decoded queries into class logits. Most have one column for each class of a sample's own space.
-
-    Attributes:
-        can_grow: Whether a label space can be added to a trained one while its predictions in the others stay.
-    """
-
-    can_grow = True
+    """What turns decoded queries into class logits. Most have one column for each class of a sample's own space."""
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
         """Computes class logits.
@@ -113,10 +107,11 @@ class LinearClassifier(PerSpace, Classifier):
         init_cfg: See mmengine's BaseModule.
     """
 
+    parts = 'layers'
+
     def __init__(self, channels: int, label_spaces: LabelSpaces, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.position = {space.name: i for i, space in enumerate(label_spaces)}
-        # A list: names of spaces may hold dots, which module names must not.
         self.layers = nn.ModuleList([nn.Linear(channels, space.num_classes + 1) for space in label_spaces])
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
@@ -145,10 +140,6 @@ class LinearClassifier(PerSpace, Classifier):
             logits.append(torch.cat([classes, own[..., -1:]], dim=-1))
         return join_idle(torch.stack(logits, dim=1), self.layers.parameters())
 
-    def parameters_of(self, space: str) -> dict[str, nn.Parameter]:
-        place = self.position[space]
-        return {f'layers.{place}.{name}': parameter for name, parameter in self.layers[place].named_parameters()}
-
 
 @MODELS.register_module()
 class UnifiedClassifier(Classifier):
@@ -164,8 +155,6 @@ class UnifiedClassifier(Classifier):
         taxonomy: See :meth:`Taxonomy.from_config`.
         init_cfg: See mmengine's BaseModule.
     """
-
-    can_grow = False
 
     def __init__(
         self,

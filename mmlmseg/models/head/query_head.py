@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import torch
@@ -11,23 +12,19 @@ from mmengine.model import BaseModule
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ...checkpoint import EXTRA_STATE, check_label_spaces, pack, unpack
-from ...errors import CheckpointError, LabelSpaceError, OptionError
+from ...checkpoint import CheckpointRecord
+from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpaces
 from ...registry import MODELS
 from ..class_activation import ClassActivation, class_probabilities
 from ..postprocess import semantic_probabilities
 from ..structures import Categories, HeadOutputs, MemoryLevel, Targets
 from ..text.variation import drop_absent, present_classes
-from .added_spaces import check_added, check_learned, check_something_learns
+from .adapters import SpaceAdapters
 from .asked import AskedSpace, AsksSpaces
 from .pixel_features import MaskEmbedding, PixelFeatureExtractor
-from .space_adapter import SpaceAdapters
 from .targets import read_targets
 from .things import thing_columns
-
-MEANING = dict(class_activation='softmax', things_only=False)
-"""What changes the meaning of class logits and has no parameters, as checkpoints without it mean it."""
 
 
 @MODELS.register_module()
@@ -53,13 +50,10 @@ class QueryHead(AsksSpaces, BaseModule):
         things_only: Instance segmentation: learn and find things only. Stuff is no class, its pixels are background.
         adapters: Configs of adapters of decoded queries, by the name of their label space, e.g.
             ``dict(ccp=dict(type='mmlmseg.SpaceAdapter'))``.
-        added_spaces: Names of the last label spaces, where they are added to a model that was trained on the others: of
-            the whole model, only the parameters that serve one of these spaces alone are trained. Needs
-            :class:`MultiSpaceSegmentor`; see docs/adding_a_label_space.md.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
-        LabelSpaceError: Where ``things_only`` meets a label space without things, or spaces cannot be added.
+        LabelSpaceError: Where ``things_only`` meets a label space without things.
         ValueError: On another ``class_activation``, or ``drop_absent`` with a classifier of one list for all spaces.
     """
 
@@ -83,12 +77,10 @@ class QueryHead(AsksSpaces, BaseModule):
         class_activation: ClassActivation = 'softmax',
         things_only: bool = False,
         adapters: Mapping[str, dict[str, Any]] | None = None,
-        added_spaces: Sequence[str] = (),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.label_spaces = LabelSpaces.from_config(label_spaces)
-        self.added_spaces = check_added(self.label_spaces, added_spaces)
         self.num_classes = self.out_channels = self.label_spaces.max_classes
         mask_channels = mask_channels or channels
 
@@ -112,7 +104,6 @@ class QueryHead(AsksSpaces, BaseModule):
         if things_only:
             thing_columns(self.label_spaces, self.num_classes)  # says at once which space has none
         self.criterion = MODELS.build(criterion)
-        check_something_learns(self)
 
     def categories(self, spaces: Sequence[AskedSpace], width: int | None = None) -> Categories:
         """What samples may be classified as.
@@ -147,7 +138,6 @@ class QueryHead(AsksSpaces, BaseModule):
     def categories_to_learn(self, metas: Sequence[dict[str, Any]], targets: Sequence[Targets]) -> Categories:
         """What samples are classified as in training: their spaces, less what ``drop_absent`` takes off their lists."""
         asked = [self.asked_space(meta) for meta in metas]
-        check_learned(self, asked, metas)
         categories = self.categories(asked)
         if not self.drop_absent:
             return categories
@@ -218,15 +208,7 @@ class QueryHead(AsksSpaces, BaseModule):
     def loss(
         self, feats: Sequence[Tensor], samples: Sequence[SegDataSample], train_cfg: Any = None
     ) -> dict[str, Tensor]:
-        """mmseg's head interface: the losses of one batch of equally padded images.
-
-        Raises:
-            LabelSpaceError: Where spaces are added: mmseg's segmentor would train the whole model.
-        """
-        if self.added_spaces:
-            raise LabelSpaceError(
-                'added_spaces needs type="mmlmseg.MultiSpaceSegmentor", which freezes what the trained spaces depend on'
-            )
+        """mmseg's head interface: the losses of one batch of equally padded images."""
         metas = [sample.metainfo for sample in samples]
         targets = [self.targets(samples)]
         outputs = self(feats, self._padded(metas, samples), self.categories_to_learn(metas, targets))
@@ -253,29 +235,26 @@ class QueryHead(AsksSpaces, BaseModule):
         size = tuple(samples[0].gt_sem_seg.data.shape[-2:])
         return [{'batch_input_shape': size, **meta} for meta in metas]
 
-    def get_extra_state(self) -> Tensor:
-        """A checkpoint knows its label spaces, and what no parameter tells of the meaning of its class logits."""
-        meaning = {key: getattr(self, key) for key in MEANING}
-        return pack({'label_spaces': self.label_spaces.to_list(), **meaning})
+    @property
+    def record(self) -> CheckpointRecord:
+        """What a checkpoint tells of this model beside weights, but for the text source."""
+        return CheckpointRecord(self.label_spaces, self.class_activation, self.things_only)
 
-    def set_extra_state(self, state: Tensor) -> None:
-        """Refuses the state of a model that means something else; it may lack the added spaces.
+    def expect(self, saved: CheckpointRecord) -> None:
+        """Makes the head ready to load the checkpoint of a record.
 
         Raises:
-            CheckpointError: Where label spaces, class activation or what is a class differ.
+            CheckpointError: Where it is of a model that means something else.
+            TextBankError: Where it was trained with another text encoder.
         """
-        saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '', self.added_spaces)
-        told = unpack(state)
-        for key, default in MEANING.items():
-            there, here = told.get(key, default), getattr(self, key)
-            if there != here:
-                raise CheckpointError(
-                    f'the checkpoint was trained with {key}={there!r}, the config has {key}={here!r}: class scores '
-                    'would be wrong; give decode_head the same'
-                )
-        for mine, theirs in zip(self.label_spaces, saved):
-            if self.things_only and mine.is_thing != theirs.is_thing:
-                raise CheckpointError(
-                    f'label space {mine.name!r}: the things of the checkpoint are {", ".join(theirs.things)}, those of '
-                    f'the config {", ".join(mine.things)}; a model of things only knows no others'
-                )
+        saved.check(self.record)
+        if self.text is not None and saved.text is not None:
+            self.text.expect(saved.text)
+
+    def get_extra_state(self) -> Tensor:
+        """The record, packed; part of the state dict."""
+        return replace(self.record, text=None if self.text is None else self.text.source).pack()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """See :meth:`expect`; called before the parts of the head are loaded."""
+        self.expect(CheckpointRecord.unpack(state))

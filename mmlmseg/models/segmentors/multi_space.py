@@ -10,12 +10,11 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ...checkpoint import check_complete, check_label_spaces
-from ...errors import CheckpointError, LabelSpaceError
+from ...checkpoint import CheckpointRecord, check_complete
+from ...errors import LabelSpaceError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..class_activation import class_probabilities
-from ..head.added_spaces import add_to_checkpoint, kept_parameters
 from ..structures import Categories, HeadOutputs
 from .predicting import grouped, predict_groups
 from .results import Prediction, ResultOptions
@@ -66,8 +65,6 @@ class MultiSpaceSegmentor(BaseSegmentor):
         self.num_classes = self.out_channels = self.decode_head.out_channels
         self.align_corners = self.decode_head.align_corners
         _ = self.options  # says at once what is wrong with test_cfg
-        self._has_weights = False
-        self._kept = kept_parameters(self, self.decode_head)
         self._register_load_state_dict_pre_hook(self._check_checkpoint)
         self.train()
         for name, module in self.named_modules():
@@ -77,27 +74,9 @@ class MultiSpaceSegmentor(BaseSegmentor):
                     "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
                 )
 
-    def train(self, mode: bool = True) -> MultiSpaceSegmentor:
-        """Switches the mode; where label spaces are added, all parts stay in evaluation and only what is new learns."""
-        super().train(mode)
-        if self.decode_head.added_spaces:
-            self.backbone.eval()
-            self.decode_head.eval()
-        # Not frozen in evaluation: torch's matmul rounds otherwise where a weight wants no gradient, and results shall
-        # be those of the trained model to the bit.
-        for name in self._kept:
-            self.get_parameter(name).requires_grad_(not mode)
-        return self
-
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-        head, place = self.decode_head, f'{prefix}decode_head.'
-        saved = check_label_spaces(head.label_spaces, state_dict, place, head.added_spaces)
-        if saved.names != head.label_spaces.names:
-            add_to_checkpoint(head, state_dict, place)
-        if head.text is not None:  # without its bank, the table only learns its width here
-            head.text.prepare_for(state_dict, f'{place}text.')
+        self.decode_head.expect(CheckpointRecord.of(state_dict))
         check_complete(self, state_dict, prefix)
-        self._has_weights = True
 
     @property
     def label_spaces(self) -> LabelSpaces:
@@ -145,15 +124,9 @@ class MultiSpaceSegmentor(BaseSegmentor):
             data_samples: With ``gt_sem_seg``, in the order of the groups.
 
         Raises:
-            CheckpointError: Where label spaces are added, but no trained model was loaded.
             ValueError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
         """
         head = self.decode_head
-        if head.added_spaces and not self._has_weights:
-            raise CheckpointError(
-                f'{", ".join(head.added_spaces)} are added to a model that holds no trained weights, and nothing else '
-                'is trained: set load_from to the checkpoint of a model that was trained on the other label spaces'
-            )
         groups = grouped(inputs, data_samples)
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
