@@ -1,4 +1,4 @@
-"""Parameters that serve one label space each: what such modules have in common, and adapters, which are nothing else."""
+"""Parameters that serve one label space each: what modules that hold some have in common, and adapters."""
 
 from __future__ import annotations
 
