@@ -87,7 +87,7 @@ class FreezeHook(Hook):
         self.before_val(runner)
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
+def _unwrapped(model: Any) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 

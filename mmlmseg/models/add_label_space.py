@@ -10,24 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checkpoint import EXTRA_STATE, CheckpointRecord, check_complete
 from ..errors import CheckpointError, LabelSpaceError
 from ..label_space import LabelSpaces
 from .head.adapters import PerSpace, served_alone
 from .head.classifiers import UnifiedClassifier
+from .segmentors.multi_space import MultiSpaceSegmentor
 from .text import TextTable
 
 _TABLE = 'decode_head.text.table'
 
 
-def add_label_spaces(model: nn.Module, trained: Mapping[str, Tensor]) -> list[str]:
+def add_label_spaces(model: MultiSpaceSegmentor, trained: Mapping[str, Tensor]) -> list[str]:
     """Loads the weights of a model that was trained on some of the label spaces.
 
     Args:
-        model: A :class:`MultiSpaceSegmentor` with all label spaces, in any order; its initial weights are where the new
-            ones start, but for queries, which start from the mean of the others'.
+        model: With all label spaces, in any order. What serves a new one starts as it does in this model; queries start
+            from the mean of the others'.
         trained: The state dict of the trained model.
 
     Returns:
@@ -57,7 +58,7 @@ def add_label_spaces(model: nn.Module, trained: Mapping[str, Tensor]) -> list[st
     return [prefix for prefix, space in served_alone(model).items() if space in added]
 
 
-def _added(model: nn.Module, saved: CheckpointRecord) -> list[str]:
+def _added(model: MultiSpaceSegmentor, saved: CheckpointRecord) -> list[str]:
     """The names of the label spaces that the checkpoint lacks."""
     record: CheckpointRecord = model.decode_head.record
     old, all_names = saved.label_spaces.names, record.label_spaces.names

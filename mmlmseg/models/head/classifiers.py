@@ -32,7 +32,7 @@ class Classifier(BaseModule):
             categories: What the samples may be classified as.
 
         Returns:
-            ``[L, B, N, K + 1]``, finite, no-object last.
+            ``[L, B, N, K + 1]``, finite, no-object last; 0 where a class is not valid.
         """
         raise NotImplementedError
 
@@ -79,22 +79,13 @@ class TextClassifier(Classifier):
             self.register_buffer('log_scale', log_scale, persistent=False)
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
-        """Computes class logits.
-
-        Args:
-            queries: ``[L, B, N, C]``.
-            categories: With text rows ``[B, K + 1, C]``.
-
-        Returns:
-            ``[L, B, N, K + 1]``, finite; 0 where a class is not valid.
-        """
         if categories.rows is None:
             raise ValueError('TextClassifier needs text rows: give the head a text=dict(type="mmlmseg.TextTable", ...)')
         with no_autocast(queries):
             queries = F.normalize(at_least_float32(queries), dim=-1)
             rows = F.normalize(at_least_float32(categories.rows), dim=-1).to(queries.dtype)
             scale = self.log_scale.clamp(max=self.max_log_scale).exp()
-            return scale * queries @ rows.transpose(-1, -2)  # [L, B, N, K + 1]
+            return scale * queries @ rows.transpose(-1, -2)  # [L, B, N, K + 1], 0 where a class is not valid
 
 
 @MODELS.register_module()
@@ -115,19 +106,6 @@ class LinearClassifier(PerSpace, Classifier):
         self.layers = nn.ModuleList([nn.Linear(channels, space.num_classes + 1) for space in label_spaces])
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
-        """Computes class logits.
-
-        Args:
-            queries: ``[L, B, N, C]``.
-            categories: The spaces of the samples.
-
-        Returns:
-            ``[L, B, N, K + 1]``, finite; 0 where a class is not valid. Layers that no sample asks for join with weight
-            0, so that distributed training sees a gradient for every parameter.
-
-        Raises:
-            KeyError: On a free class list, which no linear layer knows.
-        """
         width = categories.valid.shape[1]
         logits = []
         for b, space in enumerate(categories.spaces):

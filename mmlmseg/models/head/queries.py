@@ -45,14 +45,7 @@ class SharedQueries(BaseModule):
         self.content = nn.Embedding(num_queries, channels) if learn_content else None
 
     def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Gives each sample its queries.
-
-        Args:
-            spaces: The label space of each sample, length B.
-
-        Returns:
-            Contents and positions, both ``[B, N, C]``.
-        """
+        """Gives the samples, whose B label spaces are named, their queries: contents and positions ``[B, N, C]``."""
         position = self.position.weight.expand(len(spaces), -1, -1)  # [B, N, C]
         content = torch.zeros_like(position) if self.content is None else self.content.weight.expand_as(position)
         return content, position
@@ -95,17 +88,10 @@ class LabelSpaceQueries(PerSpace, BaseModule):
         self.own = nn.ParameterList([nn.Parameter(own.clone()) for _ in label_spaces])
 
     def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Gives each sample the queries of its space.
+        """Gives each sample the queries of its space: contents and positions, both ``[B, N, C]``.
 
         Args:
             spaces: The label space of each sample, length B. A free class list has the shared queries only.
-
-        Returns:
-            Contents and positions, both ``[B, N, C]``. Queries of spaces that no sample asks for join with weight 0, so
-            that distributed training sees a gradient for every parameter.
-
-        Raises:
-            LabelSpaceError: On a free class list, where no queries are shared.
         """
         sets = {space: self._set(space) for space in dict.fromkeys(spaces)}  # [2, N, C]
         content, position = join_idle(torch.stack([sets[space] for space in spaces], dim=1), self.own)  # [B, N, C]

@@ -241,12 +241,7 @@ class QueryHead(AsksSpaces, BaseModule):
         return CheckpointRecord(self.label_spaces, self.class_activation, self.things_only)
 
     def expect(self, saved: CheckpointRecord) -> None:
-        """Makes the head ready to load the checkpoint of a record.
-
-        Raises:
-            CheckpointError: Where it is of a model that means something else.
-            TextBankError: Where it was trained with another text encoder.
-        """
+        """Makes the head ready to load the checkpoint of a record, or refuses one that means something else."""
         saved.check(self.record)
         if self.text is not None and saved.text is not None:
             self.text.expect(saved.text)

@@ -68,13 +68,7 @@ class TextBank:
         return _key(name) in self._row
 
     def rows(self, names: Iterable[str]) -> Tensor:
-        """Looks names up.
-
-        Args:
-            names: Class names, normalised or not.
-
-        Returns:
-            float32 embeddings ``[len(names), width]``, as stored (not scaled to unit norm).
+        """Looks names up, normalised or not: float32 ``[len(names), width]`` as stored, not scaled to unit norm.
 
         Raises:
             TextBankError: Where a name is missing; its nearest names are named.

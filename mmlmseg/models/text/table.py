@@ -230,22 +230,14 @@ class TextTable(BaseModule):
         return Categories(tuple(space.name for space in asked), valid=index != blank, rows=F.embedding(index, values))
 
     def rows(self, names: Sequence[str]) -> Tensor:
-        """Computes the rows of normalised names: ``[n + 1, C]``, no-object last, with gradient.
-
-        Raises:
-            TextBankError: Where the encoder is missing, is not that of a loaded checkpoint, or lacks a name.
-        """
+        """Computes the rows of normalised names: ``[n + 1, C]``, no-object last, with gradient."""
         adapter = self._adapter()
         rows = adapter(self.encoder.encode([*names, NO_OBJECT_TEXT], self.no_object.device))
         return torch.cat([rows[:-1], rows[-1:] + self.no_object])
 
     def expect(self, source: TextSource) -> None:
         """Makes the table ready to load a checkpoint: demands its text source, and builds the adapter where a missing
-        bank file left its width unknown.
-
-        Raises:
-            TextBankError: Where the text encoder is another.
-        """
+        bank file left its width unknown."""
         self.encoder.expect(source)
         if self.adapter is None:
             self.adapter = TextAdapter(source.width, self.channels).to(self.no_object)

@@ -100,9 +100,6 @@ class TextTower:
 
         Returns:
             float32 ``[len(tokens), width]``, not scaled to unit norm.
-
-        Raises:
-            TextBankError: Where a text is too long for the tower.
         """
         longest = max(tokens, key=len)
         length = 1 + len(prompt) + len(longest) + 1
@@ -132,14 +129,7 @@ class TextTower:
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over tensors in the order of their names, as float32: equal for equal weights, however they were stored.
-
-    Args:
-        weights: Tensors by name, e.g. a state dict.
-
-    Returns:
-        The hexadecimal digest.
-    """
+    """SHA-256 over tensors by name, as float32: equal for equal weights, however they were stored."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().to('cpu', torch.float32).contiguous()
