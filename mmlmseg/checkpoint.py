@@ -1,7 +1,17 @@
-"""Checkpoints: reading their files, what they hold beside weights, and the guards that loading passes.
+"""Checkpoints: what they hold, the guards that loading passes, and reading their files.
 
-Plain data stands among the weights as a tensor. Everything that walks over a state dict lets a tensor be: safe loading,
-moving to a device, the broadcast with which distributed training starts, averaging of weights.
+A checkpoint of a model holds under ``state_dict``
+
+- its weights, by the names of parameters and buffers;
+- one :class:`CheckpointRecord`, as the extra state of the head: the label spaces, and what else no weight tells. It is
+  packed into a tensor, since everything that walks over a state dict lets a tensor be: safe loading, moving to a
+  device, the broadcast with which distributed training starts, averaging of weights;
+- where the model reads class names, its text rows (``decode_head.text.table``): one for each name of the label spaces'
+  vocabulary, in its order, and the no-object row. So it is served without text encoder;
+
+and beside it what a training is resumed from, which ``tools/publish_model.py`` leaves out.
+
+Loading reads the record first, refuses what means something else, and then what does not fit (:func:`check_complete`).
 """
 
 from __future__ import annotations
@@ -10,6 +20,7 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,17 +28,188 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import CheckpointError, did_you_mean
+from .errors import CheckpointError, TextBankError, did_you_mean
 from .label_space import LabelSpaces
 
-_SUFFIXES = ('.pth', '.pt', '.ckpt')
 EXTRA_STATE = '_extra_state'
+_SUFFIXES = ('.pth', '.pt', '.ckpt')
 _WAY_OUT = (
     'Load it with the config it was trained with; to start another model from its backbone only, give the backbone an '
     "init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')"
 )
 # What a training state holds beyond weights.
 _TRAINING_KEYS = ('meta', 'message_hub', 'optimizer', 'param_schedulers')
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """What made text embeddings: two sources are interchangeable exactly where they are equal.
+
+    Attributes:
+        encoder: The encoder and its variant, e.g. ``open_clip:RN50-quickgelu``.
+        prompt: The template that a name was put into, with ``{name}`` as its place.
+        width: Channels of an embedding.
+        weights: SHA-256 over what fixes the encoder's numbers (its weights, or the file of a bank without provenance).
+    """
+
+    encoder: str
+    prompt: str
+    width: int
+    weights: str
+
+    def require(self, other: TextSource, where: str) -> None:
+        """Raises an error unless another source, which ``where`` belongs to, can be used in place of this one.
+
+        Raises:
+            TextBankError: Naming the first difference.
+        """
+        for field in ('encoder', 'width', 'prompt', 'weights'):
+            mine, theirs = getattr(self, field), getattr(other, field)
+            if mine != theirs:
+                raise TextBankError(
+                    f'{where}: its text {field} is {theirs!r}, but the checkpoint was trained with {mine!r}; use the '
+                    f'text encoder or bank that the checkpoint was trained with ({self.encoder}, width {self.width})'
+                )
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """What a checkpoint knows of its model that no weight tells.
+
+    Attributes:
+        label_spaces: What the model was trained on.
+        class_activation: What its class logits mean, ``softmax`` or ``sigmoid``.
+        things_only: Whether it finds things only.
+        text: What made the embeddings behind its text rows; None for a model that reads no text.
+    """
+
+    label_spaces: LabelSpaces
+    class_activation: str
+    things_only: bool
+    text: TextSource | None = None
+
+    @classmethod
+    def of(cls, state_dict: Mapping[str, Any]) -> CheckpointRecord:
+        """Reads the record in the state dict of a segmentor.
+
+        Raises:
+            CheckpointError: Where it holds none.
+        """
+        for key, value in state_dict.items():
+            if key.endswith(f'decode_head.{EXTRA_STATE}'):
+                return cls.unpack(value)
+        raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
+
+    def pack(self) -> Tensor:
+        """The record as bytes of JSON, uint8."""
+        text = None if self.text is None else asdict(self.text)
+        data = {**vars(self), 'label_spaces': self.label_spaces.to_list(), 'text': text}
+        return torch.frombuffer(bytearray(json.dumps(data).encode()), dtype=torch.uint8).clone()
+
+    @classmethod
+    def unpack(cls, packed: Tensor) -> CheckpointRecord:
+        """The inverse of :meth:`pack`.
+
+        Raises:
+            CheckpointError: Where the tensor holds something else.
+        """
+        try:
+            data = json.loads(bytes(packed.cpu().tolist()).decode())
+            text = data.pop('text')
+            spaces = LabelSpaces.from_config(data.pop('label_spaces'))
+            return cls(spaces, text=None if text is None else TextSource(**text), **data)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f'the record in the checkpoint cannot be read: {error!r}') from None
+
+    def check(self, own: CheckpointRecord) -> None:
+        """Compares with what a model would record; its text encoder compares the text sources.
+
+        Raises:
+            CheckpointError: Where label spaces, class activation or what is a class differ.
+        """
+        there, here = self.label_spaces, own.label_spaces
+        if there.names != here.names:
+            more = ', '.join(name for name in here.names if name not in there.names)
+            adding = f'; tools/add_label_space.py adds {more}' if more and set(there.names) < set(here.names) else ''
+            raise CheckpointError(
+                f'the checkpoint was trained on the label spaces {", ".join(there.names)}, the config has '
+                f'{", ".join(here.names)}{adding}. {_WAY_OUT}'
+            )
+        for theirs, mine in zip(there, here):
+            if what := difference(theirs.classes, mine.classes):
+                raise CheckpointError(
+                    f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}'
+                )
+        for key in ('class_activation', 'things_only'):
+            if getattr(self, key) != getattr(own, key):
+                raise CheckpointError(
+                    f'the checkpoint was trained with {key}={getattr(self, key)!r}, the config has '
+                    f'{key}={getattr(own, key)!r}: class scores would be wrong; give decode_head the same'
+                )
+        for theirs, mine in zip(there, here):
+            if self.things_only and theirs.is_thing != mine.is_thing:
+                raise CheckpointError(
+                    f'label space {mine.name!r}: the things of the checkpoint are {", ".join(theirs.things)}, those of '
+                    f'the config {", ".join(mine.things)}; a model of things only knows no others'
+                )
+
+
+def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
+    """The label spaces that a segmentor was trained on, from its state dict.
+
+    Raises:
+        CheckpointError: Where it holds none.
+    """
+    return CheckpointRecord.of(state_dict).label_spaces
+
+
+def difference(there: Sequence[str], here: Sequence[str]) -> str:
+    """Says where two class lists differ; an empty string where they do not.
+
+    Example:
+        >>> difference(['sky', 'car'], ['sky', 'road'])
+        "id 1: 'car' there, 'road' here"
+    """
+    pairs = [f'id {i}: {a!r} there, {b!r} here' for i, (a, b) in enumerate(zip(there, here)) if a != b]
+    if not pairs and len(there) != len(here):
+        return f'{len(there)} classes there, {len(here)} here'
+    return '; '.join(pairs[:3])
+
+
+def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str) -> None:
+    """Checks that a checkpoint holds every parameter and buffer of a module, in its shape, and nothing beside.
+
+    Args:
+        module: What will be loaded.
+        state_dict: The checkpoint's.
+        prefix: Where the module stands in it.
+
+    Raises:
+        CheckpointError: Naming the first few keys that are missing, surplus or of another shape.
+    """
+    faults = []
+    wanted = _persistent_tensors(module)
+    for key, tensor in wanted:
+        saved = state_dict.get(prefix + key)
+        if saved is None:
+            faults.append(f'{key} is missing')
+        elif saved.shape != tensor.shape:
+            faults.append(f'{key} has shape {tuple(saved.shape)}, the model {tuple(tensor.shape)}')
+    known = {prefix + key for key, _ in wanted}
+    surplus = [key for key in state_dict if key.startswith(prefix) and key not in known]
+    faults += [f'{key} is not of this model' for key in surplus if not key.endswith(EXTRA_STATE)]
+    if faults:
+        more = f' and {len(faults) - 5} more' if len(faults) > 5 else ''
+        raise CheckpointError(f'the checkpoint does not fit the model: {"; ".join(faults[:5])}{more}. {_WAY_OUT}')
+
+
+def _persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    tensors: list[tuple[str, Tensor]] = list(module.named_parameters())
+    for name, child in module.named_modules():
+        dot = f'{name}.' if name else ''
+        kept = set(child._buffers) - child._non_persistent_buffers_set
+        tensors += [(dot + key, b) for key, b in child._buffers.items() if key in kept and b is not None]
+    return tensors
 
 
 def is_remote(path: str | Path) -> bool:
@@ -131,127 +313,3 @@ def _others(path: Path) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def pack(data: Any) -> Tensor:
-    """Packs what JSON can hold.
-
-    Returns:
-        The bytes of the JSON text, uint8.
-
-    Example:
-        >>> unpack(pack({'names': ['sky']}))
-        {'names': ['sky']}
-    """
-    return torch.frombuffer(bytearray(json.dumps(data).encode()), dtype=torch.uint8).clone()
-
-
-def unpack(packed: Tensor) -> Any:
-    """The inverse of :func:`pack`.
-
-    Raises:
-        CheckpointError: Where the tensor holds something else.
-    """
-    try:
-        return json.loads(bytes(packed.cpu().tolist()).decode())
-    except (AttributeError, TypeError, ValueError) as error:
-        raise CheckpointError(f'a text packed into the checkpoint cannot be read: {error}') from None
-
-
-def difference(there: Sequence[str], here: Sequence[str]) -> str:
-    """Says where two class lists differ; an empty string where they do not.
-
-    Example:
-        >>> difference(['sky', 'car'], ['sky', 'road'])
-        "id 1: 'car' there, 'road' here"
-    """
-    pairs = [f'id {i}: {a!r} there, {b!r} here' for i, (a, b) in enumerate(zip(there, here)) if a != b]
-    if not pairs and len(there) != len(here):
-        return f'{len(there)} classes there, {len(here)} here'
-    return '; '.join(pairs[:3])
-
-
-def check_label_spaces(
-    own: LabelSpaces, state_dict: Mapping[str, Any], prefix: str, added: Sequence[str] = ()
-) -> LabelSpaces:
-    """Compares a model's label spaces with those of a checkpoint.
-
-    Args:
-        own: The model's.
-        state_dict: The checkpoint's.
-        prefix: Where the head stands in it, with the final dot.
-        added: Names of the last spaces, which the checkpoint may lack, all together.
-
-    Returns:
-        Those of the checkpoint.
-
-    Raises:
-        CheckpointError: Where the checkpoint has none, or others; the difference is named.
-    """
-    state = state_dict.get(prefix + EXTRA_STATE)
-    if state is None:
-        raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
-    saved = LabelSpaces.from_config(unpack(state)['label_spaces'])
-    if saved.names not in (own.names, own.names[: len(own) - len(added)]):
-        adds = f', which adds {", ".join(added)} to a model of exactly the others' if added else ''
-        raise CheckpointError(
-            f'the checkpoint was trained on the label spaces {", ".join(saved.names)}, '
-            f'the config has {", ".join(own.names)}{adds}. {_WAY_OUT}'
-        )
-    for mine, theirs in zip(own, saved):
-        if what := difference(theirs.classes, mine.classes):
-            raise CheckpointError(
-                f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}'
-            )
-    return saved
-
-
-def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
-    """Reads the label spaces that a model was trained on.
-
-    Args:
-        state_dict: Of a segmentor, from a checkpoint.
-
-    Raises:
-        CheckpointError: Where it holds none.
-    """
-    for key, value in state_dict.items():
-        if key.endswith('decode_head.' + EXTRA_STATE):
-            return LabelSpaces.from_config(unpack(value)['label_spaces'])
-    raise CheckpointError('the checkpoint holds no label spaces: it is not of an mmlmseg model')
-
-
-def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str) -> None:
-    """Checks that a checkpoint holds every parameter and buffer of a module, in its shape, and nothing beside.
-
-    Args:
-        module: What will be loaded.
-        state_dict: The checkpoint's.
-        prefix: Where the module stands in it.
-
-    Raises:
-        CheckpointError: Naming the first few keys that are missing, surplus or of another shape.
-    """
-    faults = []
-    wanted = _persistent_tensors(module)
-    for key, tensor in wanted:
-        saved = state_dict.get(prefix + key)
-        if saved is None:
-            faults.append(f'{key} is missing')
-        elif saved.shape != tensor.shape:
-            faults.append(f'{key} has shape {tuple(saved.shape)}, the model {tuple(tensor.shape)}')
-    known = {prefix + key for key, _ in wanted}
-    surplus = [key for key in state_dict if key.startswith(prefix) and key not in known]
-    faults += [f'{key} is not of this model' for key in surplus if not key.endswith(EXTRA_STATE)]
-    if faults:
-        more = f' and {len(faults) - 5} more' if len(faults) > 5 else ''
-        raise CheckpointError(f'the checkpoint does not fit the model: {"; ".join(faults[:5])}{more}. {_WAY_OUT}')
-
-
-def _persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    tensors: list[tuple[str, Tensor]] = list(module.named_parameters())
-    for name, child in module.named_modules():
-        dot = f'{name}.' if name else ''
-        kept = set(child._buffers) - child._non_persistent_buffers_set
-        tensors += [(dot + key, b) for key, b in child._buffers.items() if key in kept and b is not None]
-    return tensors

@@ -22,10 +22,11 @@ import torch
 from torch import Tensor
 
 import mmlmseg  # noqa: F401  (lets a CUDA torchvision import beside a CPU torch)
+from mmlmseg.checkpoint import TextSource
 from mmlmseg.errors import CheckpointError, TextBankError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.text.bank import TextBank, TextSource, read_names
-from mmlmseg.models.text.digest import weights_digest
+from mmlmseg.models.text.bank import TextBank, read_names
+from mmlmseg.models.text.tower import TextTower, weights_digest
 from mmlmseg.names import normalise_name
 
 Embed = Callable[[list[str]], Tensor]
@@ -50,8 +51,6 @@ def collect_names(sources: Sequence[str]) -> list[str]:
 
 def open_clip_encoder(model: str, weights: str | None) -> tuple[Embed, str, str]:
     """An open_clip text tower: how it embeds, its name, the hash of its weights."""
-    from mmlmseg.models.text.tower import TextTower
-
     tower = TextTower(model, weights)
     return tower.encode_texts, f'open_clip:{model}', tower.digest
 

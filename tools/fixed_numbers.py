@@ -22,11 +22,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
+from mmlmseg.checkpoint import read_checkpoint
 from mmlmseg.errors import OptionError
 from mmlmseg.lab.scenes import write_folder_dataset
+from mmlmseg.models.add_label_space import add_label_spaces
+from mmlmseg.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'
 STEPS, BATCH, SIZE = 20, 4, (96, 128)
@@ -88,19 +92,14 @@ def parts(sample: Any) -> Iterator[Any]:
     for maps in ('gt_sem_seg', 'pred_sem_seg'):
         if maps in sample:
             yield sample.get(maps).data.long()
-    for maps in ('gt_panoptic_seg', 'pred_panoptic_seg'):
-        if maps in sample:
-            found = sample.get(maps)
-            yield found.data.squeeze(0) == torch.arange(1, len(found.labels) + 1)[:, None, None]
-            yield list(found.labels)
-            yield list(found.get('crowd', [])) if 'crowd' in found else [score.hex() for score in found.scores]
-    for masks in ('gt_masks', 'pred_masks', 'pred_instances'):
-        if masks in sample:
-            found = sample.get(masks)
+    for name in ('gt_segments', 'pred_segments', 'pred_instances'):
+        if name in sample:
+            found = sample.get(name).to_masks()
             yield found.masks
             yield found.labels.tolist()
-            yield found.crowd.tolist() if 'crowd' in found else [score.hex() for score in found.scores.tolist()]
-            yield [tuple(own) for own in found.get('origins', [])]
+            yield found.crowd.tolist() if found.scores is None else [score.hex() for score in found.scores.tolist()]
+            if name == 'pred_instances' or 'pred_instances' not in sample and 'label_spaces' in sample:
+                yield [tuple(own) for own in found.origins or []]
 
 
 def loaders(folders: list[str], kind: str) -> dict[str, Any]:
@@ -108,9 +107,9 @@ def loaders(folders: list[str], kind: str) -> dict[str, Any]:
     panoptic = kind != 'semantic'
     load = [
         dict(type='LoadImageFromFile'),
-        dict(type='mmlmseg.LoadPanopticAnnotations' if panoptic else 'LoadAnnotations'),
+        dict(type='mmlmseg.LoadSegments' if panoptic else 'LoadAnnotations'),
     ]
-    pack = dict(type='mmlmseg.PackPanopticInputs' if panoptic else 'PackSegInputs')
+    pack = dict(type='mmlmseg.PackSegments' if panoptic else 'PackSegInputs')
     train = [
         *load,
         dict(type='RandomResize', scale=SIZE[::-1], ratio_range=(0.8, 1.4), keep_ratio=True),
@@ -125,13 +124,12 @@ def loaders(folders: list[str], kind: str) -> dict[str, Any]:
     metrics += [dict(type='mmlmseg.PanopticQuality')] if panoptic and kind != 'instance' else []
     evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=metrics)
     if kind == 'mixed':
-        load_all, pack_all = dict(type='mmlmseg.LoadMixedAnnotations'), dict(type='mmlmseg.PackMixedInputs')
         scored.append(
             dict(
-                type='mmlmseg.MixedFolderDataset',
+                type='mmlmseg.MultiSpaceFolderDataset',
                 folders=[dict(data_root=folder) for folder in folders],
                 split='val',
-                pipeline=[load[0], load_all, pack_all],
+                pipeline=[*load, pack],
             )
         )
         names = '+'.join(Path(folder).name for folder in folders)
@@ -142,7 +140,7 @@ def loaders(folders: list[str], kind: str) -> dict[str, Any]:
         train_dataloader=dict(
             batch_size=BATCH,
             num_workers=0,
-            sampler=dict(type='mmlmseg.MixedSampler', seed=0),
+            sampler=dict(type='mmlmseg.PerImageSampler', seed=0),
             dataset=dict(type='mmlmseg.MultiDataset', datasets=[dict(d, split='train', pipeline=train) for d in own]),
         ),
         val_dataloader=dict(
@@ -197,10 +195,16 @@ def add_space(work_dir: Path, folders: list[str]) -> Iterator[tuple[str, dict[st
     changes: dict[str, Any] = {'decode_head': dict(criterion=EAGER), 'test_cfg': PANOPTIC}
     cfg = run_config(work_dir / 'two', 'resi_r18', changes, loaders(folders[:2], 'panoptic'), folders[:2])
     yield 'two spaces', train(cfg)
-    changes['decode_head'].update(adapters=ADAPTERS, added_spaces=['wardrobe'])
+    changes['decode_head'].update(adapters=ADAPTERS)
     cfg = run_config(work_dir / 'three', 'resi_r18', changes, loaders(folders, 'panoptic'), folders)
     cfg.train_dataloader.dataset.datasets = cfg.train_dataloader.dataset.datasets[2:]
-    cfg.load_from = str(work_dir / 'two' / f'iter_{STEPS}.pth')
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(cfg.model)
+    trained = add_label_spaces(model, read_checkpoint(work_dir / 'two' / f'iter_{STEPS}.pth')['state_dict'])
+    cfg.load_from = str(work_dir / 'start.pth')
+    torch.save(dict(state_dict=model.state_dict()), cfg.load_from)
+    cfg.custom_hooks = [dict(type='mmlmseg.FreezeHook', trained=trained)]
     yield 'a third one added', train(cfg)
 
 

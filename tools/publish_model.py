@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from mmlmseg.checkpoint import label_spaces_of, read_checkpoint
+from mmlmseg.checkpoint import CheckpointRecord, read_checkpoint
 from mmlmseg.errors import CheckpointError
-from mmlmseg.models.text.provenance import read_provenance
 from mmlmseg.version import __version__
 
 # Where training averaged weights, `state_dict` holds the averaged ones already; `ema_state_dict` is not needed either.
@@ -22,15 +21,13 @@ _META = ('dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
 
 def origin(checkpoint: dict[str, Any]) -> str:
     """What a reader wants to know of a checkpoint: its label spaces and the source of its text rows."""
-    weights = checkpoint['state_dict']
-    spaces = ', '.join(label_spaces_of(weights).names)
-    provenance = read_provenance(weights)
-    text = 'no text' if provenance is None else f'{provenance.source.encoder}, {provenance.source.prompt!r}'
-    return f'label spaces {spaces}; text rows from {text}'
+    record = CheckpointRecord.of(checkpoint['state_dict'])
+    text = 'no text' if record.text is None else f'{record.text.encoder}, {record.text.prompt!r}'
+    return f'label spaces {", ".join(record.label_spaces.names)}; text rows from {text}'
 
 
 def published(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Keep what inference and a reader need: weights (with label spaces, text table and provenance) and origin.
+    """Keep what inference and a reader need: weights, with the record and the text table among them, and origin.
 
     Args:
         checkpoint: As written by training.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .freeze import FreezeHook
 from .hooks import CheckLabelSpacesHook
 from .loops import ResumableTrainLoop
 from .optim_wrapper import BFloat16OptimWrapper
 
-__all__ = ['BFloat16OptimWrapper', 'CheckLabelSpacesHook', 'ResumableTrainLoop']
+__all__ = ['BFloat16OptimWrapper', 'CheckLabelSpacesHook', 'FreezeHook', 'ResumableTrainLoop']

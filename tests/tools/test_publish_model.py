@@ -8,11 +8,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from mmlmseg.checkpoint import pack
+from mmlmseg.checkpoint import CheckpointRecord, TextSource
 from mmlmseg.errors import CheckpointError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
-from mmlmseg.models.text import TextSource
-from mmlmseg.models.text.provenance import TableProvenance
 
 
 @pytest.fixture(scope='module')
@@ -24,13 +22,12 @@ def tool(load_script: Callable[[Path], ModuleType]) -> ModuleType:
 def trained(tmp_path: Path) -> Path:
     path = tmp_path / 'iter_4.pth'
     spaces = LabelSpaces([LabelSpace.create('street', ['road']), LabelSpace.create('facade', ['wall'])])
-    provenance = TableProvenance(TextSource('toy', 'a {name}', 4, ''), spaces.vocabulary)
-    text = {
-        'decode_head._extra_state': pack(dict(label_spaces=spaces.to_list())),
+    record = CheckpointRecord(spaces, 'softmax', things_only=False, text=TextSource('toy', 'a {name}', 4, ''))
+    state = {
+        'w': torch.ones(3),
+        'decode_head._extra_state': record.pack(),
         'decode_head.text.table': torch.ones(3, 4),
-        'decode_head.text._extra_state': provenance.pack(),
     }
-    state = {'w': torch.ones(3), **text}
     meta = dict(iter=4, cfg="data_root = '/home/me/data'", seed=1, hook_msgs=dict(last_ckpt='somewhere'))
     torch.save(dict(state_dict=state, ema_state_dict=state, optimizer=dict(big=torch.ones(999)), meta=meta), path)
     return path
@@ -42,7 +39,7 @@ def test_keeps_weights_table_and_origin_only(tool: ModuleType, trained: Path) ->
     published = torch.load(target, weights_only=True)
     assert set(published) == {'state_dict', 'meta'}
     assert 'decode_head.text.table' in published['state_dict']
-    assert 'decode_head.text._extra_state' in published['state_dict']
+    assert 'decode_head._extra_state' in published['state_dict']
     assert set(published['meta']) == {'iter', 'seed', 'mmlmseg_version'}
     assert tool.origin(published) == "label spaces street, facade; text rows from toy, 'a {name}'"
 

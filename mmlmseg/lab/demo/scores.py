@@ -35,7 +35,7 @@ def score(pairs: Iterable[tuple[np.ndarray, np.ndarray]], num_classes: int) -> S
     for prediction, truth in pairs:
         areas += torch.stack(class_areas(torch.from_numpy(prediction), torch.from_numpy(truth), num_classes))
     scores = iou_scores(ClassAreas(*areas))
-    return Score(100 * scores.means['mIoU'], 100 * scores.means['aAcc'])
+    return Score(100 * float(scores.means['mIoU']), 100 * float(scores.means['aAcc']))
 
 
 def position_prior(folder: Path, num_classes: int) -> np.ndarray:

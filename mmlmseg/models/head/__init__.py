@@ -1,6 +1,6 @@
 """The head of all methods, and the parts that are built into it."""
 
-from . import classifiers, queries, space_adapter
+from . import adapters, classifiers, queries
 from .query_head import QueryHead
 
-__all__ = ['QueryHead', 'classifiers', 'queries', 'space_adapter']
+__all__ = ['QueryHead', 'adapters', 'classifiers', 'queries']

@@ -16,19 +16,13 @@ from ...registry import MODELS
 from ...taxonomy import SAME_NAMES, Taxonomy
 from ..numerics import at_least_float32, no_autocast
 from ..structures import Categories
-from .per_space import PerSpace, join_idle
+from .adapters import PerSpace, join_idle
 
 __all__ = ['Classifier', 'LinearClassifier', 'TextClassifier', 'UnifiedClassifier']
 
 
 class Classifier(BaseModule):
-    """What turns decoded queries into class logits. Most have one column for each class of a sample's own space.
-
-    Attributes:
-        can_grow: Whether a label space can be added to a trained one while its predictions in the others stay.
-    """
-
-    can_grow = True
+    """What turns decoded queries into class logits. Most have one column for each class of a sample's own space."""
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
         """Computes class logits.
@@ -38,7 +32,7 @@ class Classifier(BaseModule):
             categories: What the samples may be classified as.
 
         Returns:
-            ``[L, B, N, K + 1]``, finite, no-object last.
+            ``[L, B, N, K + 1]``, finite, no-object last; 0 where a class is not valid.
         """
         raise NotImplementedError
 
@@ -85,22 +79,13 @@ class TextClassifier(Classifier):
             self.register_buffer('log_scale', log_scale, persistent=False)
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
-        """Computes class logits.
-
-        Args:
-            queries: ``[L, B, N, C]``.
-            categories: With text rows ``[B, K + 1, C]``.
-
-        Returns:
-            ``[L, B, N, K + 1]``, finite; 0 where a class is not valid.
-        """
         if categories.rows is None:
             raise ValueError('TextClassifier needs text rows: give the head a text=dict(type="mmlmseg.TextTable", ...)')
         with no_autocast(queries):
             queries = F.normalize(at_least_float32(queries), dim=-1)
             rows = F.normalize(at_least_float32(categories.rows), dim=-1).to(queries.dtype)
             scale = self.log_scale.clamp(max=self.max_log_scale).exp()
-            return scale * queries @ rows.transpose(-1, -2)  # [L, B, N, K + 1]
+            return scale * queries @ rows.transpose(-1, -2)  # [L, B, N, K + 1], 0 where a class is not valid
 
 
 @MODELS.register_module()
@@ -113,26 +98,14 @@ class LinearClassifier(PerSpace, Classifier):
         init_cfg: See mmengine's BaseModule.
     """
 
+    parts = 'layers'
+
     def __init__(self, channels: int, label_spaces: LabelSpaces, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.position = {space.name: i for i, space in enumerate(label_spaces)}
-        # A list: names of spaces may hold dots, which module names must not.
         self.layers = nn.ModuleList([nn.Linear(channels, space.num_classes + 1) for space in label_spaces])
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
-        """Computes class logits.
-
-        Args:
-            queries: ``[L, B, N, C]``.
-            categories: The spaces of the samples.
-
-        Returns:
-            ``[L, B, N, K + 1]``, finite; 0 where a class is not valid. Layers that no sample asks for join with weight
-            0, so that distributed training sees a gradient for every parameter.
-
-        Raises:
-            KeyError: On a free class list, which no linear layer knows.
-        """
         width = categories.valid.shape[1]
         logits = []
         for b, space in enumerate(categories.spaces):
@@ -144,10 +117,6 @@ class LinearClassifier(PerSpace, Classifier):
             classes = F.pad(own[..., :-1], (0, width - own.shape[-1]))
             logits.append(torch.cat([classes, own[..., -1:]], dim=-1))
         return join_idle(torch.stack(logits, dim=1), self.layers.parameters())
-
-    def parameters_of(self, space: str) -> dict[str, nn.Parameter]:
-        place = self.position[space]
-        return {f'layers.{place}.{name}': parameter for name, parameter in self.layers[place].named_parameters()}
 
 
 @MODELS.register_module()
@@ -164,8 +133,6 @@ class UnifiedClassifier(Classifier):
         taxonomy: See :meth:`Taxonomy.from_config`.
         init_cfg: See mmengine's BaseModule.
     """
-
-    can_grow = False
 
     def __init__(
         self,

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from ...errors import LabelSpaceError
 from ...label_space import LabelSpaces
 from ...registry import MODELS
-from .per_space import PerSpace, join_idle
+from .adapters import PerSpace, join_idle
 
 __all__ = ['LabelSpaceQueries', 'SharedQueries']
 
-Mode = Literal['replace', 'add', 'concat']
+Mode = Literal['replace', 'add']
 
 
 @MODELS.register_module()
@@ -45,14 +45,7 @@ class SharedQueries(BaseModule):
         self.content = nn.Embedding(num_queries, channels) if learn_content else None
 
     def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Gives each sample its queries.
-
-        Args:
-            spaces: The label space of each sample, length B.
-
-        Returns:
-            Contents and positions, both ``[B, N, C]``.
-        """
+        """Gives the samples, whose B label spaces are named, their queries: contents and positions ``[B, N, C]``."""
         position = self.position.weight.expand(len(spaces), -1, -1)  # [B, N, C]
         content = torch.zeros_like(position) if self.content is None else self.content.weight.expand_as(position)
         return content, position
@@ -70,8 +63,7 @@ class LabelSpaceQueries(PerSpace, BaseModule):
         label_spaces: The spaces of the model.
         num_queries: N of a set.
         mode: ``replace``: a set for each space. ``add``: a shared set, to which each space adds its own offsets, zero
-            at the start. ``concat``: a shared set, followed by ``num_own`` queries of the space.
-        num_own: Queries of a space's own, where they are appended.
+            at the start.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
@@ -84,47 +76,33 @@ class LabelSpaceQueries(PerSpace, BaseModule):
         label_spaces: LabelSpaces,
         num_queries: int = 100,
         mode: Mode = 'replace',
-        num_own: int = 20,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if mode not in ('replace', 'add', 'concat'):
-            raise ValueError(f'mode must be "replace", "add" or "concat", got {mode!r}')
-        self.mode: Mode = mode
+        if mode not in ('replace', 'add'):
+            raise ValueError(f'mode must be "replace" or "add", got {mode!r}')
         self.position = {space.name: i for i, space in enumerate(label_spaces)}
-        own = torch.randn(2, num_own if mode == 'concat' else num_queries, channels)  # contents and positions
+        own = torch.randn(2, num_queries, channels)  # contents and positions
         own = torch.zeros_like(own) if mode == 'add' else own
         self.shared = None if mode == 'replace' else nn.Parameter(torch.randn(2, num_queries, channels))
-        # A list: names of spaces may hold dots, which the names of parameters must not.
         self.own = nn.ParameterList([nn.Parameter(own.clone()) for _ in label_spaces])
 
     def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Gives each sample the queries of its space.
+        """Gives each sample the queries of its space: contents and positions, both ``[B, N, C]``.
 
         Args:
             spaces: The label space of each sample, length B. A free class list has the shared queries only.
-
-        Returns:
-            Contents and positions, both ``[B, N, C]``. Queries of spaces that no sample asks for join with weight 0, so
-            that distributed training sees a gradient for every parameter.
-
-        Raises:
-            LabelSpaceError: On a free class list, where no queries are shared.
         """
         sets = {space: self._set(space) for space in dict.fromkeys(spaces)}  # [2, N, C]
         content, position = join_idle(torch.stack([sets[space] for space in spaces], dim=1), self.own)  # [B, N, C]
         return content, position
-
-    def parameters_of(self, space: str) -> dict[str, nn.Parameter]:
-        place = self.position[space]
-        return {f'own.{place}': self.own[place]}
 
     def start(self, space: str, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
         sets = [value for name, value in trained.items() if name.startswith('own.')]
         if not sets:
             return super().start(space, trained)
         # As all started alike, query n of one space is still the counterpart of query n of another.
-        return {name: torch.stack(sets).mean(0) for name in self.parameters_of(space)}
+        return {self.prefix_of(space): torch.stack(sets).mean(0)}
 
     def _set(self, space: str) -> Tensor:
         own = self.own[self.position[space]] if space in self.position else None
@@ -132,9 +110,9 @@ class LabelSpaceQueries(PerSpace, BaseModule):
             if own is None:
                 raise LabelSpaceError(
                     f'{space!r} is none of the label spaces that have queries ({", ".join(self.position)}), and none '
-                    "are shared: ask for one of these, or train with queries of mode 'add' or 'concat'"
+                    "are shared: ask for one of these, or train with queries of mode 'add'"
                 )
             return own
         if own is None:
             return self.shared
-        return self.shared + own if self.mode == 'add' else torch.cat([self.shared, own], dim=1)
+        return self.shared + own

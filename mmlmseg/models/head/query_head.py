@@ -6,6 +6,7 @@ The head builds its parts from configs and never asks which method they make up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import torch
@@ -17,21 +18,18 @@ from mmengine.model import BaseModule
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ...checkpoint import EXTRA_STATE, check_label_spaces, pack, unpack
-from ...errors import CheckpointError, LabelSpaceError, OptionError
+from ...checkpoint import CheckpointRecord
+from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..criterion import read_targets
 from ..numerics import ClassActivation
 from ..structures import Categories, HeadOutputs, MemoryLevel, PixelFeatures, Targets
 from ..text.variation import drop_absent, present_classes
-from .space_adapter import SpaceAdapters
+from .adapters import SpaceAdapters
 
 AskedSpace = str | LabelSpace
 """The name of one of the model's label spaces, or a space made of a free class list."""
-
-MEANING = dict(class_activation='softmax', things_only=False)
-"""What changes the meaning of class logits and has no parameters, as checkpoints without it mean it."""
 
 
 @MODELS.register_module()
@@ -240,32 +238,24 @@ class QueryHead(BaseModule):
             )
         return self.space_of(asked[0])
 
+    @property
+    def record(self) -> CheckpointRecord:
+        """What a checkpoint tells of this model beside weights, but for the text source."""
+        return CheckpointRecord(self.label_spaces, self.class_activation, self.things_only)
+
+    def expect(self, saved: CheckpointRecord) -> None:
+        """Makes the head ready to load the checkpoint of a record, or refuses one that means something else."""
+        saved.check(self.record)
+        if self.text is not None and saved.text is not None:
+            self.text.expect(saved.text)
+
     def get_extra_state(self) -> Tensor:
-        """A checkpoint knows its label spaces, and what no parameter tells of the meaning of its class logits."""
-        meaning = {key: getattr(self, key) for key in MEANING}
-        return pack({'label_spaces': self.label_spaces.to_list(), **meaning})
+        """The record, packed; part of the state dict."""
+        return replace(self.record, text=None if self.text is None else self.text.source).pack()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Refuses the state of a model that means something else; else the scores would be wrong.
-
-        Raises:
-            CheckpointError: Where label spaces, class activation or what is a class differ.
-        """
-        saved = check_label_spaces(self.label_spaces, {EXTRA_STATE: state}, '')
-        told = unpack(state)
-        for key, default in MEANING.items():
-            there, here = told.get(key, default), getattr(self, key)
-            if there != here:
-                raise CheckpointError(
-                    f'the checkpoint was trained with {key}={there!r}, the config has {key}={here!r}: class scores '
-                    'would be wrong; give decode_head the same'
-                )
-        for mine, theirs in zip(self.label_spaces, saved):
-            if self.things_only and mine.is_thing != theirs.is_thing:
-                raise CheckpointError(
-                    f'label space {mine.name!r}: the things of the checkpoint are {", ".join(theirs.things)}, those of '
-                    f'the config {", ".join(mine.things)}; a model of things only knows no others'
-                )
+        """See :meth:`expect`; called before the parts of the head are loaded."""
+        self.expect(CheckpointRecord.unpack(state))
 
 
 def _thing_columns(spaces: Sequence[LabelSpace], width: int) -> Tensor:

@@ -10,7 +10,7 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ...checkpoint import check_complete, check_label_spaces
+from ...checkpoint import CheckpointRecord, check_complete
 from ...errors import LabelSpaceError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
@@ -77,10 +77,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
                 )
 
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-        head, place = self.decode_head, f'{prefix}decode_head.'
-        check_label_spaces(head.label_spaces, state_dict, place)
-        if head.text is not None:  # without its bank, the table only learns its width here
-            head.text.prepare_for(state_dict, f'{place}text.')
+        self.decode_head.expect(CheckpointRecord.of(state_dict))
         check_complete(self, state_dict, prefix)
 
     @property

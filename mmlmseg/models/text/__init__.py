@@ -1,8 +1,7 @@
 """Text: encoders, banks, and the table of text rows."""
 
-from .bank import TextBank, TextSource
-from .encoder import TextBankEncoder, TextEncoder
+from .bank import TextBank, TextBankEncoder
 from .prompted import OpenClipText
-from .table import TextTable
+from .table import TextEncoder, TextTable
 
-__all__ = ['OpenClipText', 'TextBank', 'TextBankEncoder', 'TextEncoder', 'TextSource', 'TextTable']
+__all__ = ['OpenClipText', 'TextBank', 'TextBankEncoder', 'TextEncoder', 'TextTable']

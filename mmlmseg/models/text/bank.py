@@ -1,59 +1,27 @@
-"""Text banks: saved embeddings of class names, with what made them."""
+"""Text banks: saved embeddings of class names, with what made them, and the encoder that reads one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ...checkpoint import TextSource
 from ...errors import LabelSpaceError, TextBankError, did_you_mean
 from ...names import name_key
+from ...registry import MODELS
+from .table import Shared, TextEncoder
 
 FORMAT_VERSION = '1'
 SHIPPED_BANK = 'minilm'
 WAY_OUT = 'Make a bank that holds it with tools/build_text_bank.py'
-
-
-@dataclass(frozen=True)
-class TextSource:
-    """What made text embeddings: two sources are interchangeable exactly where they are equal.
-
-    Attributes:
-        encoder: The encoder and its variant, e.g. ``open_clip:RN50-quickgelu``.
-        prompt: The template that a name was put into, with ``{name}`` as its place.
-        width: Channels of an embedding.
-        weights: SHA-256 over what fixes the encoder's numbers (its weights, or the file of a bank without provenance).
-    """
-
-    encoder: str
-    prompt: str
-    width: int
-    weights: str
-
-    def require(self, other: TextSource, where: str) -> None:
-        """Raises an error unless another source equals this one.
-
-        Args:
-            other: The source that shall be used in place of this one.
-            where: What the other one belongs to, for the message.
-
-        Raises:
-            TextBankError: Naming the first difference.
-        """
-        for field in ('encoder', 'width', 'prompt', 'weights'):
-            mine, theirs = getattr(self, field), getattr(other, field)
-            if mine != theirs:
-                raise TextBankError(
-                    f'{where}: its text {field} is {theirs!r}, but the checkpoint was trained with {mine!r}; use the '
-                    f'text encoder or bank that the checkpoint was trained with ({self.encoder}, width {self.width})'
-                )
 
 
 class TextBank:
@@ -100,13 +68,7 @@ class TextBank:
         return _key(name) in self._row
 
     def rows(self, names: Iterable[str]) -> Tensor:
-        """Looks names up.
-
-        Args:
-            names: Class names, normalised or not.
-
-        Returns:
-            float32 embeddings ``[len(names), width]``, as stored (not scaled to unit norm).
+        """Looks names up, normalised or not: float32 ``[len(names), width]`` as stored, not scaled to unit norm.
 
         Raises:
             TextBankError: Where a name is missing; its nearest names are named.
@@ -193,6 +155,46 @@ class TextBank:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         source = TextSource(f'npy:{path.name}', '{name}', array.shape[1], digest)
         return cls(read_names(names), torch.from_numpy(array), source, str(path))
+
+
+@MODELS.register_module()
+class TextBankEncoder(TextEncoder):
+    """Reads embeddings from a text bank. Nothing is learned: the rows are fixed, only the adapter behind them learns.
+
+    Args:
+        bank: The file of a bank; ``minilm`` is the shipped one (sentence embeddings, no CLIP).
+        names: For a ``.npy`` bank, the file of its names, one per line; by default the ``.txt`` beside it.
+    """
+
+    def __init__(self, bank: str = SHIPPED_BANK, names: str | None = None) -> None:
+        super().__init__()
+        self.path, self.names_path = bank, names
+        self._shared: Shared[TextBank] = Shared()
+
+    @property
+    def bank(self) -> TextBank:
+        """The bank, read at first use."""
+        if self._shared.value is None:
+            self._shared.value = TextBank.load(self.path, self.names_path)
+        return self._shared.value
+
+    @property
+    def width(self) -> int | None:
+        if self.path != SHIPPED_BANK and not Path(self.path).is_file():
+            return None  # a checkpoint serves its own label spaces without the bank's file
+        return self.bank.source.width
+
+    def source(self) -> TextSource:
+        return self._checked(self.bank.source, self.bank.where)
+
+    def expect(self, source: TextSource) -> None:
+        super().expect(source)
+        if self.width is not None:
+            self.source()
+
+    def encode(self, names: Sequence[str], device: torch.device) -> Tensor:
+        self.source()
+        return F.normalize(self.bank.rows(names), dim=-1).to(device)
 
 
 def read_names(path: str | Path) -> list[str]:

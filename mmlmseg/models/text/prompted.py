@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...checkpoint import TextSource
 from ...registry import MODELS
 from ..open_clip_loader import model_config
-from .bank import TextSource
-from .encoder import Shared, TextEncoder
+from .table import Shared, TextEncoder
 from .tower import TextTower, no_causal_text
 
 

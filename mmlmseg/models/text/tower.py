@@ -1,7 +1,9 @@
-"""The frozen CLIP text tower."""
+"""The frozen CLIP text tower, and the hash that tells its weights from others."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from itertools import accumulate, chain
 from typing import Any
 
@@ -10,7 +12,6 @@ from torch import Tensor, nn
 
 from ...errors import TextBankError
 from ..open_clip_loader import load_open_clip
-from .digest import weights_digest
 
 # Texts per sequence: attention costs the square of a sequence's length.
 PACK = 128
@@ -99,9 +100,6 @@ class TextTower:
 
         Returns:
             float32 ``[len(tokens), width]``, not scaled to unit norm.
-
-        Raises:
-            TextBankError: Where a text is too long for the tower.
         """
         longest = max(tokens, key=len)
         length = 1 + len(prompt) + len(longest) + 1
@@ -128,3 +126,13 @@ class TextTower:
         mask = torch.zeros(sees.shape, device=device).masked_fill(~sees, -torch.inf)
         x = self.transformer(x[None], attn_mask=mask)[0]
         return self.ln_final(x[ends]) @ self.text_projection
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over tensors by name, as float32: equal for equal weights, however they were stored."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().to('cpu', torch.float32).contiguous()
+        digest.update(f'{name}{tuple(tensor.shape)}'.encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

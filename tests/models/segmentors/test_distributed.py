@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -20,31 +21,40 @@ def total(losses: dict[str, torch.Tensor]) -> torch.Tensor:
     return sum(value for key, value in losses.items() if 'loss' in key)
 
 
-def build(config: dict[str, Any], trained: dict[str, Any] | None = None) -> torch.nn.Module:
-    """A model in float64, where it adds label spaces on the weights of the trained one."""
+def build(config: dict[str, Any], trained: dict[str, Any] | None = None) -> tuple[torch.nn.Module, list[str]]:
+    """A model in float64, where it adds label spaces on the weights of the trained one; and what is new of it."""
     from mmengine.registry import MODELS
 
-    import mmlmseg  # noqa: F401
+    from mmlmseg.models.add_label_space import add_label_spaces
 
     torch.manual_seed(3)
     model = MODELS.build(config)
     model.init_weights()
-    if trained is not None:
-        model.load_state_dict(build(trained).state_dict())
-    return model.double()
+    new = [] if trained is None else add_label_spaces(model, build(trained)[0].state_dict())
+    return model.double(), new
 
 
 def state_of(model: torch.nn.Module) -> State:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def train(model: torch.nn.Module, segmentor: torch.nn.Module, samples: Sequence[dict[str, Any]]) -> State:
-    """A few steps of plain gradient descent; returns parameters and buffers."""
+def train(
+    model: torch.nn.Module, segmentor: torch.nn.Module, new: list[str], samples: Sequence[dict[str, Any]]
+) -> State:
+    """A few steps of plain gradient descent, of what is new only where something is; returns parameters and buffers."""
+    from mmlmseg.engine import FreezeHook
+
     optimiser = torch.optim.SGD(segmentor.parameters(), 0.05)
+    hook, runner = FreezeHook(new), SimpleNamespace(model=model)
+    hook.after_load_checkpoint(runner, {})
+    hook.before_train(runner)
     for _ in range(STEPS):
-        model.eval()  # as a validation between steps; where label spaces are added, it unfreezes the others
+        hook.before_val(runner)  # as a validation between steps, for which the others are unfrozen
+        model.eval()
         model.train()
         batch = dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'].clone() for s in samples])
+        if new:
+            hook.before_train_iter(runner, 0, batch)
         data = segmentor.data_preprocessor(batch, True)
         data['inputs'] = [group.double() for group in data['inputs']]
         optimiser.zero_grad()
@@ -80,7 +90,7 @@ def methods(model_config: Callable[..., dict[str, Any]], spaces: Sequence[Any]) 
 
     def added(**head: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Both spaces, added to a model of another one; norm layers learn where nothing stops them."""
-        config = make(label_spaces=[GARDEN, *spaces], added_spaces=[space.name for space in spaces], **head)
+        config = make(label_spaces=[spaces[0], GARDEN, *spaces[1:]], **head)
         trained = make(**{**head, 'label_spaces': [GARDEN], 'adapters': {}})
         for one in (config, trained):
             one['backbone'].update(norm_eval=False, norm_cfg=dict(type='BN'))
@@ -116,11 +126,13 @@ def test_two_processes_equal_one(model_config, spaces, make_sample, tmp_path: Pa
     torch.set_num_threads(1)  # as the processes: float32 sums (images, text bank) depend on how they are split
     expected = []
     for config, trained, shares in work:
-        segmentor = build(config, trained)
+        segmentor, new = build(config, trained)
         start = state_of(segmentor)
         learned = {name for name, p in segmentor.named_parameters() if p.requires_grad}
+        if trained:
+            learned = {name for name in learned if f'{name}.'.startswith(tuple(f'{prefix}.' for prefix in new))}
         kept = start.keys() - learned if trained else set()
-        alone = train(segmentor, segmentor, [sample for share in shares for sample in share])
+        alone = train(segmentor, segmentor, new, [sample for share in shares for sample in share])
         expected.append((start, learned, kept, alone))
     torch.set_num_threads(threads)
     assert [process.wait(timeout=300) for process in ranks] == [0, 0]
@@ -136,12 +148,12 @@ def test_two_processes_equal_one(model_config, spaces, make_sample, tmp_path: Pa
 
 
 def test_shipped_configs_leave_the_wrapper_alone() -> None:
-    """The processes here wrap the model as mmengine does where a config says nothing."""
+    """The processes here wrap the model as mmengine does where a config says nothing, or freezes parameters."""
     files = sorted(CONFIGS.rglob('*.py'))
     assert files
     for file in files:
         text = file.read_text()
-        assert 'find_unused_parameters' not in text, file
+        assert ('find_unused_parameters = True' in text) == ('FreezeHook' in text), file
         assert 'model_wrapper_cfg' not in text, file
 
 
@@ -155,10 +167,10 @@ def work_as_rank(rank: int, folder: Path) -> None:
     torch.distributed.init_process_group('gloo', f'file://{folder}/meet', rank=rank, world_size=2)
     results = []
     for config, trained, shares in pickle.loads((folder / 'work').read_bytes()):
-        segmentor = build(config, trained)
-        # As mmengine's runner: no buffers are sent, no unused parameters are looked for.
-        model = MMDistributedDataParallel(segmentor, broadcast_buffers=False, find_unused_parameters=False)
-        results.append(train(model, segmentor, shares[rank]))
+        segmentor, new = build(config, trained)
+        # As mmengine's runner: no buffers are sent, unused parameters are looked for where the config says so.
+        model = MMDistributedDataParallel(segmentor, broadcast_buffers=False, find_unused_parameters=bool(new))
+        results.append(train(model, segmentor, new, shares[rank]))
     torch.save(results, folder / f'{rank}.pt')
     del segmentor, model
     leave_processes()

@@ -207,7 +207,8 @@ def test_a_checkpoint_knows_its_label_spaces(model_config, spaces, tmp_path) -> 
 
 
 def test_named_spaces_need_no_bank(model_config, make_sample, tmp_path) -> None:
-    from mmlmseg.models.text import TextBank, TextSource
+    from mmlmseg.checkpoint import TextSource
+    from mmlmseg.models.text import TextBank
 
     names = ['sky', 'building', 'tree', 'road', 'car', 'wall', 'window', 'background']
     bank = tmp_path / 'own.safetensors'

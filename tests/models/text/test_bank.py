@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mmlmseg.checkpoint import TextSource
 from mmlmseg.errors import TextBankError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.text.bank import TextBank, TextSource, read_names
+from mmlmseg.models.text.bank import TextBank, TextBankEncoder, read_names
 
+CPU = torch.device('cpu')
 SOURCE = TextSource('toy', 'a {name}', 3, 'abc')
 
 
@@ -84,21 +87,6 @@ def test_impossible_banks_are_refused() -> None:
         TextBank(['a'], torch.ones(1, 4), SOURCE)
 
 
-@pytest.mark.parametrize(
-    'other',
-    [
-        TextSource('other', 'a {name}', 3, 'abc'),
-        TextSource('toy', '{name}', 3, 'abc'),
-        TextSource('toy', 'a {name}', 4, 'abc'),
-        TextSource('toy', 'a {name}', 3, 'def'),
-    ],
-)
-def test_another_source_is_refused(other: TextSource) -> None:
-    SOURCE.require(SOURCE, 'here')
-    with pytest.raises(TextBankError, match=r'here.*checkpoint was trained with'):
-        SOURCE.require(other, 'here')
-
-
 def test_the_shipped_bank_knows_the_usual_names() -> None:
     bank = TextBank.load('minilm')
     assert bank.source.encoder == 'sentence-transformers:all-MiniLM-L6-v2'
@@ -128,3 +116,38 @@ def test_the_shipped_bank_serves_the_real_folders(shared_data: Path) -> None:
     bank = TextBank.load('minilm')
     for folder in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp'):
         bank.rows(LabelSpace.from_json(shared_data / folder).names)
+
+
+def test_a_bank_gives_unit_rows_and_learns_nothing() -> None:
+    encoder = TextBankEncoder()
+    rows = encoder.encode(['tree', 'car'], CPU)
+    torch.testing.assert_close(rows.norm(dim=-1), torch.ones(2))
+    assert encoder.width == 384
+    assert not list(encoder.parameters())
+    assert not encoder.state_dict()
+
+
+def test_a_larger_bank_of_the_same_source_will_do_another_will_not(tmp_path: Path) -> None:
+    source = TextSource('toy', 'a {name}', 2, 'abc')
+    TextBank(['a', 'b'], torch.ones(2, 2), source).save(tmp_path / 'larger.safetensors')
+    TextBank(['a'], torch.ones(1, 3), TextSource('toy', 'a {name}', 3, 'abc')).save(tmp_path / 'wider.safetensors')
+    TextBankEncoder(str(tmp_path / 'larger.safetensors')).expect(source)
+    with pytest.raises(TextBankError, match=r'wider\.safetensors.*width is 3.*trained with 2'):
+        TextBankEncoder(str(tmp_path / 'wider.safetensors')).expect(source)
+
+
+def test_copies_share_the_bank() -> None:
+    encoder = TextBankEncoder()
+    early = copy.deepcopy(encoder)
+    bank = encoder.bank
+    late = copy.deepcopy(encoder)
+    assert late is not encoder
+    assert early.bank is bank
+    assert late.bank is bank
+
+
+def test_a_missing_bank_matters_only_when_text_is_encoded() -> None:
+    encoder = TextBankEncoder('absent.safetensors')
+    assert encoder.width is None
+    with pytest.raises(TextBankError, match=r'absent\.safetensors: no such text bank'):
+        encoder.encode(['tree'], CPU)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner.checkpoint import load_state_dict, weights_to_cpu
@@ -17,7 +18,7 @@ from torch import nn
 from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.text import TextBank, TextTable
-from mmlmseg.models.text.provenance import TableProvenance, read_provenance
+from mmlmseg.models.text.table import FREE_ROWS, TextAdapter
 from mmlmseg.registry import MODELS
 
 STREET = LabelSpace.create('street', ['sky', 'Building', 'tree', 'background'])
@@ -114,6 +115,34 @@ def test_evaluation_computes_once_until_the_parameters_may_have_changed(
     assert len(calls) == 3
 
 
+def test_rows_of_free_lists_stay_few(encoder: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    table = build(encoder).eval()
+    monkeypatch.setattr('mmlmseg.models.text.table.FREE_ROWS', 7)
+    known = TextBank.load('minilm').names[:60]
+    lists = [LabelSpace.create(f'mine{i}', [*known[i : i + 3], 'sky']) for i in range(0, 60, 3)]
+    lists += [LabelSpace.create('many', known[:30]), *lists[-2:]]  # more than are kept
+    twin = copy.deepcopy(table)
+    before = table.categories(['street', 'facade']).rows
+    for space in lists:
+        twin._kept = None
+        torch.testing.assert_close(table.categories([space]).rows, twin.categories([space]).rows)
+        assert table._kept is not None
+        assert len(table._kept.rows) <= len(table.table) + 7
+        assert set(table._kept.position.values()) == set(range(len(table._kept.rows))) - {len(table.table) - 1}
+        assert torch.equal(table.categories(['street', 'facade']).rows, before)
+    assert torch.equal(table.state_dict()['table'], table._vocabulary().rows[: len(table.table)])
+
+
+def test_a_server_of_many_lists_keeps_its_size() -> None:
+    table = build().eval()
+    known = TextBank.load('minilm').names
+    assert len(known) > FREE_ROWS
+    for i in range(0, len(known) - 4, 4):
+        table.categories([LabelSpace.create('mine', known[i : i + 4])])
+        assert table._kept is not None
+        assert len(table._kept.rows) <= len(table.table) + FREE_ROWS
+
+
 def test_a_free_list_mixes_with_named_spaces(encoder: dict[str, Any]) -> None:
     table = build(encoder).eval()
     mixed = table.categories([FREE, 'street'])
@@ -150,6 +179,7 @@ def test_a_checkpoint_serves_its_spaces_without_tower_or_bank(tiny_clip: str, tm
         state = through_a_file(trained.state_dict())
         assert not any('tower' in key or 'bank' in key for key in state)
         loaded = build(without)
+        loaded.expect(trained.source)  # as the segmentor does, which reads the record first
         loaded.load_state_dict(state)
         for table in (trained, loaded):
             table.eval()
@@ -165,21 +195,16 @@ def test_a_checkpoint_serves_its_spaces_without_tower_or_bank(tiny_clip: str, tm
 
 
 def test_a_missing_bank_leaves_the_adapter_to_the_checkpoint() -> None:
-    state = {f'head.text.{key}': value for key, value in build().state_dict().items()}
+    trained = build()
     table = build(dict(type='mmlmseg.TextBankEncoder', bank='absent.safetensors')).double()
-    table.prepare_for({}, 'head.text.')
     assert table.adapter is None
-    table.prepare_for(state, 'head.text.')
-    assert {f'head.text.{name}' for name in (*dict(table.named_parameters()), 'table')} == set(state) - {
-        'head.text._extra_state'
-    }
+    table.expect(trained.source)
+    assert {*dict(table.named_parameters()), 'table'} == set(trained.state_dict())
     adapter = table.adapter
     assert adapter is not None
     assert (adapter.in_features, adapter.weight.dtype) == (384, torch.float64)
-    table.prepare_for(state, 'head.text.')
+    table.expect(trained.source)
     assert table.adapter is adapter
-    with pytest.raises(CheckpointError, match='only in the model'):
-        build(spaces=(STREET,)).prepare_for(state, 'head.text.')
 
 
 def test_training_goes_on_from_the_encoder(encoder: dict[str, Any]) -> None:
@@ -209,24 +234,9 @@ def test_loads_as_mmengine_loads(encoder: dict[str, Any], capfd: pytest.CaptureF
     assert torch.equal(loaded['text'].no_object, trained['text'].no_object)
 
 
-def test_wrong_checkpoints_are_refused(tmp_path: Path, tiny_clip: str) -> None:
-    state = build().state_dict()
-    with pytest.raises(CheckpointError, match=r"only in the checkpoint: \['sky'.*only in the model: \['lamp'\]"):
-        build(spaces=(LabelSpace.create('street', ['lamp']),)).load_state_dict(state)
+def test_another_text_encoder_than_the_checkpoints_is_refused(tiny_clip: str) -> None:
     with pytest.raises(TextBankError, match=r'encoder is .*open_clip.*trained with .*MiniLM'):
-        build(dict(type='mmlmseg.OpenClipText', model=tiny_clip)).load_state_dict(state)
-    state['_extra_state'] = torch.zeros(3, dtype=torch.uint8)
-    with pytest.raises(CheckpointError, match='provenance'):
-        build().load_state_dict(state)
-
-
-def test_provenance_is_found_in_a_model(encoder: dict[str, Any]) -> None:
-    model = nn.ModuleDict(dict(head=nn.ModuleDict(dict(text=build(encoder)))))
-    provenance = read_provenance(through_a_file(model.state_dict()))
-    assert provenance == TableProvenance(
-        model['head']['text'].encoder.source(), LabelSpaces((STREET, FACADE)).vocabulary
-    )
-    assert read_provenance(nn.Linear(1, 1).state_dict()) is None
+        build(dict(type='mmlmseg.OpenClipText', model=tiny_clip)).expect(build().source)
 
 
 @pytest.mark.parametrize('update_buffers', [False, True])
@@ -304,7 +314,7 @@ def test_synonyms_are_sampled_in_training_only(encoder: dict[str, Any], monkeypa
         assert torch.equal(rows[0], rows[2])  # one draw a step, encoded in one call
         names = asked[-1]
         assert names[2:] == ('wall', 'building', 'background')
-        torch.testing.assert_close(rows[0, :2], table._fresh(names[:2]).values[:2])
+        torch.testing.assert_close(rows[0, :2], table.rows(names[:2])[:2])
         asked.pop()
     assert {names[:2] for names in asked} == {
         ('car', 'tree'), ('car', 'trees'), ('automobile', 'tree'), ('automobile', 'trees'),
@@ -328,6 +338,55 @@ def test_synonyms_that_cannot_be_sampled_stop_the_training_early() -> None:
         start({'car': ['automobilly']})
     with pytest.raises(LabelSpaceError, match='synonyms shall be sampled'):
         start({})
+
+
+def cosines(rows: torch.Tensor) -> torch.Tensor:
+    """The cosines of all pairs."""
+    rows = F.normalize(rows, dim=-1)
+    return (rows @ rows.T)[~torch.eye(len(rows), dtype=torch.bool)]
+
+
+def test_names_start_well_apart() -> None:
+    embeddings = F.normalize(
+        TextBank.load('minilm').rows(
+            [
+                'sky',
+                'building',
+                'pole',
+                'road',
+                'pavement',
+                'tree',
+                'sign symbol',
+                'fence',
+                'car',
+                'pedestrian',
+                'bicyclist',
+            ]
+        ),
+        dim=-1,
+    )
+    adapter = TextAdapter(384, 128)
+    adapter.centre_(embeddings)
+    rows = adapter(embeddings).detach()
+    assert cosines(rows).mean().abs() < 0.15 < 0.4 < cosines(embeddings).mean()
+    assert cosines(rows).std() > 0.12 > 3 * cosines(torch.nn.Linear(384, 128)(embeddings).detach()).std() / 2
+    torch.testing.assert_close(rows.mean(0), torch.zeros(128), atol=1e-4, rtol=0)
+    assert 0.4 < rows.std() < 1.5
+
+
+def test_an_adapter_keeps_full_precision_under_autocast() -> None:
+    adapter = TextAdapter(8, 4)
+    embeddings = F.normalize(torch.randn(3, 8), dim=-1)
+    with torch.autocast('cpu', torch.bfloat16):
+        rows = adapter(embeddings)
+    assert rows.dtype == torch.float32
+    assert torch.equal(rows, adapter(embeddings))
+    assert adapter.double()(embeddings).dtype == torch.float64
+
+
+def test_an_adapter_may_have_more_channels_than_width() -> None:
+    embeddings = F.normalize(torch.randn(5, 8), dim=-1)
+    torch.testing.assert_close(cosines(TextAdapter(8, 32)(embeddings)), cosines(embeddings))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 
 from mmlmseg.errors import TextBankError
 from mmlmseg.models.open_clip_loader import load_open_clip
-from mmlmseg.models.text.tower import TextTower
+from mmlmseg.models.text.tower import TextTower, weights_digest
 
 TEXTS = ['a photo of a cat', 'tree', 'a long wooden coffee table', 'traffic sign (back)']
 
@@ -77,6 +77,15 @@ def test_moves_as_a_whole(tiny_clip: str) -> None:
 def test_copies_share_the_tower_and_equal_weights_the_digest(tower: TextTower, tiny_clip: str) -> None:
     assert copy.deepcopy(tower) is tower
     assert TextTower(tiny_clip, None).digest == tower.digest
+
+
+def test_equal_weights_have_equal_digests_and_others_have_not() -> None:
+    weights = {'a': torch.tensor([1.0, 2.0]), 'b': torch.tensor([[3.0]])}
+    digest = weights_digest(weights)
+    assert digest == weights_digest({'b': weights['b'].half(), 'a': weights['a'].double()})
+    assert digest != weights_digest({**weights, 'b': torch.tensor([[3.5]])})
+    assert digest != weights_digest({**weights, 'b': torch.tensor([3.0])})
+    assert digest != weights_digest({'c': weights['a'], 'b': weights['b']})
 
 
 def test_other_text_towers_are_refused(tiny_clip: str) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import nn
 
-from mmlmseg.errors import LabelSpaceError
+from mmlmseg.errors import CheckpointError, LabelSpaceError
 from mmlmseg.label_space import LabelSpaces
-from mmlmseg.models.head.space_adapter import SpaceAdapter, SpaceAdapters
+from mmlmseg.models.head.adapters import SpaceAdapter, SpaceAdapters, served_alone
+from mmlmseg.models.head.classifiers import LinearClassifier
 
 CONFIG = dict(type='mmlmseg.SpaceAdapter', width=4)
 
@@ -46,8 +50,7 @@ def test_adapters_stand_in_the_order_of_the_spaces(spaces) -> None:
     module = adapters(spaces, facade=dict(CONFIG, width=2), street=dict(CONFIG, width=3))
     assert [own.down.out_features for own in module.own] == [3, 2]
     names = {'own.1.down.weight', 'own.1.down.bias', 'own.1.up.weight', 'own.1.up.bias'}
-    assert module.parameters_of('facade').keys() == names
-    assert adapters(spaces, street=CONFIG).parameters_of('facade') == {}
+    assert module.start('facade', {}).keys() == names
     with pytest.raises(LabelSpaceError, match=r'unknown label space .street1.*Did you mean: street'):
         adapters(spaces, street1=CONFIG)
 
@@ -57,3 +60,29 @@ def test_idle_adapters_get_a_zero_gradient(spaces) -> None:
     module(torch.randn(1, 1, 5, 8), ('street',)).sum().backward()
     assert all(parameter.grad.eq(0).all() for parameter in module.own[1].parameters())
     assert all(parameter.grad.abs().sum() > 0 for parameter in module.own[0].parameters())
+
+
+def test_what_serves_one_space_alone_is_known_by_prefix(spaces) -> None:
+    model = nn.Sequential(adapters(spaces, facade=CONFIG), LinearClassifier(8, LabelSpaces(spaces)))
+    assert served_alone(model) == {'0.own.0': 'facade', '1.layers.0': 'street', '1.layers.1': 'facade'}
+
+
+def test_weights_of_fewer_spaces_go_to_these_spaces(spaces) -> None:
+    """Also where a name begins as another does: own.1, own.10."""
+    old = LinearClassifier(8, LabelSpaces(spaces)).state_dict()
+    more = [replace(spaces[0], name=f'more{i}') for i in range(9)]
+    new = LinearClassifier(8, LabelSpaces([spaces[1], *more, spaces[0]]))
+    weights = new.from_fewer(old, [space.name for space in spaces])
+    assert weights.keys() == new.state_dict().keys()
+    assert weights['layers.10.weight'] is old['layers.0.weight']
+    assert weights['layers.0.bias'] is old['layers.1.bias']
+    for place in range(1, 10):
+        assert weights[f'layers.{place}.weight'].equal(new.layers[place].weight)
+
+
+def test_parts_of_a_space_that_has_none_any_more_are_refused(spaces) -> None:
+    old = adapters(spaces, street=CONFIG, facade=CONFIG).state_dict()
+    with pytest.raises(
+        CheckpointError, match=r'holds own\.1 of SpaceAdapters, but the config has only 1 for street, fac'
+    ):
+        adapters(spaces, facade=CONFIG).from_fewer(old, ['street', 'facade'])
