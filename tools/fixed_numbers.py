@@ -98,7 +98,7 @@ def parts(sample: Any) -> Iterator[Any]:
             yield found.masks
             yield found.labels.tolist()
             yield found.crowd.tolist() if found.scores is None else [score.hex() for score in found.scores.tolist()]
-            if name == 'pred_instances' or 'pred_instances' not in sample and 'label_spaces' in sample:
+            if name == 'pred_instances' or len(sample.label_spaces) > 1:
                 yield [tuple(own) for own in found.origins or []]
 
 

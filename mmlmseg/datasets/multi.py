@@ -95,16 +95,17 @@ class MultiDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``datasets``: what is known of each dataset by name, for evaluator and visualizer.
+        """``datasets``: what is known of each dataset by name, for evaluator, visualizer and checkpoints: plain Python.
 
-        ``spaces``, its label spaces, and of all their classes in turn: ``classes`` (with several spaces written
-        ``SPACE:CLASS``), ``palette``, ``is_thing`` and ``groups``, the place of each one's space. ``category_ids``, the
-        ids of the classes in the annotation file, where there is one, and ``size`` once it is known.
+        ``spaces``, its label spaces as :meth:`LabelSpace.to_dict` gives them; of all their classes in turn ``classes``
+        (with several spaces written ``SPACE:CLASS``), ``palette``, ``is_thing`` and ``groups``, the place of each one's
+        space; ``category_ids``, the ids of the classes in the annotation file, where there is one; and ``size``, once
+        it is known.
         """
         described: dict[str, dict[str, Any]] = {}
         for i, (name, own) in enumerate(zip(self.names, self.spaces, strict=True)):
             described[name] = dict(
-                spaces=own,
+                spaces=[space.to_dict() for space in own],
                 classes=[c if len(own) == 1 else f'{space.name}:{c}' for space in own for c in space.classes],
                 palette=[list(colour) for space in own for colour in space.palette],
                 is_thing=[thing for space in own for thing in space.is_thing],

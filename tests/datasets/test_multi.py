@@ -36,7 +36,7 @@ def test_stamps_samples_and_keeps_metainfo(configs: list[dict[str, Any]]) -> Non
     assert not {'label_space', 'classes', 'is_thing'} & dataset[0]['data_samples'].metainfo.keys()
     described = dataset.metainfo['datasets']
     assert list(described) == ['street', 'facade']
-    assert described['facade']['spaces'] == dataset.spaces[1] == (dataset.datasets[1].space,)
+    assert described['facade']['spaces'] == [space.to_dict() for space in dataset.spaces[1]]
     assert described['facade']['classes'] == ['wall', 'door']
     assert described['facade']['groups'] == [0, 0]
     assert described['facade']['size'] == 3

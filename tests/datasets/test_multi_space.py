@@ -67,7 +67,7 @@ def test_samples_ask_for_all_spaces(config: dict[str, Any]) -> None:
     assert (meta['dataset'], meta['label_spaces']) == ('scenes', NAMES)
     assert not {'label_space', 'classes', 'is_thing'} & meta.keys()
     described = dataset.metainfo['datasets']['scenes']
-    assert described['spaces'] == tuple(scene_space(name).label_space() for name in NAMES)
+    assert described['spaces'] == [scene_space(name).label_space().to_dict() for name in NAMES]
     assert described['classes'][:2] == ['objects:sky', 'objects:grass']
     assert described['groups'] == [i for i, name in enumerate(NAMES) for _ in scene_space(name).classes]
     assert described['is_thing'] == [t for name in NAMES for t in scene_space(name).label_space().is_thing]

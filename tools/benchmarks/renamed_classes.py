@@ -147,7 +147,8 @@ def evaluate(model: Any, loader: DataLoader, names: Names, title: str) -> tuple[
     results = evaluator.evaluate(len(loader.dataset))  # type: ignore[arg-type]
     metrics: dict[str, Any] = {dataset: own[0] for dataset, own in evaluator.dataset_metrics.items()}
     return results, {
-        dataset: iou_scores(ClassAreas(*metric.per_image.sum(0))).per_class['IoU'] for dataset, metric in metrics.items()
+        dataset: iou_scores(ClassAreas(*metric.per_image.sum(0))).per_class['IoU']
+        for dataset, metric in metrics.items()
     }
 
 
