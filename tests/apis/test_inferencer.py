@@ -15,10 +15,10 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from PIL import Image
 
+import mmlmseg.lab.union  # noqa: F401  (registers SegmentorUnion)
 from mmlmseg.apis import LMSegInferencer
 from mmlmseg.apis.model import build_model
 from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, OptionError, TextBankError
-from mmlmseg.lab import union  # noqa: F401  (registers SegmentorUnion)
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.registry import MODELS
 
