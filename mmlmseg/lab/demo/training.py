@@ -131,8 +131,8 @@ def score(pairs: Iterable[tuple[np.ndarray, np.ndarray]], num_classes: int) -> S
     areas = torch.zeros(3, num_classes, dtype=torch.long)
     for prediction, truth in pairs:
         areas += torch.stack(class_areas(torch.from_numpy(prediction), torch.from_numpy(truth), num_classes))
-    scores = iou_scores(ClassAreas(*areas))
-    return Score(100 * float(scores.mean_iou), 100 * float(scores.pixel_accuracy))
+    means = iou_scores(ClassAreas(*areas)).means
+    return Score(100 * float(means['mIoU']), 100 * float(means['aAcc']))
 
 
 def position_prior(folder: Path, num_classes: int) -> np.ndarray:
