@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmlmseg import cli
-from mmlmseg.apis import LMSegInferencer, MaskSegmentation, Segmentation
+from mmlmseg.apis import LMSegInferencer, Result
 from mmlmseg.label_space import LabelSpaces
 from mmlmseg.visualization import percentage
 from mmlmseg.visualization.label_panel import MIN_SCORE
@@ -67,7 +67,7 @@ def split(text: str, separator: str) -> list[str]:
     return [part.strip() for part in text.split(separator) if part.strip()]
 
 
-def show_results(results: Sequence[Segmentation | MaskSegmentation], console: Console) -> None:
+def show_results(results: Sequence[Result], console: Console) -> None:
     """Print what was found in each image."""
     table = Table('image', 'classes found')
     for result in results:

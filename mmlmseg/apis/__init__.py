@@ -1,8 +1,7 @@
 """Prediction for users."""
 
 from .inferencer import LMSegInferencer
-from .inputs import Image, expand_inputs, read_image
-from .masks import Mask, MaskSegmentation
-from .results import Segmentation
+from .inputs import expand_inputs, read_image
+from .results import Mask, MaskSegmentation, Result, Segmentation
 
-__all__ = ['Image', 'LMSegInferencer', 'Mask', 'MaskSegmentation', 'Segmentation', 'expand_inputs', 'read_image']
+__all__ = ['LMSegInferencer', 'Mask', 'MaskSegmentation', 'Result', 'Segmentation', 'expand_inputs', 'read_image']

@@ -1,23 +1,26 @@
-"""From what a user names to images."""
+"""From what a user names to images, and from these to what the model takes."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import mmcv
 import numpy as np
+from mmcv.transforms import Compose
+from mmengine.registry import TRANSFORMS, DefaultScope
 from numpy.typing import NDArray
 
+from ..config import innermost, parts_of, space_names
+from ..datasets.folder import IMAGE_SUFFIXES
 from ..errors import DataError
 
 Image = NDArray[np.uint8]
 Source = Path | Image
 Inputs = str | Path | Image | Sequence[str | Path | Image]
-
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
 def expand_inputs(inputs: Inputs) -> list[Source]:
@@ -70,7 +73,13 @@ def read_image(source: Source) -> Image:
         DataError: Not an image; names the file or the shape.
     """
     if isinstance(source, np.ndarray):
-        return _check_array(source)
+        if source.dtype != np.uint8:
+            raise DataError(f'An image array must be uint8 with values 0..255, not {source.dtype}.')
+        if source.ndim == 2:
+            return np.repeat(source[..., None], 3, axis=2)
+        if source.ndim != 3 or source.shape[2] != 3 or source.size == 0:
+            raise DataError(f'An image array must be [H, W, 3] (BGR) or [H, W] (grey), not {list(source.shape)}.')
+        return source
     try:
         image = mmcv.imread(str(source), backend='cv2')
     except OSError as error:
@@ -82,11 +91,32 @@ def read_image(source: Source) -> Image:
     return np.asarray(image)
 
 
-def _check_array(array: NDArray) -> Image:
-    if array.dtype != np.uint8:
-        raise DataError(f'An image array must be uint8 with values 0..255, not {array.dtype}.')
-    if array.ndim == 2:
-        return np.repeat(array[..., None], 3, axis=2)
-    if array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise DataError(f'An image array must be [H, W, 3] (BGR) or [H, W] (grey), not {list(array.shape)}.')
-    return array
+def inference_pipeline(config: Mapping[str, Any], space: str | None) -> Compose:
+    """Builds the test transforms of a config, without those that load files or annotations.
+
+    Args:
+        config: A whole config.
+        space: Name of the label space that is asked for; None for a free class list.
+
+    Returns:
+        The transforms of the test dataset with this label space (or else with this name), as `tools/test.py` uses them;
+        else ``test_pipeline`` of the config; else those of the first test dataset; else only packing.
+    """
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    by_name: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(dataset).items()}
+    by_space = {'+'.join(space_names(part)): part for part in reversed(by_name.values())}  # the first one counts
+    steps = (
+        {**by_name, **by_space}.get(space, {}).get('pipeline')
+        or config.get('test_pipeline')
+        or next(iter(by_name.values())).get('pipeline')
+        or [dict(type='PackSegInputs')]
+    )
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        # The type is a name, perhaps with a scope, or a class.
+        return Compose([TRANSFORMS.build(s) for s in steps if not str(s['type']).rsplit('.', 1)[-1].startswith('Load')])
+
+
+def prepare(pipeline: Compose, source: Source, image: Image) -> dict[str, Any]:
+    """Runs the transforms on an image, BGR, uint8 [H, W, 3], to ``inputs`` [3, h, w] and ``data_samples``."""
+    name, size = str(source) if isinstance(source, Path) else 'an array', image.shape[:2]
+    return pipeline(dict(img=image, img_path=name, img_shape=size, ori_shape=size))

@@ -1,77 +1,192 @@
-"""What inference returns, and how it is saved."""
+"""What inference returns, and how it is saved and drawn: a class for each pixel, or masks, which may overlap."""
 
 from __future__ import annotations
 
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from PIL import Image as PILImage
+from pycocotools import mask as coco_mask
 
+from ..label_space import LabelSpace
 from ..palette import Colour
-from ..visualization.drawing import Panel, class_shares, legend_entries, overlay, panel_grid
+from ..segments import IGNORE_INDEX, MaskSet, class_map
+from ..visualization.drawing import Panel, Picture, class_shares, panel_grid
+from ..visualization.label_panel import class_panel, confident, segment_panel
 from .inputs import Image
-from .masks import MaskSegmentation
 
 
 @dataclass(frozen=True)
-class Segmentation:
-    """The prediction for one image.
+class Result(ABC):
+    """What was found in one image.
 
     Attributes:
         path: File of the image; None for an array.
-        label_map: Index into ``classes`` of each pixel, [H, W]; uint8, or int32 with more than 256 classes.
-        label_space: Name of the label space; ``'custom'`` for a free class list.
-        classes: Name of each class.
-        palette: RGB colour of each class.
+        spaces: The label spaces that were asked; a free class list is one named ``custom``.
     """
 
     path: Path | None
+    spaces: tuple[LabelSpace, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of all spaces, one space after the other: ``car``, or ``street:car`` where there are several."""
+        one = len(self.spaces) == 1
+        return tuple(c if one else f'{space.name}:{c}' for space in self.spaces for c in space.classes)
+
+    @abstractmethod
+    def shares(self) -> list[tuple[str, float]]:
+        """The names of the classes found and the share of the image that each covers, largest first."""
+
+    @abstractmethod
+    def write(self, folder: Path, stem: str) -> None:
+        """Writes what was found into a folder, to files whose names begin with ``stem``."""
+
+    @abstractmethod
+    def _panels(self, rgb: Picture, alpha: float) -> list[Panel]:
+        """An overlay for each label space."""
+
+    def draw(self, image: Image, alpha: float = 0.6) -> Picture:
+        """Draws the image (BGR, uint8 [H, W, 3], as it was segmented) beside an overlay with a legend for each label
+        space, in colours of a strength between 0 and 1: RGB, uint8 [h, w, 3]."""
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        whole = Panel(rgb, self.path.name if self.path else 'image')
+        return panel_grid([[whole, *self._panels(rgb, alpha)]], panel_width=int(np.clip(rgb.shape[1], 320, 640)))
+
+    def save(self, image: Image, out_dir: Path, stem: str) -> None:
+        """Writes what was found to ``pred/`` of a folder, and the picture to ``vis/<stem>.png``; see :meth:`draw`."""
+        for folder in ('pred', 'vis'):
+            (out_dir / folder).mkdir(parents=True, exist_ok=True)
+        self.write(out_dir / 'pred', stem)
+        PILImage.fromarray(self.draw(image)).save(out_dir / 'vis' / f'{stem}.png')
+
+
+@dataclass(frozen=True)
+class Segmentation(Result):
+    """The class of each pixel of an image, in one label space.
+
+    Attributes:
+        label_map: Index into ``classes`` of each pixel, [H, W]; uint8, or int32 with more than 256 classes.
+    """
+
     label_map: NDArray[np.integer]
-    label_space: str
-    classes: tuple[str, ...]
-    palette: tuple[Colour, ...]
 
     def shares(self) -> list[tuple[str, float]]:
-        """Names of the classes found and their share of the pixels, largest first."""
-        return [(self.classes[index], share) for index, share in class_shares(self.label_map, len(self.classes))]
-
-    def draw(self, image: Image, alpha: float = 0.6) -> Image:
-        """Draw the image beside its overlay with a legend.
-
-        Args:
-            image: BGR, uint8 [H, W, 3], as it was segmented.
-            alpha: Strength of the colours.
-
-        Returns:
-            RGB, uint8 [h, w, 3].
-        """
-        rgb = np.ascontiguousarray(image[..., ::-1])
-        entries = legend_entries(self.label_map, self.classes, self.palette)
-        drawn = Panel(overlay(rgb, self.label_map, self.palette, alpha), self.label_space, entries)
-        title = self.path.name if self.path else 'image'
-        return panel_grid([[Panel(rgb, title), drawn]], panel_width=int(np.clip(rgb.shape[1], 320, 640)))
+        classes = self.classes
+        return [(classes[index], share) for index, share in class_shares(self.label_map, len(classes))]
 
     def write(self, folder: Path, stem: str) -> None:
-        """Write ``<stem>.png``, the label map: a PNG with a palette (pixel values are the ids, viewers show the
-        colours), or one of 16 bits with more than 256 classes."""
-        if len(self.classes) <= 256:
-            label_map = PILImage.fromarray(self.label_map.astype(np.uint8))
-            label_map.putpalette([channel for colour in self.palette for channel in colour])
-        else:
-            label_map = PILImage.fromarray(self.label_map.astype(np.uint16))
-        label_map.save(folder / f'{stem}.png')
+        """Writes ``<stem>.png``, the label map (16 bits with more than 256 classes)."""
+        ids = self.label_map.astype(np.uint8 if len(self.classes) <= 256 else np.uint16)
+        _write_ids(folder / f'{stem}.png', ids, self.spaces[0].palette)
+
+    def _panels(self, rgb: Picture, alpha: float) -> list[Panel]:
+        return [class_panel(self.spaces[0].name, rgb, self.label_map, self.spaces[0], alpha)]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One segment of an image.
+
+    Attributes:
+        pixels: bool [H, W].
+        names: The classes that say it, its own first, as :attr:`Result.classes` writes them.
+        score: In [0, 1].
+    """
+
+    pixels: NDArray[np.bool_]
+    names: tuple[str, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class MaskSegmentation(Result):
+    """The masks found in an image; those of several label spaces, and instances, may overlap.
+
+    Attributes:
+        found: With scores, on the CPU.
+    """
+
+    found: MaskSet
+
+    @property
+    def masks(self) -> tuple[Mask, ...]:
+        """The segments one by one."""
+        assert self.found.scores is not None
+        classes, origins = self.classes, self.found.origins or [(label,) for label in self.found.labels.tolist()]
+        described = zip(self.found.masks.numpy(), origins, self.found.scores.tolist(), strict=True)
+        return tuple(Mask(pixels, tuple(classes[c] for c in own), score) for pixels, own, score in described)
+
+    def shares(self) -> list[tuple[str, float]]:
+        covered: dict[str, NDArray[np.bool_]] = {}
+        for mask in self.masks:
+            name = ' = '.join(mask.names)
+            covered[name] = covered[name] | mask.pixels if name in covered else mask.pixels
+        shares = [(name, float(pixels.mean())) for name, pixels in covered.items()]
+        return sorted(shares, key=lambda share: share[1], reverse=True)
+
+    def layer(self, which: int) -> tuple[NDArray[np.int32], list[int]]:
+        """The masks of one of the label spaces as :meth:`MaskSet.layer` gives them, [H, W], and their classes."""
+        ids, labels = self.found.layer(self.spaces, which)
+        return ids.numpy(), labels
+
+    def to_coco(self) -> list[dict[str, Any]]:
+        """The masks as COCO writes results: run lengths, ``category`` (a list of names), ``score``, ``area``."""
+        described = []
+        for mask in self.masks:
+            runs = coco_mask.encode(np.asfortranarray(mask.pixels.astype(np.uint8)))
+            segmentation = dict(size=list(self.found.size), counts=runs['counts'].decode())
+            entry = dict(category=list(mask.names), score=round(mask.score, 5), area=int(mask.pixels.sum()))
+            described.append(dict(entry, segmentation=segmentation))
+        return described
+
+    def write(self, folder: Path, stem: str) -> None:
+        """Writes ``<stem>.json``, the masks as run lengths, and for each label space ``<stem>_<space>.png``, class ids
+        with 255 for void (16 bits and 65535 where a space has more than 255 classes)."""
+        (folder / f'{stem}.json').write_text(json.dumps(self.to_coco()), encoding='utf-8')
+        for which, space in enumerate(self.spaces):
+            wide = space.num_classes > IGNORE_INDEX
+            ids = class_map(*self.layer(which), void=65535 if wide else IGNORE_INDEX)
+            padding = [(0, 0, 0)] * (256 - space.num_classes)  # with fewer colours, PIL writes ids of fewer bits
+            path = folder / f'{stem}_{space.name}.png'
+            _write_ids(path, ids.astype(np.uint16 if wide else np.uint8), [*space.palette, *padding])
+
+    def _panels(self, rgb: Picture, alpha: float) -> list[Panel]:
+        return [
+            segment_panel(space.name, rgb, *self.layer(which), space, alpha) for which, space in enumerate(self.spaces)
+        ]
+
+
+def result_of(
+    path: Path | None, sample: SegDataSample, spaces: tuple[LabelSpace, ...], min_score: float = 0.0
+) -> Segmentation | MaskSegmentation:
+    """Reads what a segmentor made of an image, ``pred_sem_seg``, ``pred_segments`` or (from a score on)
+    ``pred_instances``; ``path`` and ``spaces`` as of :class:`Result`."""
+    if 'pred_sem_seg' in sample:
+        label_map = sample.pred_sem_seg.data.squeeze(0).cpu().numpy()
+        return Segmentation(path, spaces, label_map.astype(np.uint8 if spaces[0].num_classes <= 256 else np.int32))
+    if 'pred_instances' in sample:
+        return MaskSegmentation(path, spaces, confident(sample.pred_instances.to('cpu'), min_score))
+    return MaskSegmentation(path, spaces, sample.pred_segments.to('cpu').to_masks())
+
+
+def _write_ids(path: Path, ids: NDArray[Any], palette: Sequence[Colour]) -> None:
+    """Writes class ids as a PNG, of 8 bits with a palette: pixel values are the ids, viewers show the colours."""
+    picture = PILImage.fromarray(ids)
+    if ids.dtype == np.uint8:
+        picture.putpalette([channel for colour in palette for channel in colour])
+    picture.save(path)
 
 
 def file_stems(paths: Sequence[Path | None]) -> list[str]:
-    """Names for output files: the stems of the inputs, numbered where two would be the same.
-
-    Examples:
-        >>> file_stems([Path('a/x.png'), Path('b/x.jpg'), None])
-        ['x', 'x_1', 'image_2']
-    """
+    """Names for output files: the stems of the inputs (``x``), numbered (``x_1``) where two would be the same."""
     stems: list[str] = []
     taken: set[str] = set()
     for index, path in enumerate(paths):
@@ -80,18 +195,3 @@ def file_stems(paths: Sequence[Path | None]) -> list[str]:
         taken.add(stem)
         stems.append(stem)
     return stems
-
-
-def save(result: Segmentation | MaskSegmentation, image: Image, out_dir: Path, stem: str) -> None:
-    """Write the prediction to ``pred/`` and the picture with the legend to ``vis/<stem>.png``.
-
-    Args:
-        result: The prediction.
-        image: BGR, uint8 [H, W, 3].
-        out_dir: Folder to write to.
-        stem: File name without suffix.
-    """
-    for folder in ('pred', 'vis'):
-        (out_dir / folder).mkdir(parents=True, exist_ok=True)
-    result.write(out_dir / 'pred', stem)
-    PILImage.fromarray(result.draw(image)).save(out_dir / 'vis' / f'{stem}.png')

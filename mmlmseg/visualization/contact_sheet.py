@@ -17,7 +17,7 @@ from ..datasets import MultiDataset
 from ..errors import DataError, OptionError, did_you_mean
 from ..label_space import LabelSpace
 from .drawing import Panel, Picture, panel_grid
-from .label_panel import label_panel, mask_panels
+from .label_panel import TITLES, label_panels
 
 _SAMPLES_PER_ROW = 2
 _PANEL_WIDTH = 320
@@ -77,8 +77,7 @@ def sample_panels(sample: Mapping[str, Any], spaces: Sequence[LabelSpace]) -> Se
     """Draws a packed sample.
 
     Args:
-        sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, with ``gt_panoptic_seg`` or ``gt_sem_seg``, or
-            ``gt_masks`` where its dataset has several label spaces.
+        sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, see :func:`label_panels`.
         spaces: Its label spaces.
 
     Returns:
@@ -96,7 +95,5 @@ def sample_panels(sample: Mapping[str, Any], spaces: Sequence[LabelSpace]) -> Se
         )
     image = np.ascontiguousarray(inputs.numpy()[::-1].transpose(1, 2, 0))  # RGB [H, W, 3]
     title = f'{image.shape[1]}x{image.shape[0]}, {Path(packed.metainfo.get("img_path", "")).stem}'
-    if 'gt_masks' in packed:
-        return [Panel(image, title), *mask_panels(packed.gt_masks, image, spaces)]
-    truth = label_panel(packed, 'gt', image, spaces[0].classes, spaces[0].palette)
-    return [Panel(image, title), *([truth] if truth else [])]
+    heading = TITLES['gt'] if len(spaces) == 1 else ''  # where there are several, their names say enough
+    return [Panel(image, title), *label_panels(packed, 'gt', image, spaces, heading)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ..label_space import LabelSpace
 from ..palette import Colour
 
 Picture = NDArray[np.uint8]
@@ -121,24 +122,29 @@ def class_shares(seg: NDArray[np.integer], num_classes: int) -> list[tuple[int, 
 
 
 def legend_entries(
-    seg: NDArray[np.integer], classes: Sequence[str], palette: Sequence[Colour]
+    seg: NDArray[np.integer], space: LabelSpace, numbers: Mapping[int, int] | None = None
 ) -> list[tuple[str, Colour]]:
     """What a legend has to explain: the classes of a label map with their share, largest first.
 
     Args:
         seg: Class ids [H, W].
-        classes: Name of each class.
-        palette: RGB colour of each class.
+        space: Their label space.
+        numbers: How many segments a class has; written where there are several.
 
     Returns:
         Entries for :func:`legend` or a :class:`Panel`.
 
     Examples:
-        >>> legend_entries(np.array([[1, 1, 1, 0]]), ['sky', 'sea'], [(0, 0, 255), (0, 255, 0)])
-        [('sea 75%', (0, 255, 0)), ('sky 25%', (0, 0, 255))]
+        >>> space = LabelSpace.create('farm', ['cow', 'grass'], palette=[(9, 9, 9), (0, 255, 0)])
+        >>> legend_entries(np.array([[1, 1, 1, 0]]), space, {0: 2, 1: 1})
+        [('grass 75%', (0, 255, 0)), ('cow (2) 25%', (9, 9, 9))]
     """
-    shares = class_shares(seg, len(classes))
-    return [(f'{classes[index]} {percentage(share)}', palette[index]) for index, share in shares]
+    entries = []
+    for label, share in class_shares(seg, space.num_classes):
+        number = (numbers or {}).get(label, 1)
+        several = f' ({number})' if number > 1 else ''
+        entries.append((f'{space.classes[label]}{several} {percentage(share)}', space.palette[label]))
+    return entries
 
 
 def percentage(share: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import mmcv
@@ -15,8 +14,8 @@ from mmseg.structures import SegDataSample
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import VISUALIZERS
-from .drawing import Colour, Panel, Picture, panel_grid
-from .label_panel import TITLES, label_panel, mask_panels
+from .drawing import Panel, Picture, panel_grid
+from .label_panel import TITLES, label_panels
 
 _PANEL_WIDTHS = (256, 640)  # narrower panels have no room for a legend, wider ones make pictures of many megabytes
 
@@ -28,7 +27,7 @@ class MultiSpaceVisualizer(Visualizer):
     In several label spaces the truth is above the prediction, and each space has a column.
 
     Works under mmseg's ``SegVisualizationHook``. Names and colours come from the sample: from its free class list, its
-    dataset (stamped by ``mmlmseg.MultiDataset``), or its label space; else from a plain ``dataset_meta``.
+    dataset (stamped by ``mmlmseg.MultiDataset``), or its label spaces; else from a plain ``dataset_meta``.
 
     Args:
         name: Name of the instance.
@@ -58,8 +57,7 @@ class MultiSpaceVisualizer(Visualizer):
         Args:
             name: Name of the picture; the sample's dataset is put before it.
             image: RGB, uint8 [H, W, 3].
-            data_sample: With truth and prediction as far as there are any, see :func:`label_panel`; or with
-                ``gt_masks``, ``pred_masks`` in several ``label_spaces``, see :func:`mask_panels`.
+            data_sample: With truth and prediction as far as there are any, see :func:`label_panels`.
             draw_gt: Whether to draw the truth.
             draw_pred: Whether to draw the prediction.
             show: Whether to open a window; nothing is stored then.
@@ -87,51 +85,37 @@ class MultiSpaceVisualizer(Visualizer):
 
     def _rows(self, sample: SegDataSample, sources: Sequence[str], image: Picture) -> list[list[Panel]]:
         meta = sample.metainfo
-        classes, palette = self.classes_of(meta)
-        whole = Panel(image, _origin(meta))
-        if 'label_spaces' not in meta:
-            panels = [label_panel(sample, source, image, classes, palette, self.alpha) for source in sources]
-            return [[whole, *(panel for panel in panels if panel)]]
-        colours = iter(palette)
-        spaces = [
-            LabelSpace.create(name, own, palette=list(islice(colours, len(own))))
-            for name, own in zip(meta['label_spaces'], meta['classes'], strict=True)
-        ]
-        rows = [
-            [whole, *mask_panels(sample.get(f'{source}_masks'), image, spaces, TITLES[source], self.alpha)]
-            for source in sources
-            if f'{source}_masks' in sample
-        ]
-        return rows or [[whole]]
+        spaces = self.spaces_of(meta)
+        names = '+'.join(space if isinstance(space, str) else space.name for space in meta.get('label_spaces', ()))
+        whole = Panel(image, str(meta.get('dataset') or names or 'image'))
+        rows = [label_panels(sample, source, image, spaces, TITLES[source], self.alpha) for source in sources]
+        if len(spaces) == 1:
+            return [[whole, *(panel for row in rows for panel in row)]]
+        return [[whole, *row] for row in rows if row] or [[whole]]
 
-    def classes_of(self, meta: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Colour]]:
-        """Find class names and colours of a sample.
+    def spaces_of(self, meta: Mapping[str, Any]) -> tuple[LabelSpace, ...]:
+        """Finds the label spaces of a sample.
 
         Args:
             meta: Its metainfo.
 
-        Returns:
-            Names and RGB colours, one per class.
-
         Raises:
             LabelSpaceError: Neither the metainfo nor ``dataset_meta`` tells.
         """
-        space = meta.get('label_space')
-        if isinstance(space, LabelSpace):
-            return space.classes, space.palette
+        asked = tuple(meta.get('label_spaces', ()))
+        if asked and all(isinstance(space, LabelSpace) for space in asked):
+            return asked
         known: Mapping[str, Any] = self.dataset_meta or {}
         datasets: Mapping[str, Any] = known.get('datasets', {})
-        by_space = {entry['label_space']: entry for entry in datasets.values()}
-        found = datasets.get(str(meta.get('dataset'))) or by_space.get(space) or known
-        if 'classes' not in found:
-            raise LabelSpaceError(
-                f'cannot draw {meta.get("img_path", "a sample")}: nothing is known of its dataset '
-                f'{meta.get("dataset")!r} or label space {space!r} (known: {", ".join(datasets) or "none"}); set '
-                'visualizer.dataset_meta to the metainfo of the dataset'
-            )
-        return found['classes'], found['palette']
-
-
-def _origin(meta: Mapping[str, Any]) -> str:
-    space = meta.get('label_space')
-    return str(meta.get('dataset') or (space.name if isinstance(space, LabelSpace) else space) or 'image')
+        if meta.get('dataset') in datasets:
+            return tuple(map(LabelSpace.from_config, datasets[meta['dataset']]['spaces']))
+        by_name = {space['name']: space for entry in datasets.values() for space in entry['spaces']}
+        if asked and by_name.keys() >= set(asked):
+            return tuple(LabelSpace.from_config(by_name[name]) for name in asked)
+        if 'classes' in known:
+            return (LabelSpace.from_metainfo('classes', known),)
+        raise LabelSpaceError(
+            f'cannot draw {meta.get("img_path", "a sample")}: nothing is known of its dataset {meta.get("dataset")!r} '
+            f'or label spaces {asked} (known: {", ".join(datasets) or "none"}); set visualizer.dataset_meta to the '
+            'metainfo of the dataset'
+        )

@@ -15,6 +15,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from PIL import Image
 
+import mmlmseg.lab.union  # noqa: F401  (registers SegmentorUnion)
 from mmlmseg.apis import LMSegInferencer
 from mmlmseg.apis.model import build_model
 from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, OptionError, TextBankError
@@ -35,7 +36,7 @@ class BlueValue(BaseModel):
         self.batches: list[list[Any]] = []
 
     def forward(self, inputs: list, data_samples: list, mode: str = 'predict') -> list:
-        self.batches.append([sample.metainfo['label_space'] for sample in data_samples])
+        self.batches.append([sample.metainfo['label_spaces'] for sample in data_samples])
         for image, sample in zip(inputs, data_samples, strict=True):
             height, width = sample.metainfo['ori_shape']
             blue = (
@@ -55,25 +56,24 @@ def _image(value: int, size: tuple[int, int] = (8, 12)) -> np.ndarray:
 def test_array_in_a_named_space() -> None:
     (result,) = LMSegInferencer(BlueValue())(_image(2), label_space='facade', show_progress=False)
     assert result.path is None
-    assert result.label_space == 'facade'
+    assert result.spaces == (FACADE,)
     assert result.classes == FACADE.classes
-    assert result.palette == FACADE.palette
     assert result.label_map.shape == (8, 12)
     assert result.label_map.dtype == np.uint8
     assert result.shares() == [('building', 95 / 96), ('wall', 1 / 96)]
 
 
 def test_the_only_space_needs_no_name() -> None:
-    assert LMSegInferencer(BlueValue(FACADE))(_image(1), show_progress=False)[0].label_space == 'facade'
+    assert LMSegInferencer(BlueValue(FACADE))(_image(1), show_progress=False)[0].spaces == (FACADE,)
 
 
 @pytest.mark.parametrize('classes', ['sky, house,motorbike', ['sky', 'house', 'motorbike']])
 def test_free_class_list(classes: Any) -> None:
     model = BlueValue()
     (result,) = LMSegInferencer(model)(_image(2), classes=classes, show_progress=False)
-    assert result.label_space == 'custom'
+    assert [space.name for space in result.spaces] == ['custom']
     assert result.shares()[0][0] == 'motorbike'
-    (asked,) = model.batches[0]
+    ((asked,),) = model.batches[0]
     assert isinstance(asked, LabelSpace)
     assert asked.classes == ('sky', 'house', 'motorbike')
 
@@ -149,6 +149,14 @@ def test_model_without_the_files_of_its_label_spaces(real: tuple[Config, Path]) 
     assert LMSegInferencer(config, path, 'cpu').label_spaces.get('facade').classes == FACADE.classes
 
 
+def test_label_spaces_that_the_config_leaves_to_the_data(real: tuple[Config, Path]) -> None:
+    config, path = real
+    del config.model.decode_head['label_spaces']
+    inferencer = LMSegInferencer(config, path, 'cpu')
+    assert inferencer.label_spaces.get('facade').classes == FACADE.classes
+    assert 'label_spaces' not in inferencer.config.model.decode_head
+
+
 def test_built_model_takes_weights_and_keeps_its_pipeline(real: tuple[Config, Path]) -> None:
     config, path = real
     config.test_pipeline = [dict(type='Resize', scale=(32, 32)), dict(type='PackSegInputs')]
@@ -189,7 +197,7 @@ def test_tasks_and_several_spaces_on_a_real_model(model_config, tmp_path: Path) 
     quiet = dict(show_progress=False)
     (result,) = segment(image, label_space='street', task='panoptic', **quiet)
     assert [space.name for space in result.spaces] == ['street']
-    assert result.size == (40, 56)
+    assert result.found.size == (40, 56)
     assert sum(share for _, share in result.shares()) <= 1
     (mixed,) = segment(image, label_spaces=['street', 'facade'], out_dir=tmp_path, **quiet)
     assert [space.name for space in mixed.spaces] == ['street', 'facade']
@@ -203,8 +211,9 @@ def test_tasks_and_several_spaces_on_a_real_model(model_config, tmp_path: Path) 
         segment(image, label_space='street', task='mixed', **quiet)
     with pytest.raises(LabelSpaceError, match='different label spaces'):
         segment(image, label_spaces=['street', 'street'], **quiet)
-    with pytest.raises(OptionError, match='exclusive groups are for several label spaces'):
-        segment(image, label_space='street', exclusive=[['street']], **quiet)
+    for one in (dict(label_space='street'), dict(label_spaces=['street'])):
+        with pytest.raises(OptionError, match='exclusive groups are for several label spaces'):
+            segment(image, **one, exclusive=[['street']], **quiet)
     for way in (dict(label_space='facade'), dict(classes='car, dog')):
         with pytest.raises(OptionError, match="'instance' finds things, but label space '(facade|custom)' has none"):
             segment(image, task='instance', **way, **quiet)
@@ -223,7 +232,7 @@ def test_instances_and_what_they_cover(model_config) -> None:
     with pytest.raises(ValueError, match='min_score must be from 0 to 1, not 30'):
         segment(image, task='instance', min_score=30)
     for name, share in result.shares():
-        own = [mask.pixels for mask in result.masks if result.names_of(mask) == [name]]
+        own = [mask.pixels for mask in result.masks if mask.names == (name,)]
         assert name in ('car', 'dog')
         assert share == pytest.approx(np.any(own, axis=0).mean())  # where several lie, pixels count once
 

@@ -11,7 +11,6 @@ import pytest
 
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.lab.scenes import (
-    IGNORE,
     PARTS,
     SCENE_SPACES,
     Scene,
@@ -21,6 +20,7 @@ from mmlmseg.lab.scenes import (
     scene_space,
     write_folder_dataset,
 )
+from mmlmseg.segments import IGNORE_INDEX
 
 SPACES = pytest.mark.parametrize('space', SCENE_SPACES.values(), ids=lambda space: space.name)
 
@@ -54,14 +54,14 @@ def test_a_space_says_exactly_what_its_classes_list(space: SceneSpace, scenes: l
         for label, scene_class in enumerate(space.classes):
             expected = np.isin(scene.parts, [PARTS.index(part) for part in scene_class.parts])
             np.testing.assert_array_equal(labels == label, expected)
-        assert set(np.unique(labels)) <= {*range(len(space.classes)), IGNORE}
+        assert set(np.unique(labels)) <= {*range(len(space.classes)), IGNORE_INDEX}
 
 
 @SPACES
 def test_segments_lie_within_classes_and_things_are_told_apart(space: SceneSpace, scenes: list[Scene]) -> None:
     for scene in scenes:
         labels, segments = scene.label_map(space), scene.instances(space)
-        np.testing.assert_array_equal(segments == 0, labels == IGNORE)
+        np.testing.assert_array_equal(segments == 0, labels == IGNORE_INDEX)
         ids = np.unique(segments[segments > 0])
         np.testing.assert_array_equal(ids, np.arange(1, len(ids) + 1))
         for segment in ids:

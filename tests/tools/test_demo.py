@@ -18,8 +18,8 @@ from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.evaluation import MultiDatasetEvaluator
 from mmlmseg.lab.demo import draw_data, read_data, run_demo
 from mmlmseg.lab.demo import picture as demo_picture
-from mmlmseg.lab.demo.data import read_labels
-from mmlmseg.lab.demo.scores import position_prior, prior_score, score
+from mmlmseg.lab.demo.data import label_maps
+from mmlmseg.lab.demo.training import demo_config, position_prior, prior_score, score
 
 SIZE = (64, 80)
 
@@ -94,19 +94,37 @@ def test_own_folders_have_truth_in_their_space_and_a_list_of_frequent_classes(tm
 
 def test_labels_are_read_as_in_training(tmp_path: Path) -> None:
     (tmp_path / 'classes.json').write_text(json.dumps(dict(classes=['a', 'b', 'c'], ignore=7)))
-    ids = np.array([[0, 1], [2, 7]], dtype=np.uint8)
-    image = Image.fromarray(ids)
+    for folder in ('images', 'labels'):
+        (tmp_path / folder).mkdir()
+
+    def read(name: str, labels: Image.Image) -> np.ndarray:
+        Image.new('RGB', labels.size).save(tmp_path / 'images' / f'{name}.png')
+        labels.save(tmp_path / 'labels' / f'{name}.png')
+        (tmp_path / 'val.txt').write_text(f'{name}\n')
+        (found,) = label_maps(tmp_path, 'val')
+        return found
+
+    image = Image.fromarray(np.array([[0, 1], [2, 7]], dtype=np.uint8))
     image.putpalette(list(range(3 * 8)))
-    image.save(tmp_path / 'palette.png')
-    assert read_labels(tmp_path, tmp_path / 'palette.png').tolist() == [[0, 1], [2, 255]]
+    assert read('palette', image).tolist() == [[0, 1], [2, 255]]
     for name, content, message in (
         ('colour', np.zeros((2, 2, 3), np.uint8), 'not colours'),
         ('outside', np.full((2, 2), 5, np.uint8), 'label id 5 is outside'),
         ('deep', np.full((2, 2), 300, np.uint16), 'label id 300'),
     ):
-        Image.fromarray(content).save(tmp_path / f'{name}.png')
         with pytest.raises(DataError, match=f'{name}.png: .*{message}'):
-            read_labels(tmp_path, tmp_path / f'{name}.png')
+            read(name, Image.fromarray(content))
+
+
+def test_the_length_of_the_training_is_the_warm_up_and_the_rest(demo: ModuleType, tmp_path: Path) -> None:
+    folders = draw_data(tmp_path, train=1, val=1, held_out=0, size=SIZE).folders
+    whole, short, long = (demo_config(demo.CONFIG, folders, tmp_path, number) for number in (None, 10, 2000))
+    assert whole.train_cfg.max_iters == 800
+    for config, iterations in ((whole, 800), (short, 10), (long, 2000)):
+        warm_up, decay = config.param_scheduler
+        assert (warm_up.begin, warm_up.end, decay.begin, decay.end) == (0, 50, 0, iterations)
+        assert config.train_cfg.val_interval >= config.train_cfg.max_iters == iterations
+        assert [space['name'] for space in config.model.decode_head.label_spaces] == ['street', 'facade', 'wardrobe']
 
 
 def test_scores() -> None:

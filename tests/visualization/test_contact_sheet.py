@@ -14,13 +14,14 @@ from mmseg.structures import SegDataSample
 from mmlmseg.errors import DataError, OptionError
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.segments import SegmentMap
 from mmlmseg.visualization.contact_sheet import build_datasets, contact_sheet, sample_panels
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmlmseg.LoadPanopticAnnotations'),
+    dict(type='mmlmseg.LoadSegments'),
     dict(type='RandomCrop', crop_size=(40, 48)),
-    dict(type='mmlmseg.PackPanopticInputs'),
+    dict(type='mmlmseg.PackSegments'),
 ]
 
 
@@ -79,7 +80,7 @@ def test_a_sample_shows_what_was_packed(panoptic: bool) -> None:
     sample.gt_sem_seg = PixelData(data=torch.zeros(1, 6, 8, dtype=torch.int64))
     if panoptic:
         ids = torch.ones(1, 6, 8, dtype=torch.int32)
-        sample.gt_panoptic_seg = PixelData(data=ids, metainfo=dict(labels=[1], crowd=[False]))
+        sample.gt_segments = SegmentMap(ids, torch.tensor([1]), crowd=torch.tensor([False]))
     image, truth = sample_panels(dict(inputs=inputs, data_samples=sample), [space])
     assert image.title == '8x6, photo'
     assert (image.image == (255, 0, 0)).all()
@@ -91,22 +92,10 @@ def test_a_sample_shows_what_was_packed(panoptic: bool) -> None:
 def test_truth_in_several_spaces_has_a_panel_each(roots: list[Path]) -> None:
     folders: list[dict[str, Any]] = [dict(data_root=str(roots[0])) for _ in range(2)]
     folders[1]['metainfo'] = dict(label_space='again')  # the same truth under another name
-    pipeline = [PIPELINE[0], dict(type='mmlmseg.LoadMixedAnnotations'), dict(type='mmlmseg.PackMixedInputs')]
-    mixed = dict(type='mmlmseg.MixedFolderDataset', folders=folders, pipeline=pipeline)
-    both = build_datasets(dict(val_dataloader=dict(dataset=mixed)), 'val')
-    single = build_datasets(
-        dict(
-            val_dataloader=dict(
-                dataset=dict(
-                    type='mmlmseg.FolderDataset',
-                    data_root=str(roots[0]),
-                    split='val',
-                    pipeline=[*PIPELINE[:2], PIPELINE[3]],
-                )
-            )
-        ),
-        'val',
-    )
+    pipeline = [*PIPELINE[:2], PIPELINE[3]]
+    of_both = dict(type='mmlmseg.MultiSpaceFolderDataset', folders=folders, pipeline=pipeline)
+    of_one = dict(type='mmlmseg.FolderDataset', data_root=str(roots[0]), split='val', pipeline=pipeline)
+    both, single = (build_datasets(dict(val_dataloader=dict(dataset=d)), 'val') for d in (of_both, of_one))
     truths = sample_panels(both[0], both.spaces[0])[1:]
     assert [panel.title for panel in truths] == ['street', 'again']
     expected = sample_panels(single[0], single.spaces[0])[1]

@@ -9,22 +9,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import InstanceData, PixelData
+from mmengine.structures import PixelData
 from mmseg.engine import SegVisualizationHook
 from mmseg.structures import SegDataSample
 
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import VISUALIZERS
+from mmlmseg.segments import MaskSet, SegmentMap
 from mmlmseg.visualization import MultiSpaceVisualizer
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-META = dict(
-    datasets=dict(
-        street=dict(label_space='town', classes=['road', 'car'], palette=[RED, GREEN]),
-        sea=dict(label_space='coast', classes=['water'], palette=[BLUE]),
-    )
-)
+TOWN = LabelSpace.create('town', ['road', 'car'], palette=[RED, GREEN])
+COAST = LabelSpace.create('coast', ['water'], palette=[BLUE])
+META = dict(datasets=dict(street=dict(spaces=(TOWN,)), sea=dict(spaces=(COAST,)), both=dict(spaces=(TOWN, COAST))))
 
 
 def _sample(truth: bool = True, size: tuple[int, int] = (20, 30), **meta: object) -> SegDataSample:
@@ -50,20 +48,23 @@ def _has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
 
 
 def test_names_and_colours_follow_the_sample(visualizer: MultiSpaceVisualizer) -> None:
-    assert visualizer.classes_of(dict(dataset='sea', label_space='coast'))[0] == ['water']
-    assert visualizer.classes_of(dict(label_space='town'))[0] == ['road', 'car']
+    assert visualizer.spaces_of(dict(dataset='sea', label_spaces=('coast',))) == (COAST,)
+    assert visualizer.spaces_of(dict(dataset='sea')) == (COAST,)
+    assert visualizer.spaces_of(dict(label_spaces=('town',))) == (TOWN,)
+    assert visualizer.spaces_of(dict(label_spaces=('coast', 'town'))) == (COAST, TOWN)
     custom = LabelSpace.create('custom', ['sky', 'house'])
-    assert visualizer.classes_of(dict(dataset='sea', label_space=custom)) == (custom.classes, custom.palette)
+    assert visualizer.spaces_of(dict(dataset='sea', label_spaces=(custom,))) == (custom,)
     with pytest.raises(LabelSpaceError, match=r"x.png.*'moon'.*street, sea"):
-        visualizer.classes_of(dict(label_space='moon', img_path='x.png'))
+        visualizer.spaces_of(dict(label_spaces=('moon',), img_path='x.png'))
     visualizer.dataset_meta = dict(classes=['a'], palette=[RED])
-    assert visualizer.classes_of({})[0] == ['a']
+    (plain,) = visualizer.spaces_of({})
+    assert (plain.classes, plain.palette) == (('a',), (RED,))
 
 
 @pytest.mark.parametrize('size', [(20, 30), (10, 15)])
 def test_truth_and_prediction_are_drawn(tmp_path: Path, visualizer: MultiSpaceVisualizer, size: tuple) -> None:
     image = np.full((20, 30, 3), 9, np.uint8)
-    visualizer.add_datasample('n', image, _sample(dataset='sea', label_space='coast', size=size), step=3)
+    visualizer.add_datasample('n', image, _sample(dataset='sea', label_spaces=('coast',), size=size), step=3)
     picture = cv2.imread(str(tmp_path / 'vis_data' / 'vis_image' / 'sea_n_3.png'))[..., ::-1]
     assert picture.shape[1] == 3 * 256 + 4 * 10
     assert _has(picture, BLUE)
@@ -78,8 +79,8 @@ def test_truth_and_prediction_are_drawn(tmp_path: Path, visualizer: MultiSpaceVi
 
 def test_segments_are_drawn_in_place_of_classes(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
     sample = _sample(dataset='street')  # the truth is road, red
-    segments = PixelData(data=torch.ones(1, 20, 30, dtype=torch.int32), metainfo=dict(labels=[1], scores=[0.9]))
-    sample.pred_panoptic_seg = segments
+    ids = torch.ones(1, 20, 30, dtype=torch.int32)
+    sample.pred_segments = SegmentMap(ids, torch.tensor([1]), scores=torch.tensor([0.9]))
     out_file = tmp_path / 'one.png'
     visualizer.add_datasample('n', np.full((20, 30, 3), 9, np.uint8), sample, out_file=str(out_file))
     picture = cv2.imread(str(out_file))[..., ::-1]
@@ -90,14 +91,12 @@ def test_segments_are_drawn_in_place_of_classes(tmp_path: Path, visualizer: Mult
 
 
 def test_truth_and_prediction_in_several_spaces(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
-    """Of a mixed dataset, as ``mmlmseg.MultiDataset`` stamps its samples and describes it."""
-    both = dict(label_space='town+coast', classes=['town:road', 'coast:water'], palette=[RED, BLUE], groups=[0, 1])
-    visualizer.dataset_meta = dict(datasets=dict(both=both))
-    named = dict(dataset='both', label_spaces=('town', 'coast'), classes=(('road',), ('water',)))
-    sample = SegDataSample(metainfo=named)
+    sample = SegDataSample(metainfo=dict(dataset='both', label_spaces=('town', 'coast')))
+    ids = torch.ones(2, 20, 30, dtype=torch.int32)
+    ids[1] = 2
+    sample.gt_segments = SegmentMap(ids, torch.tensor([0, 2]))
     masks = torch.ones(1, 20, 30, dtype=torch.bool)
-    sample.gt_masks = InstanceData(masks=masks.repeat(2, 1, 1), labels=torch.tensor([0, 1]))
-    sample.pred_masks = InstanceData(masks=masks, labels=torch.tensor([1]), scores=torch.tensor([0.9]))
+    sample.pred_segments = MaskSet(masks, torch.tensor([2]), scores=torch.tensor([0.9]))
     out_file = tmp_path / 'one.png'
     image = np.full((20, 30, 3), 9, np.uint8)
     visualizer.add_datasample('n', image, sample, out_file=str(out_file))

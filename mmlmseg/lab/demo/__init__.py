@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -12,13 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ...apis.inferencer import LMSegInferencer
-from ...apis.masks import MaskSegmentation
+from ...apis.results import MaskSegmentation
 from ...datasets.folder import read_split
 from ...label_space import LabelSpace
 from .data import DemoData, draw_data, read_data
 from .picture import draw_picture
-from .scores import Score, prior_score, score
-from .training import demo_config, quiet, train
+from .training import Score, demo_config, prior_score, quiet, score, train
 
 __all__ = ['DemoData', 'draw_data', 'read_data', 'run_demo']
 
@@ -73,39 +73,32 @@ def _predict(
     in two spaces at once."""
     inferencer = LMSegInferencer(config, checkpoint)
     images = [np.ascontiguousarray(image.image[..., ::-1]) for image in data.held_out]
-    found = {
-        space.name: inferencer(images, label_space=space.name, batch_size=4, show_progress=False)
-        for space in data.spaces
-    }
-    found[data.free.name] = inferencer(images, classes=data.free.classes, batch_size=4, show_progress=False)
-    label_maps = {name: [result.label_map for result in results] for name, results in found.items()}
-    if not data.at_once:
-        return label_maps, None
-    mixed = inferencer(images[:1], label_spaces=data.at_once, show_progress=False)[0]
-    assert isinstance(mixed, MaskSegmentation)
-    return label_maps, mixed
+
+    def ask(number: int, **how: Any) -> list[Any]:
+        return [*inferencer(images[:number], batch_size=4, show_progress=False, **how)]
+
+    ways: dict[str, dict[str, Any]] = {space.name: dict(label_space=space.name) for space in data.spaces}
+    ways[data.free.name] = dict(classes=data.free.classes)
+    label_maps = {name: [result.label_map for result in ask(len(images), **how)] for name, how in ways.items()}
+    return label_maps, ask(1, label_spaces=data.at_once)[0] if data.at_once else None
 
 
 def _table(data: DemoData, measured: dict[str, float], predictions: dict[str, list[np.ndarray]]) -> Table:
     """Scores of each folder's validation images, and of the free class list where its truth is known."""
-    table = Table(
-        title='One model, asked in each label space, in percent (prior: the usual class of each place)',
-        title_justify='left',
-    )
-    table.add_column('label space')
+    title = 'One model, asked in each label space, in percent (prior: the usual class of each place)'
+    table = Table('label space', title=title, title_justify='left')
     for column in ('classes', 'images', 'mIoU', 'pixel accuracy', 'prior: mIoU', 'prior: accuracy'):
         table.add_column(column, justify='right')
     for folder, space in zip(data.folders, data.spaces, strict=True):
         model = Score(measured[f'{space.name}/mIoU'], measured[f'{space.name}/aAcc'])
-        size = len(read_split(folder / 'val.txt'))
-        table.add_row(*_cells(space, size, model, prior_score(folder, space.num_classes)))
+        prior = prior_score(folder, space.num_classes)
+        table.add_row(*_cells(space, len(read_split(folder / 'val.txt')), [*model, *prior]))
     if all(data.free.name in image.truth for image in data.held_out):
         truths = [image.truth[data.free.name] for image in data.held_out]
         pairs = zip(predictions[data.free.name], truths, strict=True)
-        table.add_row(*_cells(data.free, len(data.held_out), score(pairs, data.free.num_classes), None))
+        table.add_row(*_cells(data.free, len(data.held_out), score(pairs, data.free.num_classes)))
     return table
 
 
-def _cells(space: LabelSpace, images: int, model: Score, prior: Score | None) -> Sequence[str]:
-    numbers = [model.mean_iou, model.accuracy, *((prior.mean_iou, prior.accuracy) if prior else ())]
+def _cells(space: LabelSpace, images: int, numbers: Sequence[float]) -> Sequence[str]:
     return [space.name, str(space.num_classes), str(images), *(f'{number:.1f}' for number in numbers)]

@@ -7,27 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from mmengine.registry import DefaultScope
 
 from ...apis.inputs import read_image
-from ...datasets.checks import check_depth, check_ids, check_size
-from ...datasets.folder import FolderDataset, read_ignore
-from ...errors import DataError
+from ...datasets import MultiDataset
 from ...label_space import LabelSpace
 from ..scenes import SceneSpace, draw_scene, scene_space, write_folder_dataset
 
-IGNORE = 255
 TRAINED_SPACES = ('street', 'facade', 'wardrobe')
 AT_ONCE = ('street', 'wardrobe')  # a person of the one is garments of the other
-FREE_CLASSES = {
-    'sky': 'sky',
-    'house': 'house',
-    'tree': 'tree',
-    'lawn': 'grass',
-    'road': 'road',
-    'car': 'car',
-    'person': 'person',
-}
+FREE_CLASSES = dict(sky='sky', house='house', tree='tree', lawn='grass', road='road', car='car', person='person')
 """A class list as a user might type it; behind each name the class of the space ``objects`` that it means."""
 
 FREE_LIST = 'free list'
@@ -114,52 +103,31 @@ def read_data(folders: Sequence[str | Path], held_out: int) -> DemoData:
     spaces = tuple(LabelSpace.from_json(path) for path in paths)
     shown: list[tuple[int, HeldOut]] = []
     for place, (path, space) in enumerate(zip(paths, spaces, strict=True)):
-        pairs = list(image_label_pairs(path, 'val'))
+        samples = labelled(path, 'val')
         number = max(1, held_out // len(paths) + (place < held_out % len(paths)))
-        for turn, index in enumerate(np.linspace(0, len(pairs) - 1, number + 2)[1:-1].round().astype(int)):
-            image, label = pairs[index]
-            picture = read_image(image)[..., ::-1]
-            truth = {space.name: read_labels(path, label)}
-            shown.append((turn, HeldOut(f'{space.name}: {image.stem}', picture, truth)))
+        for turn, index in enumerate(np.linspace(0, len(samples) - 1, number + 2)[1:-1].round().astype(int).tolist()):
+            sample = samples[index]
+            image = Path(sample['img_path'])
+            truth = {space.name: sample['gt_seg_map']}
+            shown.append((turn, HeldOut(f'{space.name}: {image.stem}', read_image(image)[..., ::-1], truth)))
     in_turn = sorted(shown, key=lambda entry: entry[0])
     at_once = tuple(space.name for space in spaces[:2]) if len(spaces) > 1 else ()
     free = _frequent_classes(paths, spaces)
     return DemoData(paths, spaces, tuple(picture for _, picture in in_turn), free, at_once)
 
 
-def image_label_pairs(folder: Path, split: str) -> Iterator[tuple[Path, Path]]:
-    """Image and label file of each sample of a split."""
-    for sample in FolderDataset(folder, split, lazy_init=True).load_data_list():
-        yield Path(sample['img_path']), Path(sample['seg_map_path'])
+def labelled(folder: Path, split: str) -> MultiDataset:
+    """The samples of a split with their label maps as training reads and checks them, ``gt_seg_map``."""
+    loading = [dict(type='LoadAnnotations')]
+    dataset = dict(type='mmlmseg.FolderDataset', data_root=str(folder), split=split, pipeline=loading)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        return MultiDataset([dataset])
 
 
-def read_labels(folder: Path, path: Path) -> np.ndarray:
-    """A label map as training reads it: ids, also of a file with a palette.
-
-    Args:
-        folder: The folder dataset it belongs to.
-        path: The file.
-
-    Returns:
-        uint8 [H, W], with 255 for everything that is ignored.
-
-    Raises:
-        DataError: Where the file is no map of ids of the folder's classes.
-    """
-    num_classes = LabelSpace.from_json(folder).num_classes
-    try:
-        with Image.open(path) as image:
-            labels = np.asarray(image)
-    except (OSError, SyntaxError) as error:
-        raise DataError(f'{path}: cannot be read as an image ({error}); replace the file') from error
-    try:
-        check_size(labels, labels.shape[:2])
-        check_depth(str(path))
-        labels = np.where(labels == read_ignore(folder / 'classes.json', num_classes), IGNORE, labels)
-        check_ids(labels, num_classes, IGNORE)
-    except DataError as error:
-        raise DataError(f'{path}: {error}') from None
-    return labels.astype(np.uint8)
+def label_maps(folder: Path, split: str) -> Iterator[np.ndarray]:
+    """The label map of each sample of a split, uint8 [H, W], with 255 for everything that is ignored."""
+    samples = labelled(folder, split)
+    return (samples[i]['gt_seg_map'] for i in range(len(samples)))
 
 
 def _frequent_classes(folders: Sequence[Path], spaces: Sequence[LabelSpace]) -> LabelSpace:
@@ -167,8 +135,8 @@ def _frequent_classes(folders: Sequence[Path], spaces: Sequence[LabelSpace]) -> 
     chosen: dict[str, tuple[int, int, int]] = {}
     for folder, space in zip(folders, spaces, strict=True):
         counts = np.zeros(256, dtype=np.int64)
-        for _, label in image_label_pairs(folder, 'val'):
-            counts += np.bincount(read_labels(folder, label).ravel(), minlength=256)
+        for labels in label_maps(folder, 'val'):
+            counts += np.bincount(labels.ravel(), minlength=256)
         frequent = [i for i in np.argsort(-counts[: space.num_classes]) if space.names[i] != 'background']
         for index in frequent[: -(-_FREE_LENGTH // len(spaces))]:
             chosen.setdefault(space.names[index], space.palette[index])

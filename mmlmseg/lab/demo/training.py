@@ -1,29 +1,55 @@
-"""Training the demo's model, with a progress bar instead of a log (which stays in the work folder)."""
+"""Training the demo's model with a progress bar in place of a log, which stays in the work folder; and scores: mean IoU
+and pixel accuracy, also of a guess that never looks at the picture."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ...config import complete_label_spaces, read_config, set_length
+from ...evaluation.functional import ClassAreas, class_areas, iou_scores
+from .data import label_maps
 
 _SMOOTHING = 0.95  # of the loss that the bar shows
+_GRID = (32, 24)  # width, height of the position prior
+
+
+def demo_config(path: str | Path, folders: Sequence[Path], work_dir: Path, iterations: int | None = None) -> Config:
+    """The demo's config over other folders.
+
+    Args:
+        path: A config that lists folder datasets in its loaders.
+        folders: What it is to list instead; each gets the pipelines of the first one in the config. The label spaces of
+            the model are theirs.
+        work_dir: Where checkpoint and log go.
+        iterations: Length of the training; by default the config's.
+    """
+    config = read_config(path)
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        first = loader.dataset.datasets[0]
+        loader.dataset.datasets = [dict(first, data_root=str(folder)) for folder in folders]
+    config.model.decode_head.pop('label_spaces', None)
+    complete_label_spaces(config)
+    config.work_dir = str(work_dir)
+    if iterations is not None:
+        warm_up = config.param_scheduler[0].end
+        set_length(config, iterations, readings=1)
+        config.param_scheduler[0].end = warm_up  # what the optimiser needs to start, however long the training is
+    return config
 
 
 class ProgressBar(Hook):
@@ -41,15 +67,13 @@ class ProgressBar(Hook):
             TextColumn('eta'),
             TimeRemainingColumn(elapsed_when_finished=False),
             console=console,
+            disable=not console.is_terminal,
         )
-        self._console = console
         self._loss: float | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Starts the bar."""
+        """Begins to count."""
         self._task = self.bar.add_task('training', total=runner.max_iters, loss=float('nan'))
-        if self._console.is_terminal:
-            self.bar.start()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
@@ -59,72 +83,21 @@ class ProgressBar(Hook):
         self._loss = loss if self._loss is None else _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss
         self.bar.update(self._task, advance=1, loss=self._loss)
         done, total = batch_idx + 1, runner.max_iters
-        if not self._console.is_terminal and done * 10 // total > batch_idx * 10 // total:
-            self._console.print(f'iteration {done} of {total}, loss {self._loss:.2f}', highlight=False)
-
-    def after_train(self, runner: Runner) -> None:
-        """Leaves the full bar behind."""
-        self.stop()
-
-    def stop(self) -> None:
-        """Ends the bar; twice does no harm."""
-        if self.bar.live.is_started:
-            self.bar.stop()
-
-
-class LastScores(Hook):
-    """Keeps what the last validation found; training validates at its end."""
-
-    def __init__(self) -> None:
-        self.scores: dict[str, float] = {}
-
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Takes the scores."""
-        self.scores = dict(metrics or {})
-
-
-def demo_config(path: str | Path, folders: Sequence[Path], work_dir: Path, iterations: int | None = None) -> Config:
-    """The demo's config over other folders.
-
-    Args:
-        path: A config that lists folder datasets, in its loaders and in ``model.decode_head.label_spaces``.
-        folders: What it is to list instead; each gets the pipelines of the first one in the config.
-        work_dir: Where checkpoint and log go.
-        iterations: Length of the training; by default the config's.
-    """
-    config = Config.fromfile(path)
-    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        first = loader.dataset.datasets[0]
-        loader.dataset.datasets = [dict(first, data_root=str(folder)) for folder in folders]
-    config.model.decode_head.label_spaces = [str(folder) for folder in folders]
-    config.work_dir = str(work_dir)
-    if iterations is not None:
-        config.train_cfg.max_iters = iterations
-        config.train_cfg.val_interval = iterations + 1
-        config.default_hooks.checkpoint.interval = iterations
-        config.param_scheduler[-1].end = iterations
-    return config
+        if self.bar.disable and done * 10 // total > batch_idx * 10 // total:
+            self.bar.console.print(f'iteration {done} of {total}, loss {self._loss:.2f}', highlight=False)
 
 
 def train(config: Config, console: Console) -> tuple[Runner, dict[str, float]]:
-    """Trains a model and validates it at the end.
-
-    Args:
-        config: Says how.
-        console: Shows the progress.
-
-    Returns:
-        The runner, with the trained model, and its scores.
-    """
+    """Trains a model, showing the progress; returns the runner and the scores of the validation at the end."""
     runner = Runner.from_cfg(config)
-    bar, last = ProgressBar(console), LastScores()
-    runner.register_hook(bar)
-    runner.register_hook(last)
-    try:
+    progress = ProgressBar(console)
+    runner.register_hook(progress)
+    with progress.bar:
         runner.train()
-    finally:
-        bar.stop()
-    return runner, last.scores
+    logged = runner.message_hub.log_scalars
+    return runner, {
+        key.removeprefix('val/'): values.current() for key, values in logged.items() if key.startswith('val/')
+    }
 
 
 @contextlib.contextmanager
@@ -139,3 +112,40 @@ def quiet(path: Path) -> Iterator[None]:
             for handler in MMLogger.get_current_instance().handlers:  # they outlive the file
                 if getattr(handler, 'stream', None) is log:
                     handler.setStream(sys.__stdout__)
+
+
+class Score(NamedTuple):
+    """Mean IoU and pixel accuracy in percent."""
+
+    mean_iou: float
+    accuracy: float
+
+
+def score(pairs: Iterable[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Score:
+    """Compares predictions with the truth.
+
+    Args:
+        pairs: Predicted and true label map [H, W] of each picture; true 255 does not count.
+        num_classes: K.
+    """
+    areas = torch.zeros(3, num_classes, dtype=torch.long)
+    for prediction, truth in pairs:
+        areas += torch.stack(class_areas(torch.from_numpy(prediction), torch.from_numpy(truth), num_classes))
+    means = iou_scores(ClassAreas(*areas)).means
+    return Score(100 * float(means['mIoU']), 100 * float(means['aAcc']))
+
+
+def position_prior(folder: Path, num_classes: int) -> np.ndarray:
+    """The most frequent class at each place of a folder's training pictures: class ids on a grid, uint8 [24, 32]."""
+    counts = np.zeros((num_classes, _GRID[1], _GRID[0]), dtype=np.int64)
+    for labels in label_maps(folder, 'train'):
+        small = cv2.resize(labels, _GRID, interpolation=cv2.INTER_NEAREST)
+        counts += small == np.arange(num_classes)[:, None, None]
+    return counts.argmax(axis=0).astype(np.uint8)
+
+
+def prior_score(folder: Path, num_classes: int) -> Score:
+    """How well the position prior does on a folder's validation pictures."""
+    prior = position_prior(folder, num_classes)
+    truths = label_maps(folder, 'val')
+    return score(((cv2.resize(prior, t.shape[::-1], interpolation=cv2.INTER_NEAREST), t) for t in truths), num_classes)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ...label_space import LabelSpace
 from ...palette import Colour
+from ...segments import class_map
 from ...visualization.drawing import INK, PAPER, Picture, load_font, overlay
 from .label_placement import Points, place_labels
 
@@ -20,23 +22,25 @@ _DOT = 3  # radius of the marker of a label
 
 @dataclass(frozen=True)
 class Layer:
-    """The segments of one label space.
+    """The segments of one label space, as ``layer`` of a :class:`SegmentMap` or a :class:`MaskSet` gives them.
 
     Attributes:
-        segments: Segment ids [H, W]: 0 is void, S segments are 1 to S.
+        ids: Segment ids [H, W]: 0 is void, T segments are 1 to T.
         labels: The class of each segment, that of segment 1 first.
-        classes: Name of each class.
-        palette: RGB colour of each class.
+        space: The label space.
     """
 
-    segments: NDArray[np.integer]
+    ids: NDArray[np.integer]
     labels: Sequence[int]
-    classes: Sequence[str]
-    palette: Sequence[Colour]
+    space: LabelSpace
 
     def class_map(self) -> NDArray[np.int64]:
         """Class ids [H, W], -1 for void."""
-        return np.array([-1, *self.labels])[self.segments]
+        return class_map(self.ids, self.labels, void=-1)
+
+    def entry(self, label: int) -> tuple[str, Colour]:
+        """Name and colour of a class, for a legend: ``street:car``."""
+        return f'{self.space.name}:{self.space.classes[label]}', self.space.palette[label]
 
 
 def draw_layers(image: Picture, outlined: Layer, filled: Layer, width: int, text_size: int = 0) -> Picture:
@@ -54,28 +58,24 @@ def draw_layers(image: Picture, outlined: Layer, filled: Layer, width: int, text
     """
     size = width, max(1, round(image.shape[0] * width / image.shape[1]))
     drawn = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-    contours, areas = (_enlarge(layer.segments, len(layer.labels), size) for layer in (outlined, filled))
-    drawn = overlay(drawn, np.array([-1, *filled.labels])[areas], filled.palette, _STRENGTH)
+    outlined, filled = (_enlarge(layer, size) for layer in (outlined, filled))
+    drawn = overlay(drawn, filled.class_map(), filled.space.palette, _STRENGTH)
     line = 1 + width // 250
     for segment, label in enumerate(outlined.labels, 1):
-        inside = (contours == segment).astype(np.uint8)
-        for thickness, colour in ((line + 1, PAPER), (line, outlined.palette[label])):  # seen on every ground
+        inside = (outlined.ids == segment).astype(np.uint8)
+        for thickness, colour in ((line + 1, PAPER), (line, outlined.space.palette[label])):  # seen on every ground
             kernel = np.ones((2 * thickness + 1,) * 2, np.uint8)
             drawn[(inside > 0) & (cv2.erode(inside, kernel) == 0)] = colour
     if not text_size:
         return drawn
-    outlined, filled = (
-        Layer(segments, layer.labels, layer.classes, layer.palette)
-        for segments, layer in ((contours, outlined), (areas, filled))
-    )
     names = [*_names(outlined, on_contour=True), *_names(filled, on_contour=False)]
     return _write(drawn, names, text_size)
 
 
-def _enlarge(segments: NDArray[np.integer], number: int, size: tuple[int, int]) -> NDArray[np.integer]:
-    """A map of segments at another (width, height), with smooth borders."""
-    shares = [cv2.resize((segments == i).astype(np.float32), size) for i in range(number + 1)]
-    return np.argmax(shares, axis=0)
+def _enlarge(layer: Layer, size: tuple[int, int]) -> Layer:
+    """A layer at another (width, height), with smooth borders."""
+    shares = [cv2.resize((layer.ids == i).astype(np.float32), size) for i in range(len(layer.labels) + 1)]
+    return replace(layer, ids=np.argmax(shares, axis=0))
 
 
 def _names(layer: Layer, on_contour: bool) -> list[tuple[str, Colour, tuple[int, int]]]:
@@ -92,7 +92,7 @@ def _names(layer: Layer, on_contour: bool) -> list[tuple[str, Colour, tuple[int,
         else:
             depth = cv2.distanceTransform(np.pad(piece, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
             y, x = divmod(int(depth.argmax()), piece.shape[1])
-        found.append((layer.classes[label], layer.palette[label], (x, y)))
+        found.append((*layer.entry(label), (x, y)))
     return found
 
 

@@ -5,12 +5,10 @@ They are the data of the demo, of tests and of benchmarks.
 
 from __future__ import annotations
 
-from .folder import scene_name, write_folder_dataset
-from .scene import Scene, draw_scene
-from .spaces import IGNORE, PARTS, SCENE_SPACES, SceneClass, SceneSpace, scene_space
+from .scene import Scene, draw_scene, scene_name, write_folder_dataset
+from .spaces import PARTS, SCENE_SPACES, SceneClass, SceneSpace, scene_space
 
 __all__ = [
-    'IGNORE',
     'PARTS',
     'SCENE_SPACES',
     'Scene',

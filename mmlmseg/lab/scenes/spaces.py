@@ -18,10 +18,9 @@ from typing import Literal
 
 import numpy as np
 
-from mmlmseg.errors import LabelSpaceError, did_you_mean
-from mmlmseg.label_space import LabelSpace
-
-IGNORE = 255
+from ...errors import LabelSpaceError, did_you_mean
+from ...label_space import LabelSpace
+from ...segments import IGNORE_INDEX
 
 SKY = ('sky', 'cloud', 'sun')
 HOUSE = ('house wall', 'house roof', 'house chimney', 'house window', 'house door')
@@ -63,8 +62,8 @@ class SceneSpace:
     classes: tuple[SceneClass, ...]
 
     def lookup(self) -> np.ndarray:
-        """Table from part index to class id of this space, :data:`IGNORE` for parts without one: uint8 [parts]."""
-        table = np.full(len(PARTS), IGNORE, dtype=np.uint8)
+        """Table from part index to class id of this space, 255 for parts without one: uint8 [parts]."""
+        table = np.full(len(PARTS), IGNORE_INDEX, dtype=np.uint8)
         for label, scene_class in enumerate(self.classes):
             table[[PART_IDS[part] for part in scene_class.parts]] = label
         return table

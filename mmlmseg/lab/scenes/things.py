@@ -53,31 +53,16 @@ def draw_house(canvas: Canvas, rng: np.random.Generator, frame: Frame, width: fl
     style = rng.choice(['gable', 'hip', 'flat'], p=[0.45, 0.4, 0.15])
     if style != 'flat' and rng.random() < 0.6:
         x = rng.uniform(-0.6, 0.6) * half
-        paint(
-            frame(rectangle(x - 0.3, height, x + 0.3, height + 1.05 * rise)),
-            'house chimney',
-            wall,
-            pattern='bricks',
-            period=0.25 * frame.unit,
-        )
+        chimney = rectangle(x - 0.3, height, x + 0.3, height + 1.05 * rise)
+        paint(frame(chimney), 'house chimney', wall, pattern='bricks', period=0.25 * frame.unit)
     paint(frame(rectangle(-half, 0, half, height)), 'house wall', wall, pattern=surface, period=0.3 * frame.unit)
     tiles = partial(paint, part='house roof', colour=roof, pattern='tiles', period=0.35 * frame.unit)
-    eaves = half + overhang
+    eaves, low = half + overhang, height - 0.2
     if style == 'gable':
-        tiles(frame(np.array([[-eaves, height - 0.2], [eaves, height - 0.2], [0, height + rise]])))
+        tiles(frame(np.array([[-eaves, low], [eaves, low], [0, height + rise]])))
     elif style == 'hip':
-        tiles(
-            frame(
-                np.array(
-                    [
-                        [-eaves, height - 0.2],
-                        [eaves, height - 0.2],
-                        [0.55 * half, height + 0.8 * rise],
-                        [-0.55 * half, height + 0.8 * rise],
-                    ]
-                )
-            )
-        )
+        ridge = height + 0.8 * rise
+        tiles(frame(np.array([[-eaves, low], [eaves, low], [0.55 * half, ridge], [-0.55 * half, ridge]])))
     else:
         tiles(frame(rectangle(-half - 0.15, height - 0.15, half + 0.15, height + 0.55)))
     _openings(canvas, rng, frame, half, storeys, paint)
@@ -99,13 +84,8 @@ def _openings(
             component = canvas.new_component()
             if storey == 0 and column == door_column:
                 door = paint_colour(rng, saturation=(0.35, 0.85), value=(0.25, 0.7))
-                paint(
-                    frame(rectangle(x - 0.55, 0, x + 0.55, 2.15)),
-                    'house door',
-                    door,
-                    component=component,
-                    pattern='plain',
-                )
+                leaf = frame(rectangle(x - 0.55, 0, x + 0.55, 2.15))
+                paint(leaf, 'house door', door, component=component, pattern='plain')
                 canvas.darken(frame(rectangle(x - 0.35, 1.2, x + 0.35, 1.9)), 0.75)
                 continue
             pane = partial(paint, part='house window', component=component, pattern='plain')
@@ -128,11 +108,8 @@ def draw_tree(canvas: Canvas, rng: np.random.Generator, frame: Frame, height: fl
     kind = rng.choice(['round', 'poplar', 'conifer'], p=[0.6, 0.15, 0.25])
     bare = rng.uniform(0.16, 0.36) * height
     _shadow(canvas, frame, 0.22 * height)
-    paint(
-        frame(limb((0, 0), (rng.uniform(-0.1, 0.1), bare + 0.2 * height), 0.09 * height, 0.05 * height)),
-        'tree trunk',
-        bark,
-    )
+    trunk = limb((0, 0), (rng.uniform(-0.1, 0.1), bare + 0.2 * height), 0.09 * height, 0.05 * height)
+    paint(frame(trunk), 'tree trunk', bark)
     crown = partial(paint, part='tree crown', pattern='leaves')
     rest = height - bare
     if kind == 'conifer':
@@ -191,19 +168,10 @@ def draw_truck(canvas: Canvas, rng: np.random.Generator, frame: Frame) -> None:
     cab, load = paint_colour(rng, value=(0.3, 0.9)), paint_colour(rng, saturation=(0.0, 0.6), value=(0.45, 0.95))
     _shadow(canvas, frame, 2.8)
     paint(frame(rectangle(-2.8, 0.45, 2.6, 0.7)), 'truck body', (60, 60, 62), pattern='plain')
-    paint(
-        frame(rectangle(-2.8, 0.65, 1.1, rng.uniform(2.5, 2.9))),
-        'truck body',
-        load,
-        pattern='planks',
-        period=0.6 * frame.unit,
-    )
-    paint(
-        frame(np.array([[1.2, 0.45], [1.2, 2.2], [2.2, 2.2], [2.75, 1.3], [2.8, 0.45]])),
-        'truck body',
-        cab,
-        pattern='plain',
-    )
+    box = rectangle(-2.8, 0.65, 1.1, rng.uniform(2.5, 2.9))
+    paint(frame(box), 'truck body', load, pattern='planks', period=0.6 * frame.unit)
+    cabin = np.array([[1.2, 0.45], [1.2, 2.2], [2.2, 2.2], [2.75, 1.3], [2.8, 0.45]])
+    paint(frame(cabin), 'truck body', cab, pattern='plain')
     glass = paint_colour(rng, (0.5, 0.65), (0.1, 0.4), (0.15, 0.75))
     paint(frame(np.array([[1.45, 1.3], [1.45, 2.0], [2.1, 2.0], [2.5, 1.3]])), 'truck window', glass, pattern='plain')
     _wheels(frame, paint, 'truck wheel', (-2.0, -1.15, 2.0), 0.45)
@@ -220,15 +188,8 @@ def draw_person(canvas: Canvas, rng: np.random.Generator, frame: Frame) -> None:
     garments = {part: canvas.new_component() for part in PERSON}
 
     def paint(outline: np.ndarray, part: str, colour: Colour, pattern: Pattern = 'plain') -> None:
-        canvas.paint(
-            frame(outline),
-            part,
-            colour,
-            owner=owner,
-            component=garments[part],
-            pattern=pattern,
-            period=0.16 * frame.unit,
-        )
+        garment, period = garments[part], 0.16 * frame.unit
+        canvas.paint(frame(outline), part, colour, owner=owner, component=garment, pattern=pattern, period=period)
 
     stride, swing, stout = rng.uniform(0.03, 0.2), rng.uniform(-0.25, 0.25), rng.uniform(0.9, 1.25)
     long_hair, shorts, long_sleeves = rng.random() < 0.45, rng.random() < 0.2, rng.random() < 0.6
@@ -247,12 +208,8 @@ def draw_person(canvas: Canvas, rng: np.random.Generator, frame: Frame) -> None:
         hand = (side * 0.28 * stout + side * swing, 0.84)
         paint(limb(elbow, hand, 0.09, 0.08), 'skin', skin)
         if long_sleeves:
-            paint(
-                limb(elbow, ((elbow[0] + 3 * hand[0]) / 4, (elbow[1] + 3 * hand[1]) / 4), 0.11, 0.1),
-                'shirt',
-                shirt,
-                cloth,
-            )
+            cuff = (elbow[0] + 3 * hand[0]) / 4, (elbow[1] + 3 * hand[1]) / 4
+            paint(limb(elbow, cuff, 0.11, 0.1), 'shirt', shirt, cloth)
         paint(limb(shoulder, elbow, 0.13, 0.11), 'shirt', shirt, cloth)
         paint(ellipse(*hand, 0.055, 0.06, 10), 'skin', skin)
     torso = np.array([[-0.17, 0.8], [-0.22, 1.38], [-0.1, 1.45], [0.1, 1.45], [0.22, 1.38], [0.17, 0.8]]) * (stout, 1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmlmseg.lab.figures.layers import Layer, draw_layers
+from mmlmseg.label_space import LabelSpace
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 IMAGE = np.full((60, 80, 3), 100, np.uint8)
@@ -18,7 +19,8 @@ def layers() -> tuple[Layer, Layer]:
     """A red person outlined, in the lower half of which trousers are filled."""
     person, clothes = np.zeros((60, 80), np.int32), np.zeros((60, 80), np.int32)
     person[10:50, 20:60], clothes[30:50, 20:60] = 1, 1
-    return Layer(person, [1], ['a:sky', 'a:person'], [GREEN, RED]), Layer(clothes, [0], ['b:trousers'], [BLUE])
+    people = LabelSpace.create('a', ['sky', 'person'], palette=[GREEN, RED])
+    return Layer(person, [1], people), Layer(clothes, [0], LabelSpace.create('b', ['trousers'], palette=[BLUE]))
 
 
 def test_masks_of_both_are_seen_where_they_overlap(layers: tuple[Layer, Layer]) -> None:
@@ -46,17 +48,18 @@ def test_names_point_at_their_classes_and_overlap_nothing(layers: tuple[Layer, L
 
 
 def test_layers_without_masks(layers: tuple[Layer, Layer]) -> None:
-    empty = [replace(layer, segments=np.zeros((60, 80), np.int32), labels=[]) for layer in layers]
+    empty = [replace(layer, ids=np.zeros((60, 80), np.int32), labels=[]) for layer in layers]
     assert (draw_layers(IMAGE, *empty, width=80, text_size=12) == 100).all()
     assert (empty[0].class_map() == -1).all()
-    gone = replace(layers[1], segments=empty[1].segments)  # a label without a pixel, as a crop may leave
+    gone = replace(layers[1], ids=empty[1].ids)  # a label without a pixel, as a crop may leave
     assert (draw_layers(IMAGE, empty[0], gone, width=80, text_size=12) == 100).all()
 
 
 def test_outlines_separate_segments_of_one_class() -> None:
     segments = np.ones((60, 80), np.int32)
     segments[:, 40:] = 2
-    empty = Layer(np.zeros((60, 80), np.int32), [], ['b:shirt'], [BLUE])
-    drawn = draw_layers(IMAGE, Layer(segments, [0, 0], ['a:cow'], [RED]), empty, width=80)
+    cows, shirts = LabelSpace.create('a', ['cow'], palette=[RED]), LabelSpace.create('b', ['shirt'], palette=[BLUE])
+    empty = Layer(np.zeros((60, 80), np.int32), [], shirts)
+    drawn = draw_layers(IMAGE, Layer(segments, [0, 0], cows), empty, width=80)
     assert (drawn[30, 38:42] == RED).all(1).any()
     assert (drawn[30, 10:30] == 100).all()
