@@ -73,7 +73,7 @@ def build_runner(
             batch_size=3,
             num_workers=workers,
             persistent_workers=workers > 0,
-            sampler=sampler or dict(type='mmlmseg.MixedSampler'),
+            sampler=sampler or dict(type='mmlmseg.PerImageSampler'),
             dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets),
         ),
         train_cfg=dict(type='mmlmseg.ResumableTrainLoop', max_iters=max_iters),

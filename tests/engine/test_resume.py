@@ -39,7 +39,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize(
     ('workers', 'sampler'),
     [
-        (0, dict(type='mmlmseg.MixedSampler')),
+        (0, dict(type='mmlmseg.PerImageSampler')),
         (2, dict(type='mmlmseg.SameDatasetSampler', batch_size=3, ratio='size')),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_batch_size_that_is_not_the_loaders(script: ModuleType, folders: list[
 
 
 def test_a_seed_of_the_samplers_own_stays(script: ModuleType, folders: list[str], tmp_path: Path) -> None:
-    common = dict(folders=folders, max_iters=6, sampler=dict(type='mmlmseg.MixedSampler', seed=11))
+    common = dict(folders=folders, max_iters=6, sampler=dict(type='mmlmseg.PerImageSampler', seed=11))
     script.build_runner(tmp_path / 'whole', seed=3, **common).train()
     script.build_runner(tmp_path / 'rest', seed=4, resume=str(tmp_path / 'whole' / 'iter_3.pth'), **common).train()
     assert script.read_record(tmp_path / 'rest') == script.read_record(tmp_path / 'whole')[3:]
