@@ -6,7 +6,6 @@ halves = '{{$MMLMSEG_HALVES:work_dirs/halves}}'
 folders = [f'{halves}/{name}/{half}' for name in ('ccp', 'msrc_v2') for half in ('fine', 'coarse')]
 names = ['ccp_fine', 'ccp_coarse', 'msrc_v2_fine', 'msrc_v2_coarse']
 things = [[], [], _base_.msrc_things, []]
-label_spaces = [dict(path=folder, things=own) for folder, own in zip(folders, things)]
 
 
 def panoptic_set(folder, own, split, pipeline):

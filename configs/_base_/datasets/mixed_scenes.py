@@ -4,7 +4,6 @@ _base_ = './folders.py'
 
 names = ['street', 'facade', 'wardrobe', 'coarse', 'objects']
 folders = [f'{{$MMLMSEG_HALVES:work_dirs/halves}}/scenes/{name}' for name in names]
-label_spaces = [dict(path=folder) for folder in folders]
 # One name may mean different things here, by design: a building with or without its windows.
 results = dict(**_base_.panoptic_results, mixed=dict(duplicate_iou=None))
 crop_size = (128, 160)  # that of the scenes

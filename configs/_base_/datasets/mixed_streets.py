@@ -1,7 +1,6 @@
 # CamVid's fine and coarse classes at once (tools/benchmarks/mixed_streets.yml), on the halves of camvid_halves.py.
 _base_ = './camvid_halves.py'
 
-label_spaces = [dict(path=folder) for folder in _base_.folders]
 streets = dict(
     type='mmlmseg.MixedFolderDataset',
     folders=[dict(data_root=folder) for folder in _base_.folders],

@@ -1,0 +1,9 @@
+# One LMSeg for three panoptic datasets.
+_base_ = [
+    '../_base_/models/lmseg_panoptic.py',
+    '../_base_/datasets/ade20k_cityscapes_coco_panoptic.py',
+    '../_base_/schedules/adamw_poly_320k_panoptic.py',
+    '../_base_/default_runtime.py',
+]
+# as published for MaskFormer on each dataset
+model = dict(test_cfg=dict(panoptic=dict(per_space=dict(ade20k_panoptic=dict(object=0.7)))))
