@@ -1,7 +1,7 @@
-# ccp is added to a RESI that was trained on the first four folders, whose predictions stay: only what is ccp's own learns.
-# First train the model of four, then give it the fifth label space (docs/adding_a_label_space.md):
+# ccp is added to a RESI that was trained on the first four folders and goes on saying what it says of these: only what
+# is ccp's own learns. First train the model of four, then give it the fifth label space (docs/adding_a_label_space.md):
 #     python tools/train.py configs/resi/resi_r18_clash5.py --datasets camvid11,labelmefacade,msrc_v2,paris_artdeco
-#     python tools/add_label_space.py OLD.pth configs/resi/resi_r18_clash5_plus-ccp.py work_dirs/resi_r18_clash4_plus-ccp.pth
+#     python tools/add_label_space.py OLD.pth CONFIG work_dirs/resi_r18_clash4_plus-ccp.pth
 _base_ = './resi_r18_clash5.py'
 
 load_from = 'work_dirs/resi_r18_clash4_plus-ccp.pth'

@@ -1,5 +1,5 @@
-# LMSeg without language is MaskFormer, RESI without language is Mask2Former: one linear classifier per label space. With
-# several it is the multi-head baseline. The configs that inherit this file put one of them into their decode_head.
+# LMSeg without language is MaskFormer, RESI without language is Mask2Former: a linear classifier for each label space,
+# so with several it is the multi-head baseline. Configs that inherit this file put one of the two into decode_head.
 maskformer_head = dict(
     text=None, decoder=dict(type='mmlmseg.PlainDecoder'), classifier=dict(type='mmlmseg.LinearClassifier')
 )
