@@ -13,11 +13,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmlmseg.config import complete_label_spaces, read_config
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import DATASETS
 from mmlmseg.segments import write_panoptic_png
 
-CONFIG = Path(__file__).resolve().parents[1] / 'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-coco-panoptic_320k.py'
+CONFIG = Path(__file__).resolve().parents[1] / 'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-coco-panoptic.py'
 SIZE = (96, 128)
 STUFF, THING, CROWD = 'stuff', 'thing', 'crowd'
 
@@ -55,7 +56,8 @@ def write_dataset(config: dict, backwards: bool) -> None:
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """The full-size config on generated files, with random weights."""
     monkeypatch.setenv('MMLMSEG_DATA', str(tmp_path))
-    config = Config.fromfile(CONFIG)
+    config = read_config(CONFIG)
+    complete_label_spaces(config)
     init_default_scope(config.default_scope)
     for loader in (config.train_dataloader, config.val_dataloader):
         for i, dataset in enumerate(loader.dataset.datasets):
