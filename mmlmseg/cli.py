@@ -30,12 +30,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         action=DictAction,
         help='override config entries: key=value, nested.key=value, key="[a,b]" (quotes needed, no blanks)',
     )
-    parser.add_argument(
-        '--datasets',
-        type=lambda names: [name.strip() for name in names.split(',')],
-        metavar='A,B',
-        help='only these datasets of the config: to train one model on, or to test it on',
-    )
+    parser.add_argument('--datasets', metavar='A,B', help='only these of the datasets of the config')
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='how the processes were started'
     )
@@ -69,21 +64,22 @@ def load_config(args: argparse.Namespace) -> Config:
         CheckpointError, DataError, LabelSpaceError: If the label spaces cannot be told.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    datasets = args.datasets.split(',') if args.datasets else []
     iterations, checkpoint = getattr(args, 'iterations', None), getattr(args, 'checkpoint', None)
     cfg = config.read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
-    if args.datasets and checkpoint is None:
-        config.restrict(cfg, args.datasets)
-    elif args.datasets:
-        config.evaluate_only(cfg, 'test', config.chosen_parts(cfg, 'test', args.datasets))
+    if datasets and checkpoint is None:
+        config.restrict(cfg, datasets)
+    elif datasets:
+        config.evaluate_only(cfg, 'test', config.chosen_parts(cfg, 'test', datasets))
         cfg.model.decode_head.pop('label_spaces', None)  # those of the checkpoint may be more or fewer than are tested
     if iterations is not None:
         config.set_length(cfg, iterations)
     config.complete_label_spaces(cfg, checkpoint)
     # Trainings on other datasets, or of another length, leave their checkpoints elsewhere.
-    parts = [Path(args.config).stem, *(args.datasets or []), *([str(iterations)] if iterations is not None else [])]
+    parts = [Path(args.config).stem, *datasets, *([str(iterations)] if iterations is not None else [])]
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', '_'.join(parts)))
     if args.launcher == 'pytorch' and not has_accelerator():
         _use_cpu_processes(cfg)

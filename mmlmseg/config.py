@@ -232,4 +232,7 @@ def training_spaces(dataset: Any) -> tuple[LabelSpace, ...]:
 
     parts = {name: {**innermost(part), 'pipeline': []} for name, part in parts_of(dataset).items()}
     joined = MultiDataset(list(parts.values()), list(parts), lazy_init=True)
-    return tuple({space.name: space for own in joined.spaces for space in own}.values())
+    first: dict[str, LabelSpace] = {}
+    for space in (space for own in joined.spaces for space in own):
+        first.setdefault(space.name, space)
+    return tuple(first.values())
