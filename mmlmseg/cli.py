@@ -23,7 +23,7 @@ from .errors import USER_ERRORS, OptionError
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing have in common, under the names OpenMMLab gives them."""
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='where logs and checkpoints go; by default work_dirs/CONFIG[_DATASETS][_ITERATIONS]')
+    parser.add_argument('--work-dir', help='where checkpoints go, by default work_dirs/CONFIG[_DATASETS][_ITERATIONS]')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
