@@ -65,7 +65,7 @@ def space_names(dataset: Any) -> tuple[str, ...]:
     They are told without reading data; for a folder whose ``classes.json`` cannot be read, the folder's name stands.
     """
     dataset = innermost(dataset)
-    if _kind(dataset) == 'MixedFolderDataset':
+    if _kind(dataset) == 'MultiSpaceFolderDataset':
         return tuple(_space_name({'type': 'FolderDataset', **folder}) for folder in dataset['folders'])
     return (_space_name(dataset),)
 

@@ -53,7 +53,7 @@ def test_label_spaces_are_those_of_the_training(folder: Callable[..., dict[str, 
         dict(type='mmlmseg.ADE20KPanopticDataset', ann_file='nowhere.json'),
         dict(facade, metainfo=dict(label_space='house')),
         dict(street, things=['car']),
-        dict(type='mmlmseg.MixedFolderDataset', folders=[dict(data_root=root) for root in roots]),
+        dict(type='mmlmseg.MultiSpaceFolderDataset', folders=[dict(data_root=root) for root in roots]),
         names=list('abcdef'),
     )
     expected = [
@@ -109,7 +109,7 @@ def cfg() -> Config:
     """Three datasets of two label spaces, one that is only scored, and all that a config may say of each."""
     first, second = dict(type='CityscapesDataset'), dict(type='ADE20KDataset')
     cfg = config_of(first, second, first, names=['day', 'ade', 'night'])
-    both = dict(type='mmlmseg.MixedFolderDataset', folders=[])
+    both = dict(type='mmlmseg.MultiSpaceFolderDataset', folders=[])
     both['folders'] = [dict(data_root=name, metainfo=dict(label_space=name)) for name in ('cityscapes', 'ade20k')]
     cfg.merge_from_dict(
         dict(

@@ -135,7 +135,7 @@ def test_all_crops_of_small_configs_have_one_size(path: Path) -> None:
     samples = list(map(train.__getitem__, range(len(train))))
     assert {sample['inputs'].shape for sample in samples} == {(3, *config.crop_size)}
     spaces = LabelSpaces.from_config(config.model.decode_head.label_spaces)
-    assert [sample['data_samples'].label_space for sample in samples] == list(spaces.names)
+    assert [sample['data_samples'].label_spaces for sample in samples] == [(name,) for name in spaces.names]
     assert DATASETS.build(config.val_dataloader.dataset).names == train.names
 
 

@@ -76,13 +76,13 @@ def test_finds_and_reads_the_files_of_each_dataset(config: Config) -> None:
         packed = test[i]
         sample = packed['data_samples']
         assert min(packed['inputs'].shape[1:]) == short_side
-        assert sample.gt_panoptic_seg.data.shape == (1, *SIZE)  # compared at the original size
+        segments = sample.gt_segments
+        assert segments.ids.shape == (1, *SIZE)  # compared at the original size
         assert sample.image_id == 7
         stuff, thing = space.is_thing.index(False), space.is_thing.index(True)
-        labels = np.array(sample.gt_panoptic_seg.labels)
-        quarters = sample.gt_panoptic_seg.data[0, :: SIZE[0] // 2, :: SIZE[1] // 2].flatten() - 1
-        assert labels[quarters].tolist() == [stuff, thing, thing, thing]
-        assert np.array(sample.gt_panoptic_seg.crowd)[quarters].tolist() == [False, False, False, True]
+        quarters = segments.ids[0, :: SIZE[0] // 2, :: SIZE[1] // 2].flatten().long() - 1
+        assert segments.labels[quarters].tolist() == [stuff, thing, thing, thing]
+        assert segments.crowd[quarters].tolist() == [False, False, False, True]
     train = DATASETS.build(config.train_dataloader.dataset)
     assert [tuple(train[i]['inputs'].shape[1:]) for i in (0, 1)] == [(640, 640), (512, 1024)]
     assert max(train[2]['inputs'].shape[1:]) <= 1333

@@ -13,7 +13,7 @@ from torch import nn
 
 from mmlmseg.config import complete_label_spaces
 from mmlmseg.datasets.samplers import DatasetPerRankSampler
-from mmlmseg.models.decoders.blocks import UnprojectedAttention
+from mmlmseg.models.decoders.plain import UnprojectedAttention
 from mmlmseg.models.text.table import NO_OBJECT_TEXT
 from mmlmseg.registry import DATA_SAMPLERS, MODELS
 

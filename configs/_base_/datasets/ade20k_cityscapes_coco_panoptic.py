@@ -4,8 +4,8 @@ _base_ = './loaders.py'
 
 data_root = '{{$MMLMSEG_DATA:data}}'
 
-loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadPanopticAnnotations')]
-packing = dict(type='mmlmseg.PackPanopticInputs')
+loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments')]
+packing = dict(type='mmlmseg.PackSegments')
 
 
 def shortest_side(choices, max_size):

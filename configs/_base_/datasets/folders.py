@@ -12,10 +12,10 @@ augmenting = [
 ]
 test_pipeline = [*loading, dict(type='PackSegInputs')]
 panoptic_steps = dict(  # in the place of the steps of these names, where things are told apart
-    LoadAnnotations=dict(type='mmlmseg.LoadPanopticAnnotations'),
-    PackSegInputs=dict(type='mmlmseg.PackPanopticInputs'),
+    LoadAnnotations=dict(type='mmlmseg.LoadSegments'),
+    PackSegInputs=dict(type='mmlmseg.PackSegments'),
 )
-mixed_pipeline = [loading[0], dict(type='mmlmseg.LoadMixedAnnotations'), dict(type='mmlmseg.PackMixedInputs')]
+mixed_pipeline = [loading[0], dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')]
 
 train_dataloader = dict(batch_size=8, num_workers=2)
 val_dataloader = dict(batch_size=4, num_workers=2)

@@ -3,7 +3,7 @@ train_dataloader = dict(
     batch_size=2,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='mmlmseg.MixedSampler'),
+    sampler=dict(type='mmlmseg.PerImageSampler'),
     dataset=dict(type='mmlmseg.MultiDataset'),
 )
 val_dataloader = dict(

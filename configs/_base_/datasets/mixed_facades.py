@@ -18,7 +18,7 @@ def val_set(folder):
 
 
 facades = dict(
-    type='mmlmseg.MixedFolderDataset',
+    type='mmlmseg.MultiSpaceFolderDataset',
     folders=[dict(data_root=folder) for folder in folders[:2]],
     split='val',
     pipeline=_base_.mixed_pipeline,

@@ -20,7 +20,7 @@ def train_set(folder, own, side):
 
 def mixed_set(*places):
     own = [dict(data_root=folders[i], things=things[i]) for i in places]
-    return dict(type='mmlmseg.MixedFolderDataset', folders=own, split='val', pipeline=_base_.mixed_pipeline)
+    return dict(type='mmlmseg.MultiSpaceFolderDataset', folders=own, split='val', pipeline=_base_.mixed_pipeline)
 
 
 train_sets = [train_set(*one) for one in zip(folders, things, (352, 352, 320, 320))]

@@ -2,7 +2,7 @@
 _base_ = './camvid_halves.py'
 
 streets = dict(
-    type='mmlmseg.MixedFolderDataset',
+    type='mmlmseg.MultiSpaceFolderDataset',
     folders=[dict(data_root=folder) for folder in _base_.folders],
     split='val',
     pipeline=_base_.mixed_pipeline,
