@@ -6,31 +6,31 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
 from mmengine.runner import find_latest_checkpoint
 
+from . import config
 from .checkpoint import check_checkpoint_file
-from .config import innermost, parts_of, read_config
 from .errors import USER_ERRORS, OptionError
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing have in common, under the names OpenMMLab gives them."""
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='where logs and checkpoints go; by default ./work_dirs/<name of the config>')
+    parser.add_argument('--work-dir', help='where checkpoints go, by default work_dirs/CONFIG[_DATASETS][_ITERATIONS]')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         help='override config entries: key=value, nested.key=value, key="[a,b]" (quotes needed, no blanks)',
     )
+    parser.add_argument('--datasets', metavar='A,B', help='only these of the datasets of the config')
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='how the processes were started'
     )
@@ -55,26 +55,36 @@ def one_line_errors() -> Iterator[None]:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config and apply the common options.
+    """Read the config and apply the options that say what is trained or tested.
 
     Args:
-        args: With the attributes of `add_common_arguments`.
+        args: With the attributes of `add_common_arguments`, and `iterations` of a training or `checkpoint` of a test.
 
     Returns:
-        The config, with `work_dir` and `launcher` set.
+        The config, with `work_dir`, `launcher` and the label spaces of the model set.
 
     Raises:
-        OptionError: If there is no such file.
+        OptionError: If there is no such file, or an option does not fit it.
+        CheckpointError, DataError, LabelSpaceError: If the label spaces cannot be told.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config)
+    datasets = args.datasets.split(',') if args.datasets else []
+    iterations, checkpoint = getattr(args, 'iterations', None), getattr(args, 'checkpoint', None)
+    cfg = config.read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
-    if args.work_dir:
-        cfg.work_dir = args.work_dir
-    elif not cfg.get('work_dir'):
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if datasets and checkpoint is None:
+        config.restrict(cfg, datasets)
+    elif datasets:
+        config.evaluate_only(cfg, 'test', config.chosen_parts(cfg, 'test', datasets))
+        cfg.model.decode_head.pop('label_spaces', None)  # those of the checkpoint may be more or fewer than are tested
+    if iterations is not None:
+        config.set_length(cfg, iterations)
+    config.complete_label_spaces(cfg, checkpoint)
+    # Trainings on other datasets, or of another length, leave their checkpoints elsewhere.
+    parts = [Path(args.config).stem, *datasets, *([str(iterations)] if iterations is not None else [])]
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', '_'.join(parts)))
     if args.launcher == 'pytorch' and not has_accelerator():
         _use_cpu_processes(cfg)
     return cfg
@@ -86,11 +96,7 @@ def has_accelerator() -> bool:
 
 
 def use_amp(cfg: Config) -> None:
-    """Switch the optimiser wrapper to automatic mixed precision.
-
-    Raises:
-        OptionError: If there is no accelerator, or the config uses another wrapper already.
-    """
+    """Switch the optimiser wrapper to automatic mixed precision; refused without accelerator and for other wrappers."""
     if not has_accelerator():
         raise OptionError(
             '--amp: mixed precision needs an accelerator (a GPU) and none is available here; train without --amp'
@@ -103,11 +109,7 @@ def use_amp(cfg: Config) -> None:
 
 
 def use_auto_scale_lr(cfg: Config) -> None:
-    """Let mmengine scale the learning rate from the batch size the config was tuned for to the actual one.
-
-    Raises:
-        OptionError: If the config does not say which batch size that was.
-    """
+    """Let mmengine scale the learning rate from the batch size that the config says it is for to the actual one."""
     if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
         raise OptionError(
             '--auto-scale-lr: the config does not say which batch size its learning rate is for; add auto_scale_lr = '
@@ -123,9 +125,6 @@ def use_resume(cfg: Config, checkpoint: str) -> None:
         cfg: Changed in place.
         checkpoint: The file, or `'auto'` for the last one in the work directory. If there is none, training starts
             anew, from the `load_from` of the config if it has one.
-
-    Raises:
-        CheckpointError: If the file cannot be read or resumed from.
     """
     found = find_latest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
     cfg.resume = found is not None
@@ -143,15 +142,18 @@ def use_tta(cfg: Config) -> None:
     """Test with augmentation: `tta_model` around the model, and a pipeline of views for every dataset.
 
     The views come from `tta_pipelines`, a pipeline per dataset name, or else from `tta_pipeline`, one for all.
-
-    Raises:
-        OptionError: If the config lacks the model or the pipeline of a dataset.
     """
     if 'tta_model' not in cfg:
         raise OptionError("--tta: the config has no tta_model; add tta_model = dict(type='mmlmseg.MultiSpaceTTA')")
     pipelines = cfg.get('tta_pipelines', {})
-    for name, part in parts_of(cfg.test_dataloader.dataset).items():
-        innermost(part).pipeline = _pipeline_of(cfg, pipelines, name)
+    for name, part in config.parts_of(cfg.test_dataloader.dataset).items():
+        pipeline = pipelines.get(name, cfg.get('tta_pipeline'))
+        if pipeline is None:
+            raise OptionError(
+                f'--tta: the config has no augmented pipeline for dataset {name!r}; add '
+                f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
+            )
+        config.innermost(part).pipeline = pipeline
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
 
@@ -161,17 +163,6 @@ def use_show_dir(cfg: Config, folder: str) -> None:
     cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
     cfg.visualizer = dict(
         type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')], save_dir=folder
-    )
-
-
-def _pipeline_of(cfg: Config, pipelines: Mapping[str, Any], name: str) -> Any:
-    if name in pipelines:
-        return pipelines[name]
-    if 'tta_pipeline' in cfg:
-        return cfg.tta_pipeline
-    raise OptionError(
-        f'--tta: the config has no augmented pipeline for dataset {name!r}; add '
-        f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from .checkpoint import label_spaces_of, read_checkpoint
+from .checkpoint import is_remote, label_spaces_of, read_checkpoint
 from .errors import LabelSpaceError, OptionError, did_you_mean
 from .label_space import LabelSpace, LabelSpaces
 from .names import default_space_name
@@ -19,9 +19,6 @@ _COUNTS_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
 
 def read_config(path: str | Path) -> Config:
     """Reads a config file.
-
-    Args:
-        path: The file.
 
     Raises:
         OptionError: Where there is none; configs of a like name beside it are named.
@@ -44,22 +41,51 @@ def parts_of(dataset: Any) -> dict[str, Any]:
     """The datasets of a loader by the names that :class:`MultiDataset` gives them; of any other dataset, itself."""
     joined = innermost(dataset)
     parts = list(joined.get('datasets') or [joined])
-    return dict(zip(joined.get('names') or ['+'.join(space_names(innermost(part))) for part in parts], parts))
+    return dict(zip(joined.get('names') or ['+'.join(space_names(part)) for part in parts], parts))
 
 
-def space_names(dataset: Mapping[str, Any]) -> tuple[str, ...]:
-    """The label spaces of a dataset, as far as they can be told without its files.
+def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any]:
+    """Some datasets of a split (``train``, ``val`` or ``test``) by name, in the asked order.
 
-    Args:
-        dataset: Its config, without wrappers.
-
-    Returns:
-        The names, several of a ``MultiSpaceFolderDataset``; of a folder whose ``classes.json`` cannot be read, that of
-        the folder.
+    Raises:
+        OptionError: Where the split has no dataset of a name.
     """
-    if _kind(dataset) == 'MixedFolderDataset':
+    parts = parts_of(cfg[f'{split}_dataloader'].dataset)
+    for name in names:
+        if name not in parts:
+            raise OptionError(
+                f'{cfg.filename}: has no dataset {name!r}, only {", ".join(parts)}.{did_you_mean(name, parts)}'
+            )
+    return {name: parts[name] for name in names}
+
+
+def space_names(dataset: Any) -> tuple[str, ...]:
+    """The names of the label spaces of a dataset config: several of a ``MultiSpaceFolderDataset``, else one.
+
+    They are told without reading data; for a folder whose ``classes.json`` cannot be read, the folder's name stands.
+    """
+    dataset = innermost(dataset)
+    if _kind(dataset) == 'MultiSpaceFolderDataset':
         return tuple(_space_name({'type': 'FolderDataset', **folder}) for folder in dataset['folders'])
     return (_space_name(dataset),)
+
+
+def _space_name(dataset: Mapping[str, Any]) -> str:
+    metainfo = dataset.get('metainfo') or {}
+    if 'label_space' in metainfo:
+        return str(metainfo['label_space'])
+    kind = _kind(dataset)
+    if kind != 'FolderDataset' or 'data_root' not in dataset:
+        return default_space_name(kind)
+    try:
+        return LabelSpace.from_json(dataset['data_root']).name
+    except LabelSpaceError:
+        return Path(dataset['data_root']).name
+
+
+def _kind(dataset: Mapping[str, Any]) -> str:
+    kind = dataset.get('type', '')
+    return (kind if isinstance(kind, str) else str(kind.__name__)).rsplit('.', 1)[-1]
 
 
 def set_length(cfg: Config, iterations: int, readings: int | None = None) -> None:
@@ -88,12 +114,12 @@ def set_length(cfg: Config, iterations: int, readings: int | None = None) -> Non
         scheduler.update({key: share(scheduler[key]) for key in _COUNTS_ITERATIONS if key in scheduler})
     interval = min(cfg.train_cfg.val_interval, iterations) if readings is None else iterations // readings
     cfg.train_cfg.max_iters, cfg.train_cfg.val_interval = iterations, interval
-    hook = cfg.default_hooks.checkpoint
-    hook.interval = min(hook.interval, interval)
+    if hook := _checkpoint_hook(cfg):
+        hook.interval = min(hook.get('interval', interval), interval)
 
 
 def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None = None) -> None:
-    """Leaves some datasets of a config, and their label spaces where the config lists these.
+    """Leaves some datasets of a config, and what it says of these and of their label spaces.
 
     Args:
         cfg: With :class:`MultiDataset` in its loaders; changed in place.
@@ -104,29 +130,37 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
     Raises:
         OptionError: Where the config has no dataset of a name, or its model not the label space of one.
     """
-    parts = _named(cfg.train_dataloader.dataset, trained, cfg.filename)
-    spaces = {name for part in parts.values() for name in space_names(innermost(part))}
-    _set_parts(cfg.train_dataloader.dataset, parts)
-    wanted = _named(cfg.val_dataloader.dataset, scored, cfg.filename)
+    loader, head = cfg.train_dataloader, cfg.model.decode_head
+    before, parts = parts_of(loader.dataset), chosen_parts(cfg, 'train', trained)
+    spaces = {name for part in parts.values() for name in space_names(part)}
+    _set_parts(loader.dataset, parts)
+    ratio = (loader.get('sampler') or {}).get('ratio', '')
+    if not isinstance(ratio, str):
+        weights = dict(ratio) if isinstance(ratio, Mapping) else dict(zip(before, ratio))
+        loader.sampler.ratio = {name: weights[name] for name in parts if name in weights}
+    if scored is not None:
+        chosen_parts(cfg, 'val', scored)
     for split in ('val', 'test'):
-        if loader := cfg.get(f'{split}_dataloader'):
-            asked = {name: part for name, part in parts_of(loader.dataset).items() if name in wanted}
-            kept = [name for name, part in asked.items() if spaces.issuperset(space_names(innermost(part)))]
-            evaluate_only(cfg, split, {name: asked[name] for name in wanted if name in kept})
-    if 'label_spaces' in cfg.model.decode_head:
-        own = {LabelSpace.from_config(spec).name: spec for spec in cfg.model.decode_head.label_spaces}
+        if cfg.get(f'{split}_dataloader'):
+            asked = parts_of(cfg[f'{split}_dataloader'].dataset)
+            known = [name for name, part in asked.items() if spaces.issuperset(space_names(part))]
+            kept = known if scored is None else [name for name in scored if name in known]
+            evaluate_only(cfg, split, {name: asked[name] for name in kept})
+    if 'label_spaces' in head:
+        own = {LabelSpace.from_config(spec).name: spec for spec in head.label_spaces}
         if missing := spaces - own.keys():
             raise OptionError(
                 f'{cfg.filename}: its model has no label space {", ".join(sorted(missing))}: {", ".join(own)}'
             )
-        cfg.model.decode_head.label_spaces = [spec for name, spec in own.items() if name in spaces]
+        head.label_spaces = [spec for name, spec in own.items() if name in spaces]
     thresholds = cfg.model.get('test_cfg', {}).get('panoptic', {}).get('per_space', {})
-    for name in thresholds.keys() - spaces:
-        del thresholds[name]
+    for by_space in (thresholds, head.get('adapters', {})):
+        for name in by_space.keys() - spaces:
+            del by_space[name]
 
 
 def evaluate_only(cfg: Config, split: str, parts: Mapping[str, Any]) -> None:
-    """Leaves some datasets of a split, and their own metrics.
+    """Leaves some datasets of a split, their own metrics, and the best checkpoint if it goes by one of them.
 
     Args:
         cfg: Changed in place.
@@ -134,9 +168,26 @@ def evaluate_only(cfg: Config, split: str, parts: Mapping[str, Any]) -> None:
         parts: The datasets by name.
     """
     _set_parts(cfg[f'{split}_dataloader'].dataset, parts)
-    special = cfg[f'{split}_evaluator'].get('per_dataset') or {}
+    evaluator = cfg[f'{split}_evaluator']
+    special = (evaluator.get('per_dataset') or {}) if isinstance(evaluator, Mapping) else {}
     for name in special.keys() - parts.keys():
         del special[name]
+    hook = _checkpoint_hook(cfg)
+    best = str(hook.get('save_best'))
+    if split == 'val' and '/' in best and best.split('/')[0] not in ('mean', *parts):
+        hook.save_best = None
+        print(f'no best checkpoint is kept: {best} (default_hooks.checkpoint.save_best) is not evaluated any more')
+
+
+def _set_parts(dataset: Any, parts: Mapping[str, Any]) -> None:
+    joined = innermost(dataset)
+    if 'datasets' not in joined:
+        raise OptionError(f'{joined.type}: is one dataset; some can be chosen only of those of mmlmseg.MultiDataset')
+    joined.datasets, joined.names = list(parts.values()), list(parts)
+
+
+def _checkpoint_hook(cfg: Config) -> Any:
+    return cfg.get('default_hooks', {}).get('checkpoint') or {}
 
 
 def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> None:
@@ -147,28 +198,31 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> 
 
     Args:
         cfg: ``model.decode_head.label_spaces`` is set; changed in place.
-        checkpoint: What will be loaded into the model, to test it or to predict.
+        checkpoint: What will be loaded to test or predict; one named by address is not looked into.
 
     Raises:
         CheckpointError: Where the checkpoint cannot be read, or holds no label spaces.
         DataError: Where a dataset cannot be read.
-        LabelSpaceError: Where a label space cannot be read, or one name stands for different classes.
+        LabelSpaceError: Where a label space cannot be read, one name stands for different classes, or nothing tells.
     """
     head = cfg.model.get('decode_head')
     if head is None:
         return
+    local = None if checkpoint is None or is_remote(checkpoint) else checkpoint
     if 'label_spaces' in head:
         try:
             LabelSpaces.from_config(head.label_spaces)
             return
         except LabelSpaceError:
-            if checkpoint is None:
+            if local is None:
                 raise
-    if checkpoint is not None:
-        spaces: Sequence[LabelSpace] = label_spaces_of(read_checkpoint(checkpoint)['state_dict'])
-    else:
+    if local is not None:
+        spaces: Sequence[LabelSpace] = label_spaces_of(read_checkpoint(local)['state_dict'])
+    elif cfg.get('train_dataloader'):
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
             spaces = training_spaces(cfg.train_dataloader.dataset)
+    else:
+        raise LabelSpaceError(f'{cfg.filename}: has no train_dataloader to tell model.decode_head.label_spaces')
     head.label_spaces = [space.to_dict() for space in spaces]
 
 
@@ -176,37 +230,9 @@ def training_spaces(dataset: Any) -> tuple[LabelSpace, ...]:
     """The label spaces of the datasets of a loader, each once, in their order; no list of samples is read."""
     from .datasets import MultiDataset
 
-    parts = [{**innermost(part), 'pipeline': []} for part in parts_of(dataset).values()]
-    joined = MultiDataset(parts, [str(i) for i in range(len(parts))], lazy_init=True)
-    return tuple({space.name: space for own in joined.spaces for space in own}.values())
-
-
-def _named(dataset: Any, wanted: Sequence[str] | None, file: str) -> dict[str, Any]:
-    """Some datasets of the config of a MultiDataset, by name; all where none is named."""
-    parts = parts_of(dataset)
-    for name in wanted or ():
-        if name not in parts:
-            raise OptionError(f'{file}: has no dataset {name!r}, only {", ".join(parts)}.{did_you_mean(name, parts)}')
-    return parts if wanted is None else {name: parts[name] for name in wanted}
-
-
-def _set_parts(dataset: Any, parts: Mapping[str, Any]) -> None:
-    dataset.datasets, dataset.names = list(parts.values()), list(parts)
-
-
-def _space_name(dataset: Mapping[str, Any]) -> str:
-    metainfo = dataset.get('metainfo') or {}
-    if 'label_space' in metainfo:
-        return str(metainfo['label_space'])
-    kind = _kind(dataset)
-    if kind != 'FolderDataset' or 'data_root' not in dataset:
-        return default_space_name(kind)
-    try:
-        return LabelSpace.from_json(dataset['data_root']).name
-    except LabelSpaceError:
-        return Path(dataset['data_root']).name
-
-
-def _kind(dataset: Mapping[str, Any]) -> str:
-    kind = dataset.get('type', '')
-    return (kind if isinstance(kind, str) else str(kind.__name__)).rsplit('.', 1)[-1]
+    parts = {name: {**innermost(part), 'pipeline': []} for name, part in parts_of(dataset).items()}
+    joined = MultiDataset(list(parts.values()), list(parts), lazy_init=True)
+    first: dict[str, LabelSpace] = {}
+    for space in (space for own in joined.spaces for space in own):
+        first.setdefault(space.name, space)
+    return tuple(first.values())

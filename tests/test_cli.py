@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mmengine.config import Config
 
 from mmlmseg import cli
 from mmlmseg.errors import CheckpointError, DataError, OptionError
+from mmlmseg.registry import MODELS
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -32,6 +34,43 @@ def test_options_override_the_config(config_file: Path) -> None:
     assert cfg.launcher == 'slurm'
     assert Path(cfg.work_dir) == Path('work_dirs/small')
     assert cli.load_config(parse(str(config_file), '--work-dir', 'here')).work_dir == 'here'
+
+
+def test_datasets_and_length_after_the_other_options(
+    config_file: Path, tmp_path: Path, model_config: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in 'ab':
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'classes.json').write_text(json.dumps(dict(classes=['x', name])))
+    folders = [dict(type='mmlmseg.FolderDataset', data_root=str(tmp_path / name)) for name in 'ab']
+    loader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=folders))
+    loaders = {f'{split}_dataloader': loader for split in ('train', 'val', 'test')}
+    evaluators = {f'{split}_evaluator': dict(type='mmlmseg.MultiDatasetEvaluator') for split in ('val', 'test')}
+    length = dict(train_cfg=dict(max_iters=100, val_interval=50), param_scheduler=dict(type='PolyLR', end=100))
+    Config(dict(model=dict(decode_head={}), **loaders, **evaluators, **length)).dump(config_file)
+    options = ['--cfg-options', 'train_dataloader.dataset.names=[c,b]', '--work-dir', str(tmp_path / 'own')]
+
+    args = parse(str(config_file), *options, '--datasets', 'c')
+    args.iterations = 10
+    cfg = cli.load_config(args)
+    assert (cfg.train_dataloader.dataset.names, cfg.val_dataloader.dataset.names) == (['c'], ['a'])
+    assert [space['name'] for space in cfg.model.decode_head.label_spaces] == ['a']
+    assert (cfg.train_cfg.max_iters, cfg.param_scheduler.end) == (10, 10)
+    assert cfg.work_dir == str(tmp_path / 'own')
+    args.work_dir, args.datasets = None, 'b,c'
+    assert Path(cli.load_config(args).work_dir) == Path('work_dirs/small_b_c_10')
+
+    known = [dict(name='known', classes=['x'])]
+    torch.save(dict(state_dict=MODELS.build(model_config(known, text=False)).state_dict()), tmp_path / 'model.pth')
+    args = parse(str(config_file), '--cfg-options', f'model.decode_head.label_spaces=[{tmp_path}/a]', '--datasets', 'b')
+    args.checkpoint = str(tmp_path / 'model.pth')
+    cfg = cli.load_config(args)
+    assert (cfg.train_dataloader.dataset.datasets, cfg.test_dataloader.dataset.names) == (folders, ['b'])
+    assert [space['name'] for space in cfg.model.decode_head.label_spaces] == ['known']
+    args.datasets = None
+    assert cli.load_config(args).model.decode_head.label_spaces == [f'{tmp_path}/a']
+    with pytest.raises(OptionError, match=r"small\.py: has no dataset 'd', only a, b"):
+        cli.load_config(parse(str(config_file), '--datasets', 'a,d'))
 
 
 @pytest.mark.parametrize('spelling', ['--local-rank=1', '--local_rank=1'])

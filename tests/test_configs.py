@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +15,36 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from PIL import Image
 
+from mmlmseg.config import complete_label_spaces, space_names
 from mmlmseg.label_space import LabelSpace, LabelSpaces
-from mmlmseg.models.head.adapters import served_alone
-from mmlmseg.registry import DATASETS, MODELS
+from mmlmseg.registry import DATA_SAMPLERS, DATASETS, MODELS
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 CONFIGS = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
-SMALL = [ROOT / 'lmseg' / f'lmseg_r18_{name}.py' for name in ('clash3', 'clash5', 'own-data')]
+SMALL = [ROOT / 'lmseg' / f'lmseg_r18_{name}.py' for name in ('clash5', 'own-data')]
 FOUR, THREE = 'ade20k-cityscapes-cocostuff10k-mapillary', 'ade20k-cityscapes-coco-panoptic'
-FULL_SIZE = ROOT / 'lmseg' / f'lmseg_clip-r50_{FOUR}_160k.py'
-BASELINES = [
-    ROOT / 'baselines' / f'{name}.py'
-    for name in (
-        'maskformer_in1k-r50_mapillary_40k',
-        f'multi-head_clip-r50_{FOUR}_160k',
-        f'manual-taxonomy_clip-r50_{THREE}_640k',
-        'manual-taxonomy_r18_clash5',
-        'multi-head_r18_clash3-panoptic',
-        'mask2former_in1k-r50_cityscapes-panoptic_320k',
-        'mask2former_r18_msrc-instance',
-    )
-]
+FULL_SIZE = ROOT / 'lmseg' / f'lmseg_clip-r50_{FOUR}.py'
 KINDS = [
     *SMALL,
     FULL_SIZE,
-    ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}_320k.py',
-    *BASELINES,
-    ROOT / 'resi' / 'resi_r18_clash5.py',
-    ROOT / 'resi' / 'resi_r18_mixed-people.py',
-    ROOT / 'resi' / f'resi_in1k-r50_{THREE.replace("panoptic", "instance")}_320k.py',
+    ROOT / 'lmseg' / 'lmseg_r18_drop-absent_clash5.py',
+    ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}.py',
+    ROOT / 'baselines' / f'multi-head_in1k-r50_{FOUR}.py',
+    ROOT / 'baselines' / f'manual-taxonomy_clip-r50_{THREE}.py',
+    ROOT / 'baselines' / 'manual-taxonomy_r18_clash5.py',
+    ROOT / 'baselines' / 'mask2former_r18_clash5.py',
+    ROOT / 'baselines' / f'mask2former_in1k-r50_{THREE}.py',
+    ROOT / 'resi' / 'resi_r18_sigmoid_clash5.py',
+    ROOT / 'resi' / 'resi_r18_clash3-panoptic.py',
+    ROOT / 'resi' / 'resi_r18_msrc-instance.py',
+    ROOT / 'resi' / 'resi_r18_mixed-streets.py',
+    ROOT / 'resi' / f'resi_in1k-r50_{THREE.replace("panoptic", "instance")}.py',
 ]
-ITERATIONS = re.compile(r'_(\d+)k$')
 SCORES = dict(panoptic=('PanopticQuality', 'PQ'), instance=('InstanceAP', 'AP'))  # of what names of configs tell
+
+
+def full_size(path: Path) -> bool:
+    return '-r50_' in path.stem
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -69,21 +67,20 @@ def write_folder(folder: Path, num_classes: int = 3, size: tuple[int, int] = (30
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folders that the small configs name, in a working directory of their own."""
-    halves = [f'{name}/{half}' for name in ('ccp', 'msrc_v2') for half in ('fine', 'coarse')]
+    halves = [f'camvid11/{half}' for half in ('fine', 'coarse')]
     for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop', *halves):
         write_folder(tmp_path / ('work_dirs/halves' if '/' in name else 'data') / name)
-    things = Config.fromfile(ROOT / '_base_' / 'datasets' / 'clash3_panoptic.py').msrc_things
-    for folder in ('data/msrc_v2', *(f'work_dirs/halves/{half}' for half in halves)):
-        described = dict(name=folder.split('/', 2)[-1].replace('/', '_'), classes=['tree', 'road', 'sky', *things])
-        (tmp_path / folder / 'classes.json').write_text(json.dumps(described))
+    things = Config.fromfile(ROOT / '_base_' / 'datasets' / 'msrc_things.py').msrc_things
+    (tmp_path / 'data/msrc_v2/classes.json').write_text(json.dumps(dict(classes=['tree', 'road', 'sky', *things])))
     monkeypatch.chdir(tmp_path)
     for variable in ('MMLMSEG_DATA', 'MMLMSEG_HALVES'):
         monkeypatch.delenv(variable, raising=False)
 
 
 def load(path: Path) -> Config:
-    """Reads a config, with pretrained weights left out: nothing is downloaded here."""
+    """Reads a config, with label spaces, and with pretrained weights left out: nothing is downloaded here."""
     config = Config.fromfile(path)
+    complete_label_spaces(config)
     init_default_scope(config.default_scope)
     text = config.model.decode_head.text
     for part in (config.model.backbone, text.encoder if text is not None else {}):
@@ -102,6 +99,7 @@ def test_basenames_are_unique() -> None:
 @pytest.mark.usefixtures('folders')
 def test_parses_and_can_be_written_down(path: Path, tmp_path: Path) -> None:
     config = Config.fromfile(path)
+    complete_label_spaces(config)
     config.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').model == config.model
 
@@ -122,11 +120,11 @@ def test_model_and_optimiser_build(path: Path) -> None:
     head = model.decode_head
     assert {settings(p) for p in head.queries.parameters()} == {(lr, 0.0)}
     assert settings(head.decoder.norm.weight) == (lr, 0.0)
-    if ITERATIONS.search(path.stem) and hasattr(head.decoder, 'level'):
+    if full_size(path) and hasattr(head.decoder, 'level'):
         assert settings(head.decoder.level.weight) == (lr, 0.0)
-    assert settings(head.decoder.layers[0].self_attention.attention.in_proj_weight) == (lr, decay)
+    assert settings(head.decoder.layers[0].among_queries.attention.in_proj_weight) == (lr, decay)
     trained = [p for p in model.backbone.parameters() if p.requires_grad and p.dim() > 1]
-    assert {settings(p) for p in trained} == {(lr * (0.1 if ITERATIONS.search(path.stem) else 1.0), decay)}
+    assert {settings(p) for p in trained} == {(lr * (0.1 if full_size(path) else 1.0), decay)}
 
 
 @pytest.mark.parametrize('path', SMALL, ids=names(SMALL))
@@ -137,23 +135,33 @@ def test_all_crops_of_small_configs_have_one_size(path: Path) -> None:
     samples = list(map(train.__getitem__, range(len(train))))
     assert {sample['inputs'].shape for sample in samples} == {(3, *config.crop_size)}
     spaces = LabelSpaces.from_config(config.model.decode_head.label_spaces)
-    assert [sample['data_samples'].label_space for sample in samples] == list(spaces.names)
+    assert [sample['data_samples'].label_spaces for sample in samples] == [(name,) for name in spaces.names]
     assert DATASETS.build(config.val_dataloader.dataset).names == train.names
 
 
+def named_task(path: Path) -> str:
+    return next((task for task in SCORES if task in path.stem), 'panoptic' if '_mixed-' in path.stem else 'semantic')
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
+@pytest.mark.usefixtures('folders')
 def test_every_config_says_what_its_name_says(path: Path) -> None:
     config = Config.fromfile(path)
     head, iterations = config.model.decode_head, config.train_cfg.max_iters
     train, val = config.train_dataloader.dataset, config.val_dataloader.dataset
     names_of = [data.get('names') or [] for data in (train, val)]
     assert names_of[1][: len(names_of[0])] == names_of[0]
-    assert (names_of[0] != names_of[1]) == ('camvid-halves' in path.stem or '_mixed-' in path.stem)  # scored on more
-    more = [part.type for part in val.datasets[len(train.datasets) :]]
-    assert ('mmlmseg.MixedFolderDataset' in more) == ('_mixed-' in path.stem)
-    assert len(train.datasets) == (1 if 'plus-ccp' in path.stem else len(head.label_spaces))
-    if shown := ITERATIONS.search(path.stem):
-        assert iterations == config.param_scheduler.end == 1000 * int(shown[1])
+    assert (names_of[0] != names_of[1]) == ('_mixed-' in path.stem)  # scored on more
+    more = [space_names(part) for part in val.datasets[len(train.datasets) :]]
+    assert any(len(spaces) > 1 for spaces in more) == ('_mixed-' in path.stem)
+    assert ('label_spaces' in head) == ('_synonyms' in path.stem or '_plus-' in path.stem)  # else the data tell
+    if 'label_spaces' in head:
+        assert len(head.label_spaces) == len(val.datasets)
+    elif path.parent.name != 'demo':  # whose data is drawn first
+        complete_label_spaces(config)
+        assert len(head.label_spaces) == len(train.datasets)
+    if full_size(path):
+        assert iterations == config.param_scheduler.end == (160_000 if named_task(path) == 'semantic' else 320_000)
         assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 16
     method = path.stem.split('_')[0]
     assert (head.text is not None) == (method in ('lmseg', 'resi'))
@@ -165,7 +173,7 @@ def test_every_config_says_what_its_name_says(path: Path) -> None:
     if 'no-daa' in path.stem:
         assert all(dataset.pipeline == train.datasets[0].pipeline for dataset in train.datasets)
     tasks = config.model.get('test_cfg', {}).get('tasks', ())
-    named = next((task for task in SCORES if task in path.stem), 'panoptic' if '_mixed-' in path.stem else 'semantic')
+    named = named_task(path)
     assert {task for task in SCORES if task in tasks} == {named} - {'semantic'}
     assert head.get('things_only', False) == (named == 'instance')
     metric, score = SCORES.get(named, ('SemanticIoU', 'mIoU'))
@@ -179,33 +187,45 @@ def test_every_config_says_what_its_name_says(path: Path) -> None:
         evaluated, key = hook.save_best.split('/')
         if '_mixed-' in path.stem:  # a mean is there only of what all datasets have
             mixed = val.datasets[val.names.index(evaluated)]
-            assert (mixed.type, key) == ('mmlmseg.MixedFolderDataset', 'PIQ')
+            assert (len(space_names(mixed)) > 1, key) == (True, 'PIQ')
         else:
             assert (evaluated, key) == ('mean', score)
 
 
-def test_clash3_is_the_beginning_of_clash5(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_lie_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('MMLMSEG_DATA', 'elsewhere')
-    three, five = (Config.fromfile(path) for path in SMALL[:2])
-    assert three.model.decode_head.label_spaces == five.model.decode_head.label_spaces[:3]
-    assert three.model.decode_head.label_spaces == [
-        'elsewhere/camvid11',
-        'elsewhere/labelmefacade',
-        'elsewhere/msrc_v2',
-    ]
-    assert three.test_dataloader == three.val_dataloader
+    config = Config.fromfile(SMALL[0])
+    for loader in (config.train_dataloader, config.val_dataloader):
+        roots = [part.data_root for part in loader.dataset.datasets]
+        assert roots[:2] == ['elsewhere/camvid11', 'elsewhere/labelmefacade']
+    assert config.test_dataloader == config.val_dataloader
 
 
 @pytest.mark.usefixtures('folders')
 def test_an_added_folder_trains_what_is_its_own() -> None:
-    config = load(ROOT / 'resi' / 'resi_r18_clash4_plus-ccp.py')
-    four = Config.fromfile(ROOT / 'resi' / 'resi_r18_clash4.py')
-    assert config.model.decode_head.label_spaces[:4] == four.model.decode_head.label_spaces
+    config = load(ROOT / 'resi' / 'resi_r18_clash5_plus-ccp.py')
+    assert [Path(folder).name for folder in config.model.decode_head.label_spaces[-2:]] == ['paris_artdeco', 'ccp']
     assert [dataset.data_root for dataset in config.train_dataloader.dataset.datasets] == ['data/ccp']
-    model = MODELS.build(config.model)
+    assert config.find_unused_parameters
     (hook,) = config.custom_hooks
-    assert hook.trained == [prefix for prefix, space in served_alone(model).items() if space == 'ccp']
-    assert f'work_dirs/resi_r18_clash4/iter_{four.train_cfg.max_iters}.pth' in Path(config.filename).read_text()
+    model = MODELS.build(config.model)
+    trained = {name for name, _ in model.named_parameters() if name.startswith(tuple(hook.trained))}
+    adapter = {f'decode_head.adapters.own.0.{layer}.{what}' for layer in ('down', 'up') for what in ('weight', 'bias')}
+    assert trained == {'decode_head.queries.own.4'} | adapter
+
+
+@pytest.mark.usefixtures('folders')
+def test_options_reach_what_is_built() -> None:
+    head = MODELS.build(load(ROOT / 'lmseg' / 'lmseg_r18_drop-absent_clash5.py').model).decode_head
+    assert head.drop_absent == 0.5
+    head = MODELS.build(load(ROOT / 'resi' / 'resi_r18_sigmoid_clash5.py').model).decode_head
+    assert head.class_activation == 'sigmoid'
+    loader = load(ROOT / 'lmseg' / 'lmseg_r18_same-dataset_clash5.py').train_dataloader
+    data = DATASETS.build(loader.dataset)
+    first = list(islice(DATA_SAMPLERS.build(loader.sampler, default_args=dict(dataset=data, seed=0)), 10 * 8))
+    drawn = [{data.locate(index)[0] for index in first[step : step + 8]} for step in range(0, len(first), 8)]
+    assert {len(step) for step in drawn} == {1}
+    assert len(set().union(*drawn)) > 1
 
 
 def test_full_size_sizes_are_the_papers() -> None:

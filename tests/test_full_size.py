@@ -13,10 +13,11 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmlmseg.config import complete_label_spaces, read_config
 from mmlmseg.registry import DATASETS
 
 CONFIG = Path(__file__).resolve().parents[1] / (
-    'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-cocostuff10k-mapillary_160k.py'
+    'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-cocostuff10k-mapillary.py'
 )
 # For each dataset: where image and label of both splits lie, and ids on disk; the first means "not annotated".
 LAYOUTS = dict(
@@ -97,7 +98,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """The full-size config on generated files, with random weights."""
     write_datasets(tmp_path)
     monkeypatch.setenv('MMLMSEG_DATA', str(tmp_path))
-    config = Config.fromfile(CONFIG)
+    config = read_config(CONFIG)
+    complete_label_spaces(config)
     init_default_scope(config.default_scope)
     config.model.backbone.pretrained = None
     config.model.decode_head.text.encoder.pretrained = None

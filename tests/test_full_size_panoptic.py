@@ -13,11 +13,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmlmseg.config import complete_label_spaces, read_config
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import DATASETS
 from mmlmseg.segments import write_panoptic_png
 
-CONFIG = Path(__file__).resolve().parents[1] / 'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-coco-panoptic_320k.py'
+CONFIG = Path(__file__).resolve().parents[1] / 'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-coco-panoptic.py'
 SIZE = (96, 128)
 STUFF, THING, CROWD = 'stuff', 'thing', 'crowd'
 
@@ -55,7 +56,8 @@ def write_dataset(config: dict, backwards: bool) -> None:
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """The full-size config on generated files, with random weights."""
     monkeypatch.setenv('MMLMSEG_DATA', str(tmp_path))
-    config = Config.fromfile(CONFIG)
+    config = read_config(CONFIG)
+    complete_label_spaces(config)
     init_default_scope(config.default_scope)
     for loader in (config.train_dataloader, config.val_dataloader):
         for i, dataset in enumerate(loader.dataset.datasets):
@@ -74,13 +76,13 @@ def test_finds_and_reads_the_files_of_each_dataset(config: Config) -> None:
         packed = test[i]
         sample = packed['data_samples']
         assert min(packed['inputs'].shape[1:]) == short_side
-        assert sample.gt_panoptic_seg.data.shape == (1, *SIZE)  # compared at the original size
+        segments = sample.gt_segments
+        assert segments.ids.shape == (1, *SIZE)  # compared at the original size
         assert sample.image_id == 7
         stuff, thing = space.is_thing.index(False), space.is_thing.index(True)
-        labels = np.array(sample.gt_panoptic_seg.labels)
-        quarters = sample.gt_panoptic_seg.data[0, :: SIZE[0] // 2, :: SIZE[1] // 2].flatten() - 1
-        assert labels[quarters].tolist() == [stuff, thing, thing, thing]
-        assert np.array(sample.gt_panoptic_seg.crowd)[quarters].tolist() == [False, False, False, True]
+        quarters = segments.ids[0, :: SIZE[0] // 2, :: SIZE[1] // 2].flatten().long() - 1
+        assert segments.labels[quarters].tolist() == [stuff, thing, thing, thing]
+        assert segments.crowd[quarters].tolist() == [False, False, False, True]
     train = DATASETS.build(config.train_dataloader.dataset)
     assert [tuple(train[i]['inputs'].shape[1:]) for i in (0, 1)] == [(640, 640), (512, 1024)]
     assert max(train[2]['inputs'].shape[1:]) <= 1333

@@ -11,13 +11,14 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmlmseg.config import complete_label_spaces
 from mmlmseg.datasets.samplers import DatasetPerRankSampler
 from mmlmseg.models.decoders.plain import UnprojectedAttention
 from mmlmseg.models.text.table import NO_OBJECT_TEXT
 from mmlmseg.registry import DATA_SAMPLERS, MODELS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'lmseg'
-DATASETS = 'ade20k-cityscapes-cocostuff10k-mapillary_160k'
+DATASETS = 'ade20k-cityscapes-cocostuff10k-mapillary'
 
 
 def read(name: str) -> Config:
@@ -35,6 +36,7 @@ def leaves(config: Any, path: str = '') -> dict[str, Any]:
 def config() -> Config:
     """The config, with random weights."""
     config = read(f'official-code_{DATASETS}')
+    complete_label_spaces(config)
     init_default_scope(config.default_scope)
     config.model.backbone.pretrained = config.model.decode_head.text.encoder.pretrained = None
     return config

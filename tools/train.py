@@ -19,6 +19,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint; without a file, from the last one in the work directory, if there is one',
     )
+    parser.add_argument('--iterations', type=int, metavar='N', help='length of the training; its schedule follows')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs an accelerator)')
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate by the actual over the base batch size'

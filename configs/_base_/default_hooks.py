@@ -11,5 +11,6 @@ default_hooks = dict(
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    label_spaces=dict(type='mmlmseg.CheckLabelSpacesHook'),  # of the model and of its data are the same
     visualization=dict(type='SegVisualizationHook'),
 )

@@ -33,7 +33,6 @@ test_dataloader = val_dataloader
 model = dict(
     backbone=dict(base_channels=32),
     decode_head=dict(
-        label_spaces=folders,
         in_channels=[32, 64, 128, 256],
         channels=96,
         queries=dict(num_queries=24),

@@ -5,8 +5,5 @@ _base_ = [
     '../_base_/schedules/adamw_poly_4500.py',
     '../_base_/default_runtime.py',
 ]
-model = dict(
-    decode_head=dict(label_spaces=_base_.label_spaces),
-    test_cfg=dict(tasks=['semantic', 'panoptic'], panoptic=dict(object=0.5, overlap=0.8)),
-)
-default_hooks = dict(checkpoint=dict(interval=250, save_best='mean/PQ'))
+model = dict(test_cfg=_base_.results)
+default_hooks = dict(checkpoint=dict(interval=250, save_best=_base_.best))

@@ -6,14 +6,12 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 # A folder holds images/, labels/, train.txt, val.txt and classes.json, which names its classes. Instead of a folder any
-# dataset of mmsegmentation will do, for example dict(type='CityscapesDataset', data_root=..., data_prefix=...) with the
-# label space dict(dataset='CityscapesDataset').
+# dataset of mmsegmentation will do, for example dict(type='CityscapesDataset', data_root=..., data_prefix=...).
 streets = dict(type='mmlmseg.FolderDataset', data_root='data/streets')
 shop = dict(type='mmlmseg.FolderDataset', data_root='data/shop')
 scale_streets = dict(type='RandomResize', scale=(1024, 512), ratio_range=(0.5, 2.0), keep_ratio=True)
 scale_shop = dict(type='RandomResize', scale=(384, 384), ratio_range=(0.8, 1.25), keep_ratio=True)
 
-model = dict(decode_head=dict(label_spaces=['data/streets', 'data/shop']))
 train = [
     dict(streets, split='train', pipeline=[*_base_.loading, scale_streets, *_base_.augmenting]),
     dict(shop, split='train', pipeline=[*_base_.loading, scale_shop, *_base_.augmenting]),

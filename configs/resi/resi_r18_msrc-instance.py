@@ -1,12 +1,13 @@
-# RESI for the objects of one dataset: the only one of clash5 that has some.
-_base_ = [
-    '../_base_/models/resi_r18.py',
-    '../_base_/datasets/msrc_instance.py',
-    '../_base_/schedules/adamw_poly_4500.py',
-    '../_base_/default_runtime.py',
-]
+# RESI for the objects of one dataset: the only one of the three that has some.
+_base_ = './resi_r18_clash3-panoptic.py'
+
 model = dict(
-    decode_head=dict(label_spaces=_base_.label_spaces, things_only=True),
-    test_cfg=dict(tasks=['instance'], panoptic=dict(pixel=0.5)),  # things do not fill an image
+    decode_head=dict(things_only=True),
+    test_cfg=dict(_delete_=True, tasks=['instance'], panoptic=dict(pixel=0.5)),  # things do not fill an image
 )
-default_hooks = dict(checkpoint=dict(interval=250, save_best='mean/AP'))
+train_dataloader = dict(dataset=dict(datasets=_base_.train_dataloader.dataset.datasets[2:]))
+val_dataloader = dict(dataset=dict(datasets=_base_.val_dataloader.dataset.datasets[2:]))
+test_dataloader = val_dataloader
+val_evaluator = dict(metrics=[dict(type='mmlmseg.InstanceAP')])
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='mean/AP'))

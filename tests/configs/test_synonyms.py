@@ -9,6 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmlmseg.config import complete_label_spaces
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text import TextBank
 from mmlmseg.models.text.variation import readings
@@ -74,7 +75,8 @@ def test_the_overlay_trains_on_the_train_synonyms_alone(tmp_path: Path, monkeypa
         expected = tuple(tuple(TRAIN[space].get(c, ())) for c in listed_classes(space))
         assert text.label_spaces.get(space).synonyms == expected
     plain = config.model.copy()
-    plain.decode_head.label_spaces = [spec.path for spec in plain.decode_head.label_spaces]
+    plain.decode_head.label_spaces = [LabelSpace.from_json(s.path).to_dict() for s in plain.decode_head.label_spaces]
+    complete_label_spaces(base)
     del plain.decode_head.text['sample_synonyms']
     assert plain == base.model
     assert config.train_dataloader == base.train_dataloader

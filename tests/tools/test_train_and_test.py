@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.checkpoint import label_spaces_of, read_checkpoint
 from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,6 @@ folders = [{folders!r} + name for name in ('/street', '/facade')]
 model = dict(
     backbone=dict(base_channels=8),
     decode_head=dict(
-        label_spaces=folders,
         in_channels=[8, 16, 32, 64],
         channels=32,
         queries=dict(num_queries=4),
@@ -140,9 +139,27 @@ def test_two_processes_train_and_test_to_the_numbers_of_one(workplace: Path) -> 
     assert set(scores[0]) == set(scores[1])
 
 
+def test_one_dataset_of_the_config_for_another_length(workplace: Path) -> None:
+    done = run('train.py', workplace, 'tiny.py', '--datasets', 'facade', '--iterations', '1')
+    assert done.returncode == 0, done.stderr[-3000:]
+    checkpoint = workplace / 'work_dirs' / 'tiny_facade_1' / 'iter_1.pth'
+    assert [space.name for space in label_spaces_of(read_checkpoint(checkpoint)['state_dict'])] == ['facade']
+    for name in ('facade', 'street'):  # the model knows one of them
+        done = run('test.py', workplace, 'tiny.py', str(checkpoint), '--datasets', name)
+        assert (done.returncode == 0) == ('facade/mIoU' in done.stdout + done.stderr) == (name == 'facade')
+
+
 def test_bad_requests_end_with_one_line(workplace: Path) -> None:
     done = run('test.py', workplace, 'tiny.py', 'run/iter_7.pth')
     assert done.returncode == 2
     assert done.stderr.startswith('error: run/iter_7.pth: does not exist; its folder holds ')
     assert 'Did you mean: iter_' in done.stderr
     assert 'Traceback' not in done.stderr
+    for script, options, message in (
+        ('train.py', ['--datasets', 'streets'], "has no dataset 'streets', only street, facade. Did you mean: street"),
+        ('train.py', ['--iterations', '0'], '0 iterations: a training has at least one'),
+        ('test.py', ['run/iter_2.pth', '--datasets', 'shop'], "has no dataset 'shop', only street, facade."),
+    ):
+        done = run(script, workplace, 'tiny.py', *options)
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr[-3000:]
+        assert 'Traceback' not in done.stderr

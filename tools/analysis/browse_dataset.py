@@ -1,8 +1,8 @@
 """Show samples of each dataset of a config as the model sees them: after augmentation, beside their labels.
 
 Examples:
-    python tools/analysis/browse_dataset.py configs/lmseg/lmseg_r18_clash3.py --out-dir out
-    python tools/analysis/browse_dataset.py configs/lmseg/lmseg_r18_clash3.py --out-dir out --split val
+    python tools/analysis/browse_dataset.py configs/lmseg/lmseg_r18_clash5.py --out-dir out
+    python tools/analysis/browse_dataset.py configs/lmseg/lmseg_r18_clash5.py --out-dir out --split val
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The rows come from the checkpoint; neither text encoder nor dataset is needed.
 
 Example:
-    python tools/analysis/text_table_tsne.py configs/lmseg/lmseg_r18_clash3.py best.pth --out names.png
+    python tools/analysis/text_table_tsne.py configs/lmseg/lmseg_r18_clash5.py best.pth --out names.png
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Plot what trainings logged: a panel per value, a line per run. Resumed runs are joined.
 
 Examples:
-    python tools/analysis/training_curves.py work_dirs/lmseg_r18_clash3 --out curves.png
+    python tools/analysis/training_curves.py work_dirs/lmseg_r18_clash5 --out curves.png
     python tools/analysis/training_curves.py work_dirs/a work_dirs/b --keys loss camvid11/mIoU --smooth 500 --out ab.png
 """
 

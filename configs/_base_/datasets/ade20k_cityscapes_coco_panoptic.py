@@ -1,11 +1,11 @@
 # ADE20K, Cityscapes and COCO panoptic in the folders that docs/datasets.md names. Each has the augmentation that it has
 # when it is trained alone.
-_base_ = './full_size.py'
+_base_ = './loaders.py'
 
 data_root = '{{$MMLMSEG_DATA:data}}'
 
-loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadPanopticAnnotations')]
-packing = dict(type='mmlmseg.PackPanopticInputs')
+loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments')]
+packing = dict(type='mmlmseg.PackSegments')
 
 
 def shortest_side(choices, max_size):
@@ -70,7 +70,6 @@ sources = dict(
         test_size=dict(scale=800, max_size=1333),
     ),
 )
-label_spaces = [dict(dataset=source['dataset']['type']) for source in sources.values()]
 
 
 def dataset(source, split, pipeline):

@@ -1,6 +1,6 @@
 # ADE20K, Cityscapes, COCO-Stuff-10k and Mapillary Vistas 1.2 in the folders that mmsegmentation's documentation names.
 # Each keeps the augmentation it has when it is trained alone: the paper's dataset-aware augmentation.
-_base_ = './full_size.py'
+_base_ = './loaders.py'
 
 data_root = '{{$MMLMSEG_DATA:data}}'
 
@@ -56,7 +56,6 @@ sources = dict(  # sizes are of the short side, in ratios of the one at test; th
         tta_ratios=[0.5, 1.0, 1.5],
     ),
 )
-label_spaces = [dict(dataset=source['dataset']['type']) for source in sources.values()]
 
 
 def shortest_edge(source, ratio, max_size):

@@ -1,8 +1,6 @@
 # msrc_v2 with its objects, camvid11 and labelmefacade as sets of stuff only: each of their classes is one segment.
 _base_ = ['./clash5.py', './msrc_things.py']
 
-label_spaces = [*_base_.folders[:2], dict(path=_base_.folders[2], things=_base_.msrc_things)]
-
 
 def panoptic(dataset):
     things = dict(things=_base_.msrc_things) if dataset.data_root.endswith('msrc_v2') else {}

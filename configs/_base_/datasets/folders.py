@@ -1,4 +1,6 @@
-# Loaders, evaluation and the steps most pipelines share; the configs that inherit this file list the datasets.
+# Folders of small images: the steps that most pipelines share; the configs that inherit this file list the datasets.
+_base_ = './loaders.py'
+
 crop_size = (192, 256)  # one for all, so that a batch is one group and batch norm may be trained
 loading = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 augmenting = [
@@ -10,28 +12,14 @@ augmenting = [
 ]
 test_pipeline = [*loading, dict(type='PackSegInputs')]
 panoptic_steps = dict(  # in the place of the steps of these names, where things are told apart
-    LoadAnnotations=dict(type='mmlmseg.LoadPanopticAnnotations'),
-    PackSegInputs=dict(type='mmlmseg.PackPanopticInputs'),
+    LoadAnnotations=dict(type='mmlmseg.LoadSegments'),
+    PackSegInputs=dict(type='mmlmseg.PackSegments'),
 )
-mixed_pipeline = [loading[0], dict(type='mmlmseg.LoadMixedAnnotations'), dict(type='mmlmseg.PackMixedInputs')]
+mixed_pipeline = [loading[0], dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')]
 
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='mmlmseg.MixedSampler'),
-    dataset=dict(type='mmlmseg.MultiDataset'),
-)
-val_dataloader = dict(
-    batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(type='mmlmseg.MultiDataset'),
-)
+train_dataloader = dict(batch_size=8, num_workers=2)
+val_dataloader = dict(batch_size=4, num_workers=2)
 test_dataloader = val_dataloader
-val_evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'))
-test_evaluator = val_evaluator
 panoptic_metrics = [dict(type='mmlmseg.PanopticQuality'), dict(type='mmlmseg.SemanticIoU')]
 mixed_metrics = [dict(type='mmlmseg.PanopticInstanceQuality')]  # of label spaces without things; else with AP
 panoptic_results = dict(tasks=['semantic', 'panoptic'], panoptic=dict(object=0.5, overlap=0.8))  # for short trainings

@@ -4,7 +4,6 @@ _base_ = './folders.py'
 
 halves = '{{$MMLMSEG_HALVES:work_dirs/halves}}/paris_artdeco'
 folders = [f'{halves}/fine', f'{halves}/coarse', '{{$MMLMSEG_DATA:data}}/labelmefacade']
-label_spaces = [dict(path=folder) for folder in folders]
 names = ['artdeco_fine', 'artdeco_coarse', 'labelmefacade']
 
 
@@ -19,7 +18,7 @@ def val_set(folder):
 
 
 facades = dict(
-    type='mmlmseg.MixedFolderDataset',
+    type='mmlmseg.MultiSpaceFolderDataset',
     folders=[dict(data_root=folder) for folder in folders[:2]],
     split='val',
     pipeline=_base_.mixed_pipeline,

@@ -6,7 +6,6 @@ halves = '{{$MMLMSEG_HALVES:work_dirs/halves}}'
 folders = [f'{halves}/{name}/{half}' for name in ('ccp', 'msrc_v2') for half in ('fine', 'coarse')]
 names = ['ccp_fine', 'ccp_coarse', 'msrc_v2_fine', 'msrc_v2_coarse']
 things = [[], [], _base_.msrc_things, []]
-label_spaces = [dict(path=folder, things=own) for folder, own in zip(folders, things)]
 
 
 def panoptic_set(folder, own, split, pipeline):
@@ -21,7 +20,7 @@ def train_set(folder, own, side):
 
 def mixed_set(*places):
     own = [dict(data_root=folders[i], things=things[i]) for i in places]
-    return dict(type='mmlmseg.MixedFolderDataset', folders=own, split='val', pipeline=_base_.mixed_pipeline)
+    return dict(type='mmlmseg.MultiSpaceFolderDataset', folders=own, split='val', pipeline=_base_.mixed_pipeline)
 
 
 train_sets = [train_set(*one) for one in zip(folders, things, (352, 352, 320, 320))]

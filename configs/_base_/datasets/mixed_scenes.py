@@ -4,20 +4,19 @@ _base_ = './folders.py'
 
 names = ['street', 'facade', 'wardrobe', 'coarse', 'objects']
 folders = [f'{{$MMLMSEG_HALVES:work_dirs/halves}}/scenes/{name}' for name in names]
-label_spaces = [dict(path=folder) for folder in folders]
 # One name may mean different things here, by design: a building with or without its windows.
 results = dict(**_base_.panoptic_results, mixed=dict(duplicate_iou=None))
 crop_size = (128, 160)  # that of the scenes
-loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadPanopticAnnotations')]
+loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments')]
 train_pipeline = [
     *loading,
     dict(type='RandomResize', scale=crop_size[::-1], ratio_range=(0.9, 1.4), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
     dict(type='Pad', size=crop_size[::-1], pad_val=dict(img=128, seg=255)),
-    dict(type='mmlmseg.PackPanopticInputs'),
+    dict(type='mmlmseg.PackSegments'),
 ]
-test_pipeline = [*loading, dict(type='mmlmseg.PackPanopticInputs')]
+test_pipeline = [*loading, dict(type='mmlmseg.PackSegments')]
 
 
 def scenes(split, pipeline):
@@ -25,7 +24,7 @@ def scenes(split, pipeline):
 
 
 mixed = dict(
-    type='mmlmseg.MixedFolderDataset',
+    type='mmlmseg.MultiSpaceFolderDataset',
     folders=[dict(data_root=folder) for folder in folders],
     split='val',
     pipeline=_base_.mixed_pipeline,

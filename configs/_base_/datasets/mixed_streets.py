@@ -1,9 +1,8 @@
 # CamVid's fine and coarse classes at once (tools/benchmarks/mixed_streets.yml), on the halves of camvid_halves.py.
 _base_ = './camvid_halves.py'
 
-label_spaces = [dict(path=folder) for folder in _base_.folders]
 streets = dict(
-    type='mmlmseg.MixedFolderDataset',
+    type='mmlmseg.MultiSpaceFolderDataset',
     folders=[dict(data_root=folder) for folder in _base_.folders],
     split='val',
     pipeline=_base_.mixed_pipeline,

@@ -1,4 +1,4 @@
-# LMSeg as in the paper; the configs that inherit this file name the label spaces.
+# LMSeg as in the paper. Its label spaces are those of the datasets that it is trained on.
 model = dict(
     type='mmlmseg.MultiSpaceSegmentor',
     data_preprocessor=dict(

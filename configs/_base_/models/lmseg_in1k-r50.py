@@ -1,4 +1,4 @@
-# LMSeg with an image encoder trained on ImageNet (paper, table 4); it reads class names with CLIP as before.
+# LMSeg with an image encoder trained on ImageNet; it reads class names with CLIP as before.
 _base_ = './lmseg.py'
 
 model = dict(

@@ -1,8 +1,4 @@
-# The small LMSeg without language, see maskformer.py.
-_base_ = './lmseg_r18.py'
+# The small MaskFormer.
+_base_ = ['./lmseg_r18.py', './without_language.py']
 
-model = dict(
-    decode_head=dict(
-        text=None, decoder=dict(type='mmlmseg.PlainDecoder'), classifier=dict(type='mmlmseg.LinearClassifier')
-    )
-)
+model = dict(decode_head=_base_.maskformer_head)

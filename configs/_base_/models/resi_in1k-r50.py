@@ -25,7 +25,7 @@ model = dict(
             ),
             positional_encoding=dict(num_feats=128, normalize=True),
         ),
-        queries=dict(type='mmlmseg.LabelSpaceQueries', mode='replace'),
+        queries=dict(type='mmlmseg.LabelSpaceQueries'),
         decoder=dict(type='mmlmseg.MaskedAttentionDecoder', num_layers=9, dropout=0.0),
         criterion=dict(_delete_=True, type='mmlmseg.PointCriterion'),
     ),

@@ -1,7 +1,0 @@
-# ADE20K alone, as in the joint config.
-_base_ = './ade20k_cityscapes_cocostuff10k_mapillary.py'
-
-label_spaces = _base_.label_spaces[:1]
-train_dataloader = dict(dataset=dict(names=['ade20k'], datasets=_base_.train_dataloader.dataset.datasets[:1]))
-val_dataloader = dict(dataset=dict(names=['ade20k'], datasets=_base_.val_dataloader.dataset.datasets[:1]))
-test_dataloader = val_dataloader

@@ -1,7 +1,0 @@
-# Cityscapes panoptic alone, as in the joint config.
-_base_ = './ade20k_cityscapes_coco_panoptic.py'
-
-label_spaces = _base_.label_spaces[1:2]
-train_dataloader = dict(dataset=dict(names=['cityscapes'], datasets=_base_.train_dataloader.dataset.datasets[1:2]))
-val_dataloader = dict(dataset=dict(names=['cityscapes'], datasets=_base_.val_dataloader.dataset.datasets[1:2]))
-test_dataloader = val_dataloader

@@ -1,7 +1,0 @@
-_base_ = [
-    '../_base_/models/maskformer_in1k-r50.py',
-    '../_base_/datasets/cityscapes.py',
-    '../_base_/schedules/adamw_poly_160k.py',
-    '../_base_/default_runtime.py',
-]
-model = dict(decode_head=dict(label_spaces=_base_.label_spaces))

@@ -1,5 +1,0 @@
-_base_ = './multi-head_clip-r50_ade20k-cityscapes-cocostuff10k-mapillary_160k.py'
-
-max_iters = 320_000
-train_cfg = dict(max_iters=max_iters)
-param_scheduler = dict(end=max_iters)

@@ -1,4 +1,0 @@
-# Table 7: neither category-guided decoding nor dataset-aware augmentation.
-_base_ = './lmseg_clip-r50_no-daa_ade20k-cityscapes-coco-panoptic_320k.py'
-
-model = dict(decode_head=dict(decoder=dict(type='mmlmseg.PlainDecoder')))

@@ -1,6 +1,0 @@
-# Table 6: no dataset-aware augmentation. All datasets have the pipeline of the first one, ADE20K.
-_base_ = './lmseg_clip-r50_ade20k-cityscapes-cocostuff10k-mapillary_320k.py'
-
-datasets = _base_.train_dataloader.dataset.datasets
-train_dataloader = dict(dataset=dict(datasets=[dict(dataset, pipeline=datasets[0].pipeline) for dataset in datasets]))
-del datasets
