@@ -47,7 +47,9 @@ def compose(model: str, data: str) -> Config:
         OptionError: Where there is no such file.
     """
     names = [f'models/{model}', f'datasets/{data}', 'schedules/adamw_poly_4500', 'default_runtime']
-    cfg = Config(cfg_text=f'# {", ".join(names)}', filename=f'{model}_{data}.py')  # mmengine writes it down by this name
+    cfg = Config(
+        cfg_text=f'# {", ".join(names)}', filename=f'{model}_{data}.py'
+    )  # mmengine writes it down by this name
     for name in names:
         cfg.merge_from_dict(dict(read_config(BASES / f'{name}.py').items()))
     cfg.merge_from_dict(
@@ -63,7 +65,7 @@ def check_fairness(benchmark: Benchmark) -> None:
     """Checks, before the first run, that all methods can do what the benchmark asks, and under the same conditions.
 
     Raises:
-        LabelSpaceError: Where the classes of a dataset cannot be read.
+        DataError, LabelSpaceError: Where the classes of a dataset cannot be read.
         OptionError: Where a config is missing, lacks a dataset or what an option changes, or differs from the reference
             in backbone, normalisation, optimiser, schedule, batch size, or in the images and sizes that are scored; or
             where models cannot be put together.
@@ -76,7 +78,9 @@ def check_fairness(benchmark: Benchmark) -> None:
         restrict(cfg, benchmark.datasets, benchmark.evaluated_datasets)
         complete_label_spaces(cfg)
         if lost := set(benchmark.evaluated_datasets) - set(cfg.val_dataloader.dataset.names):
-            raise OptionError(f'{cfg.filename}: no dataset to train on has the label space of {", ".join(sorted(lost))}')
+            raise OptionError(
+                f'{cfg.filename}: no dataset to train on has the label space of {", ".join(sorted(lost))}'
+            )
     for run in benchmark.final_runs():
         if run.members and run.seed == benchmark.seeds[0]:
             run_config(benchmark, run, {}, Path())
@@ -100,8 +104,8 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
         work_dir: Where it leaves logs and checkpoints, in a folder of its own.
 
     Raises:
-        DataError: Where there are too few images to hold out some.
-        LabelSpaceError: Where the classes of a dataset cannot be read.
+        DataError, LabelSpaceError: Where the classes of a dataset cannot be read, or images are too few to hold out
+            some.
         OptionError: Where the method's config is missing, or lacks a dataset, its label space, or what an option
             changes.
     """

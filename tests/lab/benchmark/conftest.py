@@ -16,7 +16,12 @@ SPACES = dict(camvid11='street', labelmefacade='facade', msrc_v2='objects', pari
 
 
 MIXED = """
-_base_ = {base!r}
+_base_ = [
+    '{base}/models/{model}.py',
+    '{base}/datasets/clash5.py',
+    '{base}/schedules/adamw_poly_4500.py',
+    '{base}/default_runtime.py',
+]
 both = dict(
     type='mmlmseg.MixedFolderDataset',
     folders=[dict(data_root=folder) for folder in _base_.folders[:2]],
@@ -52,9 +57,9 @@ def clash5(drawn_folders: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def mixed(clash5: Path, tmp_path: Path) -> Benchmark:
     """A joint model, and models of one dataset each, on images with truth in two label spaces."""
     methods = []
-    for name, base in (('LMSeg', 'lmseg/lmseg_r18_clash5.py'), ('singles', 'baselines/multi-head_r18_clash5.py')):
+    for name, model in (('LMSeg', 'lmseg_r18'), ('singles', 'maskformer_r18')):
         file = tmp_path / f'{name}.py'
-        file.write_text(MIXED.format(base=str(ROOT / 'configs' / base)))
+        file.write_text(MIXED.format(base=ROOT / 'configs' / '_base_', model=model))
         methods.append(Method(name, str(file), alone=name == 'singles'))
     return Benchmark(
         name='bench',

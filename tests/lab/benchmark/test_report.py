@@ -57,13 +57,13 @@ def written(areas: Areas) -> str:
     """What the runs would write; also, of a dataset that is not scored."""
     metric, lines = SemanticIoU(), {}
     for run in BENCHMARK.final_runs():
-        names = list(BENCHMARK.scored_by(run))
+        names = list(run.scored)
         if run.dataset == 'y':
             names.remove('new')  # only the model of x knows its label space
         own = {name: torch.from_numpy(areas[run.method.name, name, run.seed]) for name in names}
         if run.dataset is None:
             own['z'] = torch.from_numpy(areas[run.method.name, 'z', run.seed])
-        length = BENCHMARK.length_of(run)
+        length = run.iterations
         final = {name: metric.headline(each.sum(0)) for name, each in own.items()}
         line = dict(
             run=run.name,
@@ -204,8 +204,8 @@ def mixed_lines() -> dict[str, dict[str, Any]]:
         scores = dict(both=dict(PIQ=float(number), AP=100.0 + number), x=dict(mIoU=200.0 + number, PQ=1.0))
         scores['new'] = dict(mIoU=300.0 + number)
         unknown = () if run.dataset is None else ('both', 'new')
-        names = [name for name in MIXED.evaluated_by(run) if name not in unknown]
-        length = MIXED.length_of(run)
+        names = [name for name in run.evaluated if name not in unknown]
+        length = run.iterations
         readings = {str(length): float(number)} | ({} if run.members else {str(length // 2): 5.0})
         lines[run.name] = dict(
             run=run.name,
