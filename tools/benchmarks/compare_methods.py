@@ -102,7 +102,7 @@ def write_report(benchmark: Benchmark, results_file: Path) -> None:
     results_file.with_suffix('.md').write_text(report.to_markdown(), encoding='utf-8')
     if benchmark.readings > 1:
         curves, metric = read_cost_curves(table)
-        plot_cost_curves(curves, results_file.with_suffix('.png'), y_label=f'mean {metric}', title=report.title)
+        plot_cost_curves(curves, results_file.with_suffix('.png'), y_label=f'mean {metric}', title=benchmark.title)
     print(report.to_markdown())
 
 

@@ -32,19 +32,11 @@ _COMMON = (
     'val_evaluator',
 )
 
-Indices = int | list[int]
-"""As mmengine's datasets take them: places in the list; or so many from its start, or, negative, from its end."""
-
 
 def compose(model: str, data: str) -> Config:
-    """The config of a small model on some data, from the files of ``configs/_base_``.
+    """The config of a small model on some data: of the files of these names in ``configs/_base_``.
 
-    Args:
-        model: A file of ``models``, without its suffix.
-        data: A file of ``datasets``. Its ``results`` say what the model makes, its ``best`` which checkpoint is best.
-
-    Raises:
-        OptionError: Where there is no such file.
+    What the model makes, and which checkpoint is best, the data say by ``results`` and ``best``.
     """
     names = [f'models/{model}', f'datasets/{data}', 'schedules/adamw_poly_4500', 'default_runtime']
     cfg = Config(
@@ -95,13 +87,7 @@ def check_fairness(benchmark: Benchmark) -> None:
 
 
 def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path) -> Config:
-    """The config of a run, with the label spaces of its model.
-
-    Args:
-        benchmark: The benchmark.
-        run: One of its runs.
-        options: The choice that the run is to take.
-        work_dir: Where it leaves logs and checkpoints, in a folder of its own.
+    """The config of a run with a choice of options, which leaves logs and checkpoints in a folder below ``work_dir``.
 
     Raises:
         DataError, LabelSpaceError: Where the classes of a dataset cannot be read, or images are too few to hold out
@@ -132,11 +118,7 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
 
 
 def method_config(benchmark: Benchmark, method: Method, choice: Options) -> Config:
-    """The config of a method with the options of benchmark, method and choice, of which the later win.
-
-    Raises:
-        OptionError: Where there is no such config, it lacks what an option changes, or an option is the benchmark's.
-    """
+    """The config of a method with the options of benchmark, method and choice, of which the later win."""
     cfg = read_config(method.config) if method.config else compose(str(method.model), str(benchmark.data))
     options = copy.deepcopy({**benchmark.options, **method.options, **choice})  # merging takes nested dicts apart
     for option in options:
@@ -152,14 +134,7 @@ def method_config(benchmark: Benchmark, method: Method, choice: Options) -> Conf
 
 
 def hold_out(cfg: Config) -> None:
-    """Takes the last part of each training list from the training, and scores on it in place of the validation data.
-
-    Args:
-        cfg: After :func:`~mmlmseg.config.restrict`; changed in place.
-
-    Raises:
-        DataError: Where a list is too short.
-    """
+    """Takes the last part of each training list from the training, and scores on it in place of the validation data."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     pipelines = {name: innermost(part).pipeline for name, part in zip(val.names, val.datasets)}
@@ -174,8 +149,8 @@ def hold_out(cfg: Config) -> None:
     evaluate_only(cfg, 'val', held)
 
 
-def _cut(dataset: Mapping[str, Any], name: str) -> tuple[Indices, Indices]:
-    """The images to train on and those to hold out."""
+def _cut(dataset: Mapping[str, Any], name: str) -> tuple[int | list[int], int | list[int]]:
+    """The images to train on and those to hold out, as ``indices`` of mmengine's datasets."""
     # Serialising is for workers, and makes Python look for garbage in all that is loaded.
     size = len(DATASETS.build({**dataset, 'pipeline': [], 'indices': None, 'serialize_data': False}))
     taken = dataset.get('indices')

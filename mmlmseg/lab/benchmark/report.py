@@ -54,22 +54,14 @@ class Report:
     """A table and its curves.
 
     Attributes:
-        title: The heading.
-        metric: The headline.
-        reference: The method that others are compared with.
-        seeds: How many.
-        choices: How many each method had.
+        benchmark: What was compared.
         batch_size: Images an iteration.
         rows: One a method that has finished.
         curves: By method, points of cost and mean score along the runs.
         missing: Names of the runs that have not finished.
     """
 
-    title: str
-    metric: str
-    reference: str
-    seeds: int
-    choices: int
+    benchmark: Benchmark
     batch_size: int
     rows: Sequence[Row]
     curves: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -77,47 +69,51 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python data, without further columns where there are none."""
-        described = asdict(self)
-        for row in described['rows']:
-            if not row['also']:
-                del row['also']
-        return described
+        return dict(
+            title=self.benchmark.title,
+            metric=self.benchmark.metric,
+            reference=self.benchmark.reference,
+            seeds=len(self.benchmark.seeds),
+            choices=len(self.benchmark.choices),
+            batch_size=self.batch_size,
+            rows=[{key: value for key, value in asdict(row).items() if key != 'also' or value} for row in self.rows],
+            curves=self.curves,
+            missing=self.missing,
+        )
 
     def to_markdown(self) -> str:
         """The table under its heading, with what a reader must know to trust it."""
-        datasets = list(self.rows[0].scores) if self.rows else []
-        costs = {row.cost for row in self.rows}
-        shown_cost = len(costs) > 1  # are they worth a column?
-        also = list(self.rows[0].also) if self.rows else []
-        mean = 'mean'
-        if len(datasets) == 1:  # is the mean
-            mean, datasets = datasets[0], []
-        head = ['method', 'models', 'text', *(['iterations'] if shown_cost else []), *datasets, mean]
-        head += [f'minus {self.reference} [95 %]', *also]
-        lines = [f'### {self.title}', '', f'| {" | ".join(head)} |', f'|{"---|" * 3}{"---:|" * (len(head) - 3)}']
-        best = {name: max(row.scores[name] for row in self.rows) for name in datasets}
-        top = max((row.mean for row in self.rows), default=0.0)
-        for row in self.rows:
-            mean = _bold(row.mean, top) + ('' if row.std is None else f' ± {row.std:.1f}')
-            paired = '-'
-            if row.difference is not None and row.interval is not None:
-                paired = f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
-            scores = [_bold(row.scores[name], best[name]) for name in datasets]
-            first = [row.method, str(row.models), row.text, *([str(row.cost)] if shown_cost else [])]
-            further = ['-' if (value := row.also[name]) is None else f'{value:.1f}' for name in also]
-            lines.append(f'| {" | ".join([*first, *scores, mean, paired, *further])} |')
-        lines += ['', self._conditions(None if shown_cost else max(costs, default=0))]
+        rows, costs = self.rows, {row.cost for row in self.rows}
+        datasets, also = ([*rows[0].scores], [*rows[0].also]) if rows else ([], [])
+        columns = dict(
+            method=[row.method for row in rows],
+            models=[str(row.models) for row in rows],
+            text=[row.text for row in rows],
+        )
+        if len(costs) > 1:
+            columns['iterations'] = [str(row.cost) for row in rows]
+        if len(datasets) > 1:  # else it is the mean
+            columns |= {name: _best_bold([row.scores[name] for row in rows]) for name in datasets}
+        std = ['' if row.std is None else f' ± {row.std:.1f}' for row in rows]
+        means = _best_bold([row.mean for row in rows])
+        columns[datasets[0] if len(datasets) == 1 else 'mean'] = [''.join(pair) for pair in zip(means, std)]
+        columns[f'minus {self.benchmark.reference} [95 %]'] = [_paired(row) for row in rows]
+        columns |= {name: [_or_dash(row.also[name]) for row in rows] for name in also}
+        first, *others = [f'| {" | ".join(cells)} |' for cells in (columns, *zip(*columns.values()))]
+        lines = [f'### {self.benchmark.title}', '', first, f'|{"---|" * 3}{"---:|" * (len(columns) - 3)}', *others]
+        lines += ['', self._conditions(f'{max(costs, default=0)} iterations' if len(costs) == 1 else 'iterations')]
         if self.missing:
             lines += ['', f'Not finished: {", ".join(self.missing)}.']
         return '\n'.join(lines) + '\n'
 
-    def _conditions(self, cost: int | None) -> str:
-        trained = f'{f"{cost} iterations" if cost else "iterations"} of {self.batch_size} images for each method'
-        tuned = f', with the best of {self.choices} settings on held-out training images' if self.choices else ''
-        seeds = f'mean over {self.seeds} seeds ± standard deviation' if self.seeds > 1 else 'one seed'
+    def _conditions(self, cost: str) -> str:
+        metric, choices, seeds = self.benchmark.metric, len(self.benchmark.choices), len(self.benchmark.seeds)
+        tuned = f', with the best of {choices} settings on held-out training images' if choices else ''
+        repeated = f'mean over {seeds} seeds ± standard deviation' if seeds > 1 else 'one seed'
         return (
-            f'{self.metric} in percent; {trained}{tuned}; {seeds}. In brackets: where 95 % of the differences lie when '
-            'validation images are drawn again with replacement, the same for both methods.'
+            f'{metric} in percent; {cost} of {self.batch_size} images for each method{tuned}; {repeated}. In brackets: '
+            'where 95 % of the differences lie when validation images are drawn again with replacement, the same for '
+            'both methods.'
         )
 
 
@@ -128,7 +124,7 @@ def make_report(benchmark: Benchmark, results: Mapping[str, Result]) -> Report:
         DataError: Where a result is of another budget or batch size, or lacks a further column, or a dataset is not
             scored, or scored twice.
     """
-    runs = list(benchmark.final_runs())
+    runs = benchmark.final_runs()
     finished = [run for run in runs if run.name in results]
     batch_size = results[finished[0].name]['batch_size'] if finished else 0
     for run in finished:
@@ -139,11 +135,7 @@ def make_report(benchmark: Benchmark, results: Mapping[str, Result]) -> Report:
         if all(run in finished for run in wanted):
             done[method.name] = [[results[run.name] for run in wanted if run.seed == seed] for seed in benchmark.seeds]
     return Report(
-        title=benchmark.title,
-        metric=benchmark.metric,
-        reference=benchmark.reference,
-        seeds=len(benchmark.seeds),
-        choices=len(benchmark.choices),
+        benchmark=benchmark,
         batch_size=batch_size,
         rows=[_row(benchmark, name, own, done.get(benchmark.reference)) for name, own in done.items()],
         curves={name: _curve(benchmark, own) for name, own in done.items()},
@@ -238,11 +230,7 @@ def _scores(benchmark: Benchmark, own: Seeds) -> np.ndarray:
 
 
 def _table(benchmark: Benchmark, own: Seeds, read: Callable[[Result], Mapping[str, Any]]) -> np.ndarray:
-    """What the results of each seed say of the datasets, in the order of the table: [S, D, ...].
-
-    Raises:
-        DataError: Where not exactly one model speaks of a dataset.
-    """
+    """What the results of each seed say of the datasets, in the order of the table: [S, D, ...]."""
     table = []
     for said in ([read(result) for result in results] for results in own):
         for name in benchmark.scored_datasets:
@@ -266,6 +254,18 @@ def _rounded(value: float) -> float:
     return round(float(value), 2)
 
 
-def _bold(value: float, best: float) -> str:
-    shown = f'{value:.1f}'
-    return f'**{shown}**' if shown == f'{best:.1f}' else shown
+def _best_bold(values: Sequence[float]) -> list[str]:
+    """Scores as the table shows them, the best ones bold."""
+    shown = [f'{value:.1f}' for value in values]
+    best = f'{max(values, default=0):.1f}'
+    return [f'**{one}**' if one == best else one for one in shown]
+
+
+def _paired(row: Row) -> str:
+    if row.difference is None or row.interval is None:
+        return '-'
+    return f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
+
+
+def _or_dash(value: float | None) -> str:
+    return '-' if value is None else f'{value:.1f}'

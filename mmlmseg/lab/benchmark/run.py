@@ -24,32 +24,21 @@ from ...evaluation import MultiDatasetEvaluator
 from ...evaluation.metrics.common import ClassMetric
 from ...models.text.bank import SHIPPED_BANK
 from ..figures.curves import Series, read_scalars
-from .spec import HEADLINES, Benchmark, Options, Run
+from .spec import Benchmark, Options, Run
 from .statistics import resampled_scores
 
 Result = Mapping[str, Any]
 """What a finished run leaves, see :func:`execute`."""
 
-_DECIDES_RESULTS = (
-    'model',
-    'train_dataloader',
-    'val_dataloader',
-    'val_evaluator',
-    'optim_wrapper',
-    'param_scheduler',
-    'train_cfg',
-    'randomness',
-)
+_DATA = ('train_dataloader', 'val_dataloader', 'val_evaluator')
+_DECIDES_RESULTS = ('model', *_DATA, 'optim_wrapper', 'param_scheduler', 'train_cfg', 'randomness')
 
 
 def read_results(path: str | Path) -> dict[str, Result]:
     """Reads the results of finished runs by the name of their run, of several of one run the last.
 
-    Args:
-        path: The file; none is as good as an empty one.
-
     Raises:
-        DataError: On a line that is damaged.
+        DataError: On a line that is damaged; a file that is missing is as good as an empty one.
     """
     path = Path(path)
     results: dict[str, Result] = {}
@@ -90,11 +79,6 @@ def chosen_options(benchmark: Benchmark, run: Run, results: Mapping[str, Result]
 
 def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
     """Trains, or goes on training, and evaluates; of a run with members, only evaluates.
-
-    Args:
-        benchmark: The benchmark.
-        run: One of its runs.
-        cfg: Of :func:`run_config`.
 
     Returns:
         The run's result: ``scores`` by dataset and key, ``readings`` of the headline along the run, ``resamples`` (the
@@ -146,11 +130,7 @@ def _evaluate_members(benchmark: Benchmark, run: Run, cfg: Config) -> tuple[Runn
 
 
 def member_checkpoints(benchmark: Benchmark, run: Run, work_dir: Path) -> list[Path]:
-    """The last checkpoints of a run's members, each in its folder below ``work_dir``.
-
-    Raises:
-        CheckpointError: Where one is missing.
-    """
+    """The last checkpoints of a run's members, each in its folder below ``work_dir``."""
     files = [work_dir / member.name / f'iter_{member.iterations}.pth' for member in run.members]
     for member, file in zip(run.members, files):
         if not file.is_file():
@@ -162,11 +142,7 @@ def member_checkpoints(benchmark: Benchmark, run: Run, work_dir: Path) -> list[P
 
 
 def go_on(cfg: Config) -> None:
-    """Lets a run go on from the newest whole checkpoint in its work directory, if there is one.
-
-    Raises:
-        OptionError: Where the checkpoint is of a run with another config.
-    """
+    """Lets a run go on from the newest whole checkpoint in its work directory, if there is one."""
     checkpoint = _newest_checkpoint(Path(cfg.work_dir))
     if checkpoint is None:
         return
@@ -192,9 +168,7 @@ def _newest_checkpoint(folder: Path) -> Path | None:
 class FirstReading(Hook):
     """Evaluates where a run goes on at a step that is to be evaluated: it may have been stopped before that.
 
-    Args:
-        headline: What must be measured; that it is, is checked before the first step.
-        scored: Of which datasets.
+    Before the first step it checks that the headline is measured.
     """
 
     def __init__(self, headline: str, scored: Collection[str]) -> None:
@@ -211,22 +185,15 @@ class FirstReading(Hook):
 def headline_metrics(
     evaluated: Mapping[str, Sequence[BaseMetric]], headline: str, scored: Collection[str]
 ) -> dict[str, ClassMetric]:
-    """The metric that measures the headline, for each dataset that counts and is evaluated.
-
-    Args:
-        evaluated: All metrics of the datasets that are evaluated.
-        headline: What they are to measure.
-        scored: The datasets that count.
-
-    Raises:
-        OptionError: Where one of these has none.
-    """
-    wanted, found = HEADLINES[headline], {}
+    """The metric that measures the headline, for each dataset that is scored, of all metrics that are evaluated."""
+    found: dict[str, ClassMetric] = {}
     for name in [name for name in evaluated if name in scored]:
-        fitting = [metric for metric in evaluated[name] if isinstance(metric, wanted)]
-        if not fitting:
-            raise OptionError(f'val_evaluator: {name} has no mmlmseg.{wanted.__name__}, which measures {headline}')
-        found[name] = fitting[0]
+        for metric in evaluated[name]:
+            if isinstance(metric, ClassMetric) and metric.headline_key == headline:
+                found[name] = metric
+        if name not in found:
+            known = ', '.join(type(metric).__name__ for metric in evaluated[name])
+            raise OptionError(f'val_evaluator: {name} has no metric for the headline {headline}, only {known}')
     return found
 
 

@@ -14,21 +14,14 @@ from mmengine.config import Config
 
 from ...config import innermost, parts_of, read_config, space_names
 from ...errors import OptionError, did_you_mean
-from ...evaluation import PanopticInstanceQuality, PanopticQuality, SemanticIoU
 from ...evaluation.metrics.common import ClassMetric
+from ...registry import METRICS
 
 T = TypeVar('T')
 Options = Mapping[str, Any]
 
 BASES = Path('configs/_base_')
 """Where the models and the data of benchmarks are, seen from the working directory, as all paths of configs are."""
-
-HEADLINES: dict[str, type[ClassMetric]] = {
-    'mIoU': SemanticIoU,
-    'PQ': PanopticQuality,
-    'PIQ': PanopticInstanceQuality,
-}
-"""The metric that measures each headline. Further columns are looked up by their key and need no entry."""
 
 _CALLED = {bool: 'true or false', int: 'a whole number', str: 'text', Mapping: 'keys with values'}
 
@@ -102,7 +95,7 @@ class Benchmark:
     Attributes:
         name: The stem of the benchmark's file; results are called after it.
         title: The heading of the table.
-        metric: The headline, one of :data:`HEADLINES`.
+        metric: The headline, the ``headline_key`` of a metric: ``mIoU``, ``PQ`` or ``PIQ``.
         reference: The method that the others are compared with.
         datasets: Names of the datasets to train on, in the order of the table.
         methods: The rows.
@@ -169,26 +162,23 @@ class Benchmark:
 
     @property
     def evaluated_datasets(self) -> tuple[str, ...]:
-        """The datasets that count, and those of the further columns."""
+        """Those, and the datasets of the further columns."""
         return tuple(dict.fromkeys([*self.scored_datasets, *(name.partition('/')[0] for name in self.also)]))
 
     def runs(self) -> list[Run]:
         """All runs, in the order in which they are done."""
         return [*self.tuning_runs(), *self.final_runs()]
 
-    def tuning_runs(self) -> Iterator[Run]:
+    def tuning_runs(self) -> list[Run]:
         """The runs that try the choices, none where there is nothing to choose."""
-        for choice in range(len(self.choices)):
-            for method in self.methods:
-                yield from self._runs_of(method, self.seeds[0], choice)
+        choices = range(len(self.choices))
+        return [run for choice in choices for own in self.methods for run in self._runs(own, self.seeds[0], choice)]
 
-    def final_runs(self) -> Iterator[Run]:
+    def final_runs(self) -> list[Run]:
         """The runs that the table is made from, one seed of all methods after the other."""
-        for seed in self.seeds:
-            for method in self.methods:
-                yield from self._runs_of(method, seed, None)
+        return [run for seed in self.seeds for method in self.methods for run in self._runs(method, seed, None)]
 
-    def _runs_of(self, method: Method, seed: int, choice: int | None) -> Iterator[Run]:
+    def _runs(self, method: Method, seed: int, choice: int | None) -> Iterator[Run]:
         if not method.alone:
             yield self._run(method, seed, choice)
             return
@@ -225,22 +215,15 @@ class Benchmark:
 
 
 def mixed_datasets(cfg: Config, names: Sequence[str]) -> tuple[str, ...]:
-    """Those of some datasets to evaluate that ask a model for several label spaces at once."""
+    """Those of some evaluated datasets that ask a model for several label spaces at once."""
     parts = parts_of(cfg.val_dataloader.dataset)
     return tuple(name for name in names if name in parts and len(space_names(innermost(parts[name]))) > 1)
 
 
 def fill(kind: type[T], content: object, where: str, **given: object) -> T:
-    """Makes a dataclass of the keys and values that a file holds.
+    """Makes a dataclass of the keys and values that a file holds; errors begin with ``where``, the file and the key.
 
-    Args:
-        kind: The dataclass. Its fields are of plain types, ``X | None``, tuples of one type, mappings, or dataclasses.
-        content: Its keys are the fields.
-        where: What errors begin with: the file, and the key in it.
-        **given: Fields that the file does not hold.
-
-    Raises:
-        OptionError: On a key that is unknown or missing, or a value of another type.
+    Its fields are of plain types, ``X | None``, tuples of one type, mappings, or dataclasses.
     """
     if not isinstance(content, Mapping):
         raise _other(content, Mapping, where)
@@ -290,8 +273,9 @@ def _faults(benchmark: Benchmark) -> Iterator[str]:
             yield f'methods: {method.name!r} needs a config or a model, one of them'
         if method.model and not benchmark.data:
             yield f'data is missing: the model of {method.name!r} is trained on a file of {BASES}/datasets'
-    if benchmark.metric not in HEADLINES:
-        yield f'metric is {benchmark.metric!r}; choose from {", ".join(HEADLINES)}'
+    measured = {kind.headline_key for kind in METRICS.module_dict.values() if issubclass(kind, ClassMetric)} - {''}
+    if benchmark.metric not in measured:
+        yield f'metric is {benchmark.metric!r}; choose from {", ".join(sorted(measured))}'
     if benchmark.reference not in names:
         near = did_you_mean(benchmark.reference, names)
         yield f'reference is {benchmark.reference!r}, none of the methods: {", ".join(names)}.{near}'

@@ -111,7 +111,7 @@ def test_scores_means_and_deviations(areas: Areas, lines: dict[str, dict[str, An
         assert row.mean == pytest.approx(statistics.fmean(means), abs=0.011)
         assert row.std == pytest.approx(statistics.stdev(means), abs=0.02)
     assert report.missing == []
-    assert report.seeds == 2
+    assert len(report.benchmark.seeds) == 2
 
 
 def test_paired_differences(areas: Areas, lines: dict[str, dict[str, Any]]) -> None:

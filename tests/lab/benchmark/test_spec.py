@@ -171,7 +171,7 @@ def test_models_of_one_dataset_each_answer_together(folder: Path) -> None:
         (dict(options=['a']), r"options: must be keys with values, got \['a'\]"),
         (dict(choices=[{'a': 1}, 'b']), "choices, entry 2: must be keys with values, got 'b'"),
         (dict(name='other'), "unknown key 'name'"),
-        (dict(metric='miou'), "metric is 'miou'; choose from mIoU, PQ, PIQ"),
+        (dict(metric='miou'), "metric is 'miou'; choose from PIQ, PQ, mIoU"),
         (dict(also=['x/mIoU', 'x/mIoU']), 'also lists x/mIoU more than once'),
         (dict(also=['mIoU']), "also: 'mIoU' is not written DATASET/KEY, as in camvid11/PQ"),
         (dict(also=['x/']), "also: 'x/' is not written"),

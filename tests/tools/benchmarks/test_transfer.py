@@ -47,7 +47,7 @@ def benchmark_(halves: Path, monkeypatch: pytest.MonkeyPatch) -> Benchmark:
 
 def configs(benchmark: Benchmark, work_dir: Path) -> dict[str, Config]:
     """By method; each takes one run."""
-    runs = list(benchmark.final_runs())
+    runs = benchmark.final_runs()
     assert len(runs) == len(benchmark.methods)
     return {run.method.name: run_config(benchmark, run, {}, work_dir) for run in runs}
 
@@ -83,7 +83,7 @@ def test_runs_train_and_score_what_the_test_is_about(benchmark_: Benchmark, tmp_
 
 def test_tuning_never_sees_the_fine_labels_of_the_coarse_half(benchmark_: Benchmark, tmp_path: Path) -> None:
     tuned = dataclasses.replace(benchmark_, choices=({}, {'optim_wrapper.optimizer.lr': 1e-3}))
-    run = next(tuned.tuning_runs())
+    run = tuned.tuning_runs()[0]
     dataset = run_config(tuned, run, {}, tmp_path).val_dataloader.dataset
     assert dataset.names == ['camvid_fine']
     assert [(part.data_root.rsplit('/')[-1], part.split) for part in dataset.datasets] == [('fine', 'train')]
@@ -154,7 +154,7 @@ def test_a_run_scores_fine_labels_of_coarse_images(benchmark_: Benchmark, halves
         **{f'{loader}.persistent_workers': False for loader in loaders},
     }
     short = dataclasses.replace(benchmark_, iterations=1, readings=1, options=small)
-    run = next(short.final_runs())
+    run = short.final_runs()[0]
     config = run_config(short, run, {}, tmp_path)
     line = execute(short, run, config)
     assert line['iterations'] == 2
