@@ -32,10 +32,10 @@ from rich.progress import track
 
 from mmlmseg import cli
 from mmlmseg.datasets import MultiDataset
-from mmlmseg.datasets.checks import IGNORE_INDEX
 from mmlmseg.datasets.folder import read_split
 from mmlmseg.errors import DataError, LabelSpaceError, OptionError, did_you_mean, errors_of
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.segments import IGNORE_INDEX
 
 SPLITS = ('train', 'val')
 OTHERS = '*'

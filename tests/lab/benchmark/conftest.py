@@ -23,15 +23,15 @@ _base_ = [
     '{base}/default_runtime.py',
 ]
 both = dict(
-    type='mmlmseg.MixedFolderDataset',
+    type='mmlmseg.MultiSpaceFolderDataset',
     folders=[dict(data_root=folder) for folder in _base_.folders[:2]],
-    pipeline=_base_.mixed_pipeline,
+    pipeline=[dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')],
 )
 singles = _base_.val_dataloader.dataset.datasets
 names = [folder.rsplit('/')[-1] for folder in _base_.folders]
 val_dataloader = dict(dataset=dict(names=[*names, 'both'], datasets=[*singles, both]))
 test_dataloader = val_dataloader
-val_evaluator = dict(per_dataset=dict(both=_base_.mixed_metrics, ccp=[dict(type='mmlmseg.PanopticQuality')]))
+val_evaluator = dict(per_dataset=dict(both=[dict(type='mmlmseg.PanopticInstanceQuality')], ccp=[dict(type='mmlmseg.PanopticQuality')]))
 """
 
 

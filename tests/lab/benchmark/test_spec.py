@@ -35,7 +35,7 @@ def read(folder: Path, **changes: Any) -> Benchmark:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the reference's config: it tells which datasets are mixed."""
     single = {name: f'dict(type="FolderDataset", data_root={name!r})' for name in ('x', 'y', 'z', 'new')}
-    both = 'dict(type="mmlmseg.MixedFolderDataset", folders=[dict(data_root="x"), dict(data_root="y")])'
+    both = 'dict(type="mmlmseg.MultiSpaceFolderDataset", folders=[dict(data_root="x"), dict(data_root="y")])'
     datasets = ', '.join([*single.values(), both])
     (tmp_path / 'a.py').write_text(
         f'val_dataloader = dict(dataset=dict(names={[*single, "both"]}, datasets=[{datasets}]))'
