@@ -31,7 +31,8 @@ singles = _base_.val_dataloader.dataset.datasets
 names = [folder.rsplit('/')[-1] for folder in _base_.folders]
 val_dataloader = dict(dataset=dict(names=[*names, 'both'], datasets=[*singles, both]))
 test_dataloader = val_dataloader
-val_evaluator = dict(per_dataset=dict(both=[dict(type='mmlmseg.PanopticInstanceQuality')], ccp=[dict(type='mmlmseg.PanopticQuality')]))
+piq, pq = dict(type='mmlmseg.PanopticInstanceQuality'), dict(type='mmlmseg.PanopticQuality')
+val_evaluator = dict(per_dataset=dict(both=[piq], ccp=[pq]))
 """
 
 
