@@ -147,8 +147,10 @@ def evaluate(model: Any, loader: DataLoader, names: Names, title: str) -> tuple[
         evaluator.process(model.test_step(batch), batch)
     results = evaluator.evaluate(len(loader.dataset))  # type: ignore[arg-type]
     metrics: dict[str, Any] = {dataset: own[0] for dataset, own in evaluator.dataset_metrics.items()}
-    areas = {dataset: ClassAreas(*metric.per_image.sum(0)) for dataset, metric in metrics.items()}
-    return results, {dataset: iou_scores(own).per_class['IoU'] for dataset, own in areas.items()}
+    return results, {
+        dataset: iou_scores(ClassAreas(*metric.per_image.sum(0))).per_class['IoU']
+        for dataset, metric in metrics.items()
+    }
 
 
 def summarise(classes: Sequence[str], names: Mapping[str, str], passes: Sequence[Tensor]) -> dict[str, Any]:
