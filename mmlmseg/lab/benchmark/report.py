@@ -98,7 +98,8 @@ class Report:
         means = _best_bold([row.mean for row in rows])
         columns[datasets[0] if len(datasets) == 1 else 'mean'] = [''.join(pair) for pair in zip(means, std)]
         columns[f'minus {self.benchmark.reference} [95 %]'] = [_paired(row) for row in rows]
-        columns |= {name: [_or_dash(row.also[name]) for row in rows] for name in also}
+        further = {name: [row.also[name] for row in rows] for name in also}
+        columns |= {name: ['-' if v is None else f'{v:.1f}' for v in values] for name, values in further.items()}
         first, *others = [f'| {" | ".join(cells)} |' for cells in (columns, *zip(*columns.values()))]
         lines = [f'### {self.benchmark.title}', '', first, f'|{"---|" * 3}{"---:|" * (len(columns) - 3)}', *others]
         lines += ['', self._conditions(f'{max(costs, default=0)} iterations' if len(costs) == 1 else 'iterations')]
@@ -265,7 +266,3 @@ def _paired(row: Row) -> str:
     if row.difference is None or row.interval is None:
         return '-'
     return f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
-
-
-def _or_dash(value: float | None) -> str:
-    return '-' if value is None else f'{value:.1f}'

@@ -260,6 +260,15 @@ def test_columns_that_nobody_measured(mixed_lines: dict[str, dict[str, Any]]) ->
         make_report(MIXED, mixed_lines)
 
 
+def test_any_score_makes_a_column(mixed_lines: dict[str, dict[str, Any]]) -> None:
+    """Of whatever metric: it is looked up by its key."""
+    for number, line in enumerate(mixed_lines.values()):
+        if 'x' in line['scores']:
+            line['scores']['x']['mDice'] = 60.0 + number
+    head, first, second = table_cells(make_report(replace(MIXED, also=('x/mDice',)), mixed_lines).to_markdown())
+    assert (head[-1], first[-1], second[-1]) == ('x/mDice', '62.0', '63.0')  # runs 0 and 4, 1 and 5
+
+
 def table_cells(markdown: str) -> list[list[str]]:
     return [
         [cell.strip() for cell in line.strip('|').split('|')] for line in markdown.splitlines() if line.startswith('| ')
