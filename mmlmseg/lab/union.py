@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,11 +14,8 @@ from torch import Tensor, nn
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpaces
 from ..models.segmentors.multi_space import MultiSpaceSegmentor
-from ..models.segmentors.predicting import predict_groups
-from ..models.segmentors.results import Prediction, ResultOptions
+from ..models.segmentors.results import Prediction, ResultOptions, predict_groups
 from ..registry import MODELS
-
-_PER_SPACE = ('label_spaces', 'classes', 'is_thing')
 
 
 @MODELS.register_module()
@@ -51,7 +49,7 @@ class SegmentorUnion(BaseModel):
             if member.get('data_preprocessor', data_preprocessor) != data_preprocessor:
                 raise ValueError(f'member {i} of the union has a data_preprocessor of its own; all must have the same')
         self.members = nn.ModuleList(MODELS.build(member) for member in members)
-        spaces = [(space, i) for i, member in enumerate(self._models) for space in member.decode_head.label_spaces]
+        spaces = [(space, i) for i, member in enumerate(self._models) for space in member.label_spaces]
         self._place = {space.name: i for space, i in spaces}
         for space, i in spaces:
             if (other := self._place[space.name]) != i:
@@ -99,42 +97,29 @@ class SegmentorUnion(BaseModel):
             metas: Their metainfo.
 
         Raises:
-            LabelSpaceError: On a space that no member knows, or whose dataset means something else by it.
+            LabelSpaceError: On a space that no member knows.
         """
-        places = [[self._member_of(asked) for asked in _asked(meta)] for meta in metas]
+        asked = [self._asked(meta) for meta in metas]
         said: list[dict[str, Prediction]] = [{} for _ in metas]
-        for number, member in enumerate(self._models):
-            if which := [i for i, own in enumerate(places) if number in own]:
-                questions = [_part(metas[i], [s for s, p in enumerate(places[i]) if p == number]) for i in which]
+        for place, member in enumerate(self._models):
+            known = [tuple(name for name in names if self._place[name] == place) for names in asked]
+            if which := [i for i, names in enumerate(known) if names]:
+                questions = [{**metas[i], 'label_spaces': known[i]} for i in which]
                 for i, answers in zip(which, member.predictions(images[which], questions), strict=True):
                     # Text rows of models that were trained apart cannot be compared: only names tell duplicates.
-                    said[i].update({answer.space.name: answer._replace(rows=None) for answer in answers})
-        return [[own[name] for name in _asked(meta)] for own, meta in zip(said, metas, strict=True)]
+                    said[i].update({answer.space.name: replace(answer, rows=None) for answer in answers})
+        return [[own[name] for name in names] for own, names in zip(said, asked, strict=True)]
 
-    def check_things(self, meta: dict[str, Any]) -> None:
-        """Makes sure that the dataset of a sample has the things of the member that it asks."""
-        self._models[self._member_of(*_asked(meta))].check_things(meta)
-
-    def _member_of(self, asked: Any) -> int:
-        if not isinstance(asked, str):
-            raise LabelSpaceError('a union of models answers in the label spaces of its members, not in a class list')
-        return self._place[self.label_spaces.get(asked).name]
-
-
-def _asked(meta: Mapping[str, Any]) -> list[Any]:
-    """The label spaces that a sample asks for."""
-    if 'label_spaces' in meta:
-        return list(meta['label_spaces'])
-    if 'label_space' not in meta:
-        raise LabelSpaceError(
-            f'{meta.get("img_path", "a sample")} does not say its label space, which a union of models needs; set '
-            'metainfo["label_space"] (mmlmseg.MultiDataset does)'
-        )
-    return [meta['label_space']]
-
-
-def _part(meta: dict[str, Any], which: Sequence[int]) -> dict[str, Any]:
-    """The metainfo of a sample as one member sees it: of several label spaces, those that it knows."""
-    if 'label_spaces' not in meta:
-        return meta
-    return {**meta, **{key: tuple(meta[key][i] for i in which) for key in _PER_SPACE if key in meta}}
+    def _asked(self, meta: Mapping[str, Any]) -> list[str]:
+        """The names of the label spaces that a sample asks for."""
+        if 'label_spaces' not in meta:
+            raise LabelSpaceError(
+                f'{meta.get("img_path", "a sample")} does not say its label space, which a union of models needs; set '
+                'metainfo["label_spaces"] (mmlmseg.MultiDataset does)'
+            )
+        for space in meta['label_spaces']:
+            if not isinstance(space, str):
+                raise LabelSpaceError(
+                    'a union of models answers in the label spaces of its members, not in a class list'
+                )
+        return [self.label_spaces.get(name).name for name in meta['label_spaces']]

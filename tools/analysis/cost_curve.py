@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from mmlmseg import cli
-from mmlmseg.lab.figures.cost_curves import plot_cost_curves, read_cost_curves
+from mmlmseg.lab.figures.curves import plot_cost_curves, read_cost_curves
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

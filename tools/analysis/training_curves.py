@@ -12,8 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from mmlmseg import cli
-from mmlmseg.lab.figures.training_curves import plot_training_curves, run_names
-from mmlmseg.lab.scalars import read_scalars
+from mmlmseg.lab.figures.curves import plot_training_curves, read_scalars, run_names
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

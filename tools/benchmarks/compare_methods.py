@@ -22,15 +22,15 @@ from mmlmseg.cli import one_line_errors
 from mmlmseg.errors import OptionError, did_you_mean, errors_of
 from mmlmseg.lab.benchmark import (
     Benchmark,
-    append_line,
+    append_result,
     check_fairness,
     chosen_options,
     execute,
     make_report,
-    read_lines,
+    read_results,
     run_config,
 )
-from mmlmseg.lab.figures.cost_curves import plot_cost_curves, read_cost_curves
+from mmlmseg.lab.figures.curves import plot_cost_curves, read_cost_curves
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,24 +51,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     with one_line_errors():
         benchmark = Benchmark.from_file(args.benchmark)
-        lines_file = Path(args.results, f'{benchmark.name}.jsonl')
+        results_file = Path(args.results, f'{benchmark.name}.jsonl')
         if args.run:
-            do_run(benchmark, args.run, lines_file, Path(args.work_dir, benchmark.name))
+            do_run(benchmark, args.run, results_file, Path(args.work_dir, benchmark.name))
             return 0
         if not args.report:
             check_fairness(benchmark)
-            if status := do_all(benchmark, args, lines_file):
+            if status := do_all(benchmark, args, results_file):
                 return status
-        write_report(benchmark, lines_file)
+        write_report(benchmark, results_file)
     return 0
 
 
-def do_all(benchmark: Benchmark, args: argparse.Namespace, lines_file: Path) -> int:
+def do_all(benchmark: Benchmark, args: argparse.Namespace, results_file: Path) -> int:
     """Do every run that has no line yet, each in a process of its own; returns the status of the first that fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # takes the run along
     runs = benchmark.runs()
     for number, run in enumerate(runs, 1):
-        if run.name in read_lines(lines_file):
+        if run.name in read_results(results_file):
             continue
         print(f'[{number}/{len(runs)}] {run.name}', flush=True)
         command = [sys.executable, __file__, args.benchmark, '--results', args.results, '--work-dir', args.work_dir]
@@ -79,30 +79,30 @@ def do_all(benchmark: Benchmark, args: argparse.Namespace, lines_file: Path) -> 
     return 0
 
 
-def do_run(benchmark: Benchmark, name: str, lines_file: Path, work_dir: Path) -> None:
+def do_run(benchmark: Benchmark, name: str, results_file: Path, work_dir: Path) -> None:
     """Do one run and add its line."""
     runs = {run.name: run for run in benchmark.runs()}
     if name not in runs:
         raise OptionError(f'--run: {benchmark.name} has no run {name!r}.{did_you_mean(name, runs)}')
-    options = chosen_options(benchmark, runs[name], read_lines(lines_file))
-    line = execute(benchmark, runs[name], run_config(benchmark, runs[name], options, work_dir))
-    append_line(lines_file, {**line, 'options': dict(options)})
+    options = chosen_options(benchmark, runs[name], read_results(results_file))
+    result = execute(benchmark, runs[name], run_config(benchmark, runs[name], options, work_dir))
+    append_result(results_file, {**result, 'options': dict(options)})
 
 
-def write_report(benchmark: Benchmark, lines_file: Path) -> None:
+def write_report(benchmark: Benchmark, results_file: Path) -> None:
     """Write table and figure, and print the table."""
-    lines = read_lines(lines_file)
-    with errors_of(lines_file):
-        report = make_report(benchmark, lines)
+    results = read_results(results_file)
+    with errors_of(results_file):
+        report = make_report(benchmark, results)
     if not report.rows:
         print(f'no method has finished yet: {len(report.missing)} runs are missing')
         return
-    table = lines_file.with_suffix('.json')
+    table = results_file.with_suffix('.json')
     table.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
-    lines_file.with_suffix('.md').write_text(report.to_markdown(), encoding='utf-8')
+    results_file.with_suffix('.md').write_text(report.to_markdown(), encoding='utf-8')
     if benchmark.readings > 1:
         curves, metric = read_cost_curves(table)
-        plot_cost_curves(curves, lines_file.with_suffix('.png'), y_label=f'mean {metric}', title=report.title)
+        plot_cost_curves(curves, results_file.with_suffix('.png'), y_label=f'mean {metric}', title=benchmark.title)
     print(report.to_markdown())
 
 

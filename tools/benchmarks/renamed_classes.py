@@ -142,7 +142,8 @@ def evaluate(model: Any, loader: DataLoader, names: Names, title: str) -> tuple[
     evaluator.dataset_meta = loader.dataset.metainfo  # type: ignore[attr-defined]
     for batch in track(loader, title):
         for sample in batch['data_samples']:
-            sample.set_metainfo(dict(label_space=spaces.get(sample.label_space, sample.label_space)))
+            asked = tuple(spaces.get(name, name) for name in sample.label_spaces)
+            sample.set_metainfo(dict(label_spaces=asked))
         evaluator.process(model.test_step(batch), batch)
     results = evaluator.evaluate(len(loader.dataset))  # type: ignore[arg-type]
     metrics: dict[str, Any] = {dataset: own[0] for dataset, own in evaluator.dataset_metrics.items()}
@@ -224,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     datasets = {}
     for dataset, meta in loader.dataset.metainfo['datasets'].items():
         passes = [iou[dataset] for iou in ious.values()]
-        datasets[dataset] = summarise(meta['classes'], names[meta['label_space']], passes)
+        datasets[dataset] = summarise(meta['classes'], names[meta['spaces'][0].name], passes)
     report = dict(
         config=args.config,
         checkpoint=args.checkpoint,

@@ -10,7 +10,7 @@ coarse                  train: the other parts; val: all of val; both with coars
 coarse_with_fine_truth  val: the training images of ``coarse``, with the labels that training does not see
 
 Example:
-    python tools/benchmarks/split_and_coarsen.py data/camvid11 tools/benchmarks/camvid11_coarse.yml --name camvid
+    python tools/benchmarks/split_and_coarsen.py data/camvid11 tools/benchmarks/coarse/camvid11.yml --name camvid
 """
 
 from __future__ import annotations

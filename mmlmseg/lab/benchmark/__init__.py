@@ -1,25 +1,20 @@
 """Fair comparisons: several methods under one budget, on the same data, run by run and resumable."""
 
-from __future__ import annotations
-
 from .config import check_fairness, run_config
-from .lines import append_line, chosen_options, read_lines
-from .report import make_report
-from .run import execute
-from .runs import Method, Run
-from .spec import Benchmark
-from .table import Report
+from .report import Report, make_report
+from .run import append_result, chosen_options, execute, read_results
+from .spec import Benchmark, Method, Run
 
 __all__ = [
     'Benchmark',
     'Method',
     'Report',
     'Run',
-    'append_line',
+    'append_result',
     'check_fairness',
     'chosen_options',
     'execute',
     'make_report',
-    'read_lines',
+    'read_results',
     'run_config',
 ]

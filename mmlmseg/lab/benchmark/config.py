@@ -1,20 +1,24 @@
-"""The config of a run, made from its method's: other length, other data, and whatever the benchmark changes."""
+"""The config of a run: of its method, with other length, other data, and whatever the benchmark changes."""
 
 from __future__ import annotations
 
 import copy
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
-from ...config import read_config, restrict, set_length
-from ...errors import OptionError
-from .data import hold_out
-from .members import unite
-from .runs import Method, Options, Run
-from .spec import Benchmark
+from ...config import complete_label_spaces, evaluate_only, innermost, read_config, restrict, set_length
+from ...errors import DataError, OptionError
+from ...label_space import LabelSpace
+from ...registry import DATASETS
+from .. import union  # noqa: F401  (registers SegmentorUnion)
+from .spec import BASES, Benchmark, Method, Options, Run
 
+HOLDOUT = 5  # tuning is scored on the last of so many parts of the training images
 _OF_THE_BENCHMARK = ('train_cfg.max_iters', 'train_cfg.val_interval', 'randomness.seed')
 _COMMON = (
     'model.backbone',
@@ -29,54 +33,70 @@ _COMMON = (
 )
 
 
+def compose(model: str, data: str) -> Config:
+    """The config of a small model on some data: of the files of these names in ``configs/_base_``.
+
+    What the model makes, and which checkpoint is best, the data say by ``results`` and ``best``.
+    """
+    names = [f'models/{model}', f'datasets/{data}', 'schedules/adamw_poly_4500', 'default_runtime']
+    cfg = Config(
+        cfg_text=f'# {", ".join(names)}', filename=f'{model}_{data}.py'
+    )  # mmengine writes it down by this name
+    for name in names:
+        cfg.merge_from_dict(dict(read_config(BASES / f'{name}.py').items()))
+    cfg.merge_from_dict(
+        {
+            'model.test_cfg': copy.deepcopy(cfg.get('results', {})),
+            'default_hooks.checkpoint': dict(interval=250, save_best=cfg.get('best', 'mean/mIoU')),
+        }
+    )
+    return cfg
+
+
 def check_fairness(benchmark: Benchmark) -> None:
     """Checks, before the first run, that all methods can do what the benchmark asks, and under the same conditions.
 
     Raises:
+        DataError, LabelSpaceError: Where the classes of a dataset cannot be read.
         OptionError: Where a config is missing, lacks a dataset or what an option changes, or differs from the reference
             in backbone, normalisation, optimiser, schedule, batch size, or in the images and sizes that are scored; or
             where models cannot be put together.
     """
-    pairs = []
+    configs = {}
     for method in benchmark.methods:
         for choice in benchmark.choices:
             method_config(benchmark, method, choice)
-        cfg = method_config(benchmark, method, {})
+        cfg = configs[method.name] = method_config(benchmark, method, {})
         restrict(cfg, benchmark.datasets, benchmark.evaluated_datasets)
+        complete_label_spaces(cfg)
         if lost := set(benchmark.evaluated_datasets) - set(cfg.val_dataloader.dataset.names):
             raise OptionError(
-                f'{method.config}: no dataset to train on has the label space of {", ".join(sorted(lost))}'
+                f'{cfg.filename}: no dataset to train on has the label space of {", ".join(sorted(lost))}'
             )
-        pairs.append((method, cfg))
     for run in benchmark.final_runs():
         if run.members and run.seed == benchmark.seeds[0]:
             run_config(benchmark, run, {}, Path())
-    reference, wanted = next(pair for pair in pairs if pair[0].name == benchmark.reference)
-    for method, cfg in pairs:
+    wanted = configs[benchmark.reference]
+    for name, cfg in configs.items():
         for key in _COMMON:
             if _entry(cfg, key) != _entry(wanted, key):
                 raise OptionError(
-                    f'{benchmark.name}: {method.name!r} ({method.config}) and {reference.name!r} ({reference.config}) '
+                    f'{benchmark.name}: {name!r} ({cfg.filename}) and {benchmark.reference!r} ({wanted.filename}) '
                     f'differ in {key}; a comparison needs the same for all'
                 )
 
 
 def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path) -> Config:
-    """The config of a run.
-
-    Args:
-        benchmark: The benchmark.
-        run: One of its runs.
-        options: The choice that the run is to take.
-        work_dir: Where it leaves logs and checkpoints, in a folder of its own.
+    """The config of a run with a choice of options, which leaves logs and checkpoints in a folder below ``work_dir``.
 
     Raises:
+        DataError, LabelSpaceError: Where the classes of a dataset cannot be read, or images are too few to hold out
+            some.
         OptionError: Where the method's config is missing, or lacks a dataset, its label space, or what an option
             changes.
-        DataError: Where there are too few images to hold out some.
     """
     cfg = method_config(benchmark, run.method, options)
-    set_length(cfg, benchmark.length_of(run), benchmark.readings if run.choice is None else 1)
+    set_length(cfg, run.iterations, benchmark.readings if run.choice is None else 1)
     cfg.merge_from_dict(
         {
             'randomness.seed': run.seed,
@@ -84,7 +104,8 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
             'default_hooks.checkpoint.max_keep_ckpts': 2,  # of one, mmengine deletes the old before it writes the new
         }
     )
-    restrict(cfg, benchmark.trained_on(run), benchmark.evaluated_by(run))
+    restrict(cfg, run.trained, run.evaluated)
+    complete_label_spaces(cfg)
     if run.choice is not None:
         hold_out(cfg)
     if not cfg.val_dataloader.dataset.names:  # a model that is only asked together with others
@@ -92,17 +113,13 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
     cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     cfg.work_dir = str(work_dir / run.name)
     if run.members:
-        unite(cfg, [run_config(benchmark, member, options, work_dir) for member in run.members])
+        _unite(cfg, [run_config(benchmark, member, options, work_dir) for member in run.members])
     return cfg
 
 
 def method_config(benchmark: Benchmark, method: Method, choice: Options) -> Config:
-    """The config of a method with the options of benchmark, method and choice, of which the later win.
-
-    Raises:
-        OptionError: Where there is no such config, it lacks what an option changes, or an option is the benchmark's.
-    """
-    cfg = read_config(method.config)
+    """The config of a method with the options of benchmark, method and choice, of which the later win."""
+    cfg = read_config(method.config) if method.config else compose(str(method.model), str(benchmark.data))
     options = copy.deepcopy({**benchmark.options, **method.options, **choice})  # merging takes nested dicts apart
     for option in options:
         if option in _OF_THE_BENCHMARK:
@@ -111,9 +128,57 @@ def method_config(benchmark: Benchmark, method: Method, choice: Options) -> Conf
             )
         parent, _, key = option.rpartition('.')
         if not isinstance(_entry(cfg, parent), (dict, list)) if parent else key not in cfg:
-            raise OptionError(f'{method.config}: has no {parent or key}, but {benchmark.name} has the option {option}')
+            raise OptionError(f'{cfg.filename}: has no {parent or key}, but {benchmark.name} has the option {option}')
     cfg.merge_from_dict(options)
     return cfg
+
+
+def hold_out(cfg: Config) -> None:
+    """Takes the last part of each training list from the training, and scores on it in place of the validation data."""
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    pipelines = {name: innermost(part).pipeline for name, part in zip(val.names, val.datasets)}
+    kept, held = {}, {}
+    for name, part in zip(train.names, train.datasets):
+        first, last = _cut(innermost(part), name)
+        kept[name] = copy.deepcopy(part)
+        innermost(kept[name]).indices = first
+        if name in pipelines:
+            held[name] = {**innermost(part), 'indices': last, 'pipeline': pipelines[name]}
+    train.datasets, train.names = list(kept.values()), list(kept)
+    evaluate_only(cfg, 'val', held)
+
+
+def _cut(dataset: Mapping[str, Any], name: str) -> tuple[int | list[int], int | list[int]]:
+    """The images to train on and those to hold out, as ``indices`` of mmengine's datasets."""
+    # Serialising is for workers, and makes Python look for garbage in all that is loaded.
+    size = len(DATASETS.build({**dataset, 'pipeline': [], 'indices': None, 'serialize_data': False}))
+    taken = dataset.get('indices')
+    if isinstance(taken, int):
+        taken = range(size)[:taken] if taken >= 0 else range(size)[taken:]
+    number = size if taken is None else len(taken)
+    out = number // HOLDOUT
+    if not out:
+        raise DataError(f'dataset {name!r}: {number} training images are too few to hold out one of {HOLDOUT}')
+    # A number where it will do: mmengine writes the config down again and again.
+    return (size - out, -out) if taken is None else (list(taken[:-out]), list(taken[-out:]))
+
+
+def _unite(cfg: Config, members: Sequence[Config]) -> None:
+    """Puts the models of several configs in the place of a config's own; which results are made stays what it says."""
+    known = Counter(LabelSpace.from_config(spec).name for own in members for spec in own.model.decode_head.label_spaces)
+    if twice := [name for name, count in known.items() if count > 1]:
+        raise OptionError(
+            f'{cfg.filename}: several datasets have the label space {", ".join(twice)}, so it is open which of the '
+            'models trained on each alone is to answer for it; train on one of them, or leave out `alone`'
+        )
+    cfg.model = dict(
+        type='mmlmseg.SegmentorUnion',
+        members=[own.model for own in members],
+        test_cfg=cfg.model.get('test_cfg'),
+        data_preprocessor=cfg.model.data_preprocessor,
+    )
+    cfg.load_from = None
 
 
 def _entry(cfg: Any, key: str) -> Any:

@@ -1,83 +1,169 @@
-"""From the result lines of a benchmark's runs to its table and curves."""
+"""From the results of a benchmark's runs to its table and curves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import DataError, did_you_mean
-from .lines import Line
-from .runs import Method, Run
-from .spec import Benchmark
+from .run import Result
+from .spec import Benchmark, Options, Run
 from .statistics import deviation, interval
-from .table import Report, Row
 
-Seeds = Sequence[Sequence[Line]]
-"""The lines of a method: for each seed, one a run."""
+Seeds = Sequence[Sequence[Result]]
+"""The results of a method: for each seed, one a run."""
 
 
-def make_report(benchmark: Benchmark, lines: Mapping[str, Line]) -> Report:
-    """Puts the finished runs together.
+@dataclass(frozen=True)
+class Row:
+    """A method's result.
 
-    Args:
-        benchmark: The benchmark.
-        lines: Result lines by the name of their run.
+    Attributes:
+        method: Its name.
+        models: How many models it takes.
+        text: What the models read class names with.
+        cost: Iterations of all its models together.
+        options: Of each model, the choice that it was trained with.
+        scores: The headline by dataset, mean over seeds.
+        mean: Over the datasets.
+        std: Of ``mean`` over seeds; None with one seed.
+        difference: ``mean`` less the reference's; None for the reference itself.
+        interval: Where 95 % of the differences lie when validation images are drawn again, with the same draws for
+            both methods; None for the reference itself.
+        also: What the further columns show, mean over seeds; None where no model of the method could be asked.
+    """
 
-    Returns:
-        A row for each method all of whose runs have finished.
+    method: str
+    models: int
+    text: str
+    cost: int
+    options: Sequence[Options]
+    scores: Mapping[str, float]
+    mean: float
+    std: float | None
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+    also: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table and its curves.
+
+    Attributes:
+        benchmark: What was compared.
+        batch_size: Images an iteration.
+        rows: One a method that has finished.
+        curves: By method, points of cost and mean score along the runs.
+        missing: Names of the runs that have not finished.
+    """
+
+    benchmark: Benchmark
+    batch_size: int
+    rows: Sequence[Row]
+    curves: Mapping[str, Sequence[Mapping[str, Any]]]
+    missing: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python data, without further columns where there are none."""
+        return dict(
+            title=self.benchmark.title,
+            metric=self.benchmark.metric,
+            reference=self.benchmark.reference,
+            seeds=len(self.benchmark.seeds),
+            choices=len(self.benchmark.choices),
+            batch_size=self.batch_size,
+            rows=[{key: value for key, value in asdict(row).items() if key != 'also' or value} for row in self.rows],
+            curves=self.curves,
+            missing=self.missing,
+        )
+
+    def to_markdown(self) -> str:
+        """The table under its heading, with what a reader must know to trust it."""
+        rows, costs = self.rows, {row.cost for row in self.rows}
+        datasets, also = ([*rows[0].scores], [*rows[0].also]) if rows else ([], [])
+        columns = dict(
+            method=[row.method for row in rows],
+            models=[str(row.models) for row in rows],
+            text=[row.text for row in rows],
+        )
+        if len(costs) > 1:
+            columns['iterations'] = [str(row.cost) for row in rows]
+        if len(datasets) > 1:  # else it is the mean
+            columns |= {name: _best_bold([row.scores[name] for row in rows]) for name in datasets}
+        std = ['' if row.std is None else f' ± {row.std:.1f}' for row in rows]
+        means = _best_bold([row.mean for row in rows])
+        columns[datasets[0] if len(datasets) == 1 else 'mean'] = [''.join(pair) for pair in zip(means, std)]
+        columns[f'minus {self.benchmark.reference} [95 %]'] = [_paired(row) for row in rows]
+        further = {name: [row.also[name] for row in rows] for name in also}
+        columns |= {name: ['-' if v is None else f'{v:.1f}' for v in values] for name, values in further.items()}
+        first, *others = [f'| {" | ".join(cells)} |' for cells in (columns, *zip(*columns.values()))]
+        lines = [f'### {self.benchmark.title}', '', first, f'|{"---|" * 3}{"---:|" * (len(columns) - 3)}', *others]
+        lines += ['', self._conditions(f'{max(costs, default=0)} iterations' if len(costs) == 1 else 'iterations')]
+        if self.missing:
+            lines += ['', f'Not finished: {", ".join(self.missing)}.']
+        return '\n'.join(lines) + '\n'
+
+    def _conditions(self, cost: str) -> str:
+        metric, choices, seeds = self.benchmark.metric, len(self.benchmark.choices), len(self.benchmark.seeds)
+        tuned = f', with the best of {choices} settings on held-out training images' if choices else ''
+        repeated = f'mean over {seeds} seeds ± standard deviation' if seeds > 1 else 'one seed'
+        return (
+            f'{metric} in percent; {cost} of {self.batch_size} images for each method{tuned}; {repeated}. In brackets: '
+            'where 95 % of the differences lie when validation images are drawn again with replacement, the same for '
+            'both methods.'
+        )
+
+
+def make_report(benchmark: Benchmark, results: Mapping[str, Result]) -> Report:
+    """Puts the results of finished runs, by their names, together: a row for each method all of whose runs are there.
 
     Raises:
-        DataError: Where a line is of another budget or batch size, or lacks a further column, or a dataset is not
+        DataError: Where a result is of another budget or batch size, or lacks a further column, or a dataset is not
             scored, or scored twice.
     """
-    runs = list(benchmark.final_runs())
-    finished = [(run, lines[run.name]) for run in runs if run.name in lines]
-    for run, line in finished:
-        _check(benchmark, run, line, batch_size=finished[0][1]['batch_size'])
-    done = {method.name: _seeds(benchmark, method, lines) for method in benchmark.methods}
+    runs = benchmark.final_runs()
+    finished = [run for run in runs if run.name in results]
+    batch_size = results[finished[0].name]['batch_size'] if finished else 0
+    for run in finished:
+        _check(benchmark, run, results[run.name], batch_size)
+    done: dict[str, Seeds] = {}
+    for method in benchmark.methods:
+        wanted = [run for run in runs if run.method == method]
+        if all(run in finished for run in wanted):
+            done[method.name] = [[results[run.name] for run in wanted if run.seed == seed] for seed in benchmark.seeds]
     return Report(
-        title=benchmark.title,
-        metric=benchmark.metric,
-        reference=benchmark.reference,
-        seeds=len(benchmark.seeds),
-        choices=len(benchmark.choices),
-        batch_size=finished[0][1]['batch_size'] if finished else 0,
-        rows=[_row(benchmark, name, own, done[benchmark.reference]) for name, own in done.items() if own],
-        curves={name: _curve(benchmark, own) for name, own in done.items() if own},
-        missing=[run.name for run in runs if run.name not in lines],
+        benchmark=benchmark,
+        batch_size=batch_size,
+        rows=[_row(benchmark, name, own, done.get(benchmark.reference)) for name, own in done.items()],
+        curves={name: _curve(benchmark, own) for name, own in done.items()},
+        missing=[run.name for run in runs if run not in finished],
     )
 
 
-def _check(benchmark: Benchmark, run: Run, line: Line, batch_size: int) -> None:
-    for key, wanted in (('iterations', benchmark.length_of(run)), ('batch_size', batch_size)):
-        if line[key] != wanted:
+def _check(benchmark: Benchmark, run: Run, result: Result, batch_size: int) -> None:
+    for key, wanted in (('iterations', run.iterations), ('batch_size', batch_size)):
+        if result[key] != wanted:
             raise DataError(
-                f'run {run.name!r} has {key} {line[key]}, the benchmark wants {wanted}; delete its line to do it again'
+                f'run {run.name!r} has {key} {result[key]}, the benchmark wants {wanted}; delete its line to do it '
+                'again'
             )
     for name in benchmark.also:
         dataset, _, key = name.partition('/')
         # A model of one dataset may not know the label space of one that no model is trained on.
-        due = dataset in benchmark.evaluated_by(run) and run.dataset in (None, dataset)
-        if (due or dataset in line['scores']) and key not in line['scores'].get(dataset, {}):
-            known = [f'{own}/{k}' for own, scores in line['scores'].items() for k in scores]
+        due = dataset in run.evaluated and run.dataset in (None, dataset)
+        if (due or dataset in result['scores']) and key not in result['scores'].get(dataset, {}):
+            known = [f'{own}/{k}' for own, scores in result['scores'].items() for k in scores]
             raise DataError(
                 f'run {run.name!r} has no {name}, which `also` asks for, only {", ".join(known)}.'
                 f'{did_you_mean(name, known)} Correct it, or delete the line to do the run again'
             )
 
 
-def _seeds(benchmark: Benchmark, method: Method, lines: Mapping[str, Line]) -> Seeds:
-    """The lines of a method; nothing where one is missing."""
-    wanted = [run for run in benchmark.final_runs() if run.method == method]
-    if any(run.name not in lines for run in wanted):
-        return []
-    return [[lines[run.name] for run in wanted if run.seed == seed] for seed in benchmark.seeds]
-
-
-def _row(benchmark: Benchmark, name: str, own: Seeds, reference: Seeds) -> Row:
+def _row(benchmark: Benchmark, name: str, own: Seeds, reference: Seeds | None) -> Row:
     scores = _scores(benchmark, own)
     models = _models(own)
     row = Row(
@@ -85,20 +171,20 @@ def _row(benchmark: Benchmark, name: str, own: Seeds, reference: Seeds) -> Row:
         models=len(models),
         text=models[0]['text'],
         cost=_cost(own),
-        options=[line['options'] for line in models],
+        options=[result['options'] for result in models],
         scores={dataset: _rounded(mean) for dataset, mean in zip(benchmark.scored_datasets, scores.mean(0))},
         mean=_rounded(scores.mean()),
-        std=_deviation(scores.mean(1)),
+        std=_std(scores),
         also={name: _further(name, own) for name in benchmark.also},
     )
-    if name == benchmark.reference or not reference:
+    if reference is None or name == benchmark.reference:
         return row
-    low, high = interval(_resampled_means(benchmark, own) - _resampled_means(benchmark, reference))
-    return replace(
-        row,
-        difference=_rounded(scores.mean() - _scores(benchmark, reference).mean()),
-        interval=(_rounded(low), _rounded(high)),
+    resampled, others = (  # [R], the means over seeds and datasets
+        _table(benchmark, seeds, lambda result: result['resamples']).mean((0, 1)) for seeds in (own, reference)
     )
+    low, high = interval(resampled - others)
+    difference = _rounded(scores.mean() - _scores(benchmark, reference).mean())
+    return replace(row, difference=difference, interval=(_rounded(low), _rounded(high)))
 
 
 def _curve(benchmark: Benchmark, own: Seeds) -> list[dict[str, Any]]:
@@ -106,76 +192,77 @@ def _curve(benchmark: Benchmark, own: Seeds) -> list[dict[str, Any]]:
 
     A reading that a run lacks has no point.
     """
+
+    def read(result: Result, part: int) -> dict[str, float]:
+        step = str(round(result['iterations'] * (part / benchmark.readings)))
+        return {name: series.get(step, np.nan) for name, series in result['readings'].items()}
+
     points = []
     for part in range(1, benchmark.readings + 1):
-        values = _table(benchmark, [[_reading(line, part / benchmark.readings) for line in lines] for lines in own])
+        values = _table(benchmark, own, lambda result, part=part: read(result, part))
         if not np.isnan(values).any():
             cost = _cost(own) * part // benchmark.readings
-            points.append(dict(cost=cost, mean=_rounded(values.mean()), std=_deviation(values.mean(1))))
+            points.append(dict(cost=cost, mean=_rounded(values.mean()), std=_std(values)))
     return points
-
-
-def _models(own: Seeds) -> Sequence[Line]:
-    """The lines of the trainings with the first seed, without that of all models together."""
-    return [line for line in own[0] if not line.get('members')]
-
-
-def _cost(own: Seeds) -> int:
-    return sum(line['iterations'] for line in _models(own))
 
 
 def _further(name: str, own: Seeds) -> float | None:
     """A further column of the table, the mean over seeds; None where no model of the method could be asked."""
     dataset, _, key = name.partition('/')
-    values = [[line['scores'][dataset][key] for line in lines if dataset in line['scores']] for lines in own]
+    values = [[one['scores'][dataset][key] for one in results if dataset in one['scores']] for results in own]
     if (most := max(map(len, values))) > 1:
         raise _other_than_one(dataset, most)
     return _rounded(np.concatenate(values).mean()) if most else None
 
 
+def _models(own: Seeds) -> Sequence[Result]:
+    """The results of the trainings with the first seed, without that of all models together."""
+    return [result for result in own[0] if not result.get('members')]
+
+
+def _cost(own: Seeds) -> int:
+    return sum(result['iterations'] for result in _models(own))
+
+
 def _scores(benchmark: Benchmark, own: Seeds) -> np.ndarray:
     """The headline for each seed and dataset, [S, D]."""
-
-    def headline(line: Line) -> dict[str, float]:
-        return {name: scores[benchmark.metric] for name, scores in line['scores'].items() if benchmark.metric in scores}
-
-    return _table(benchmark, [[headline(line) for line in lines] for lines in own])
+    metric = benchmark.metric
+    return _table(benchmark, own, lambda r: {name: own[metric] for name, own in r['scores'].items() if metric in own})
 
 
-def _resampled_means(benchmark: Benchmark, own: Seeds) -> np.ndarray:
-    """The mean over seeds and datasets for each resampled set of images, [R]."""
-    return _table(benchmark, [[line['resamples'] for line in lines] for lines in own]).mean((0, 1))
-
-
-def _reading(line: Line, share: float) -> dict[str, float]:
-    """The headline by dataset at a share of a run, nan where it was not read."""
-    step = str(round(line['iterations'] * share))
-    return {name: series.get(step, np.nan) for name, series in line['readings'].items()}
-
-
-def _table(benchmark: Benchmark, seeds: Sequence[Sequence[Mapping[str, Any]]]) -> np.ndarray:
-    """Puts what each model says of its datasets in the order of the table, for each seed: [S, D, ...].
-
-    Raises:
-        DataError: Where not exactly one model speaks of a dataset.
-    """
-    for models in seeds:
+def _table(benchmark: Benchmark, own: Seeds, read: Callable[[Result], Mapping[str, Any]]) -> np.ndarray:
+    """What the results of each seed say of the datasets, in the order of the table: [S, D, ...]."""
+    table = []
+    for said in ([read(result) for result in results] for results in own):
         for name in benchmark.scored_datasets:
-            if (count := sum(name in model for model in models)) != 1:
+            if (count := sum(name in one for one in said)) != 1:
                 raise _other_than_one(name, count)
-    return np.array(
-        [[next(m[name] for m in models if name in m) for name in benchmark.scored_datasets] for models in seeds]
-    )
+        table.append([next(one[name] for one in said if name in one) for name in benchmark.scored_datasets])
+    return np.array(table)
 
 
 def _other_than_one(dataset: str, count: int) -> DataError:
     return DataError(f'dataset {dataset!r} is scored by {count} models of a method; it must be one')
 
 
-def _deviation(values: np.ndarray) -> float | None:
-    std = deviation(values.tolist())
+def _std(scores: np.ndarray) -> float | None:
+    """The deviation over seeds of the mean over datasets, of [S, D]."""
+    std = deviation(scores.mean(1).tolist())
     return None if std is None else _rounded(std)
 
 
 def _rounded(value: float) -> float:
     return round(float(value), 2)
+
+
+def _best_bold(values: Sequence[float]) -> list[str]:
+    """Scores as the table shows them, the best ones bold."""
+    shown = [f'{value:.1f}' for value in values]
+    best = f'{max(values, default=0):.1f}'
+    return [f'**{one}**' if one == best else one for one in shown]
+
+
+def _paired(row: Row) -> str:
+    if row.difference is None or row.interval is None:
+        return '-'
+    return f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'

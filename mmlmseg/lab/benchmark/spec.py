@@ -1,19 +1,85 @@
-"""What a benchmark is: methods, data, budget, seeds; and the runs that it takes."""
+"""What a benchmark is: methods, data, budget and seeds; the YAML file that says so; and the runs that it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
+from mmengine.config import Config
 
-from ...config import read_config
+from ...config import innermost, parts_of, read_config, space_names
 from ...errors import OptionError, did_you_mean
-from .data import mixed_datasets
-from .faults import faults
-from .runs import Method, Options, Run
-from .schema import fill
+from ...evaluation.metrics.common import ClassMetric
+from ...registry import METRICS
+
+T = TypeVar('T')
+Options = Mapping[str, Any]
+
+BASES = Path('configs/_base_')
+"""Where the models and the data of benchmarks are, seen from the working directory, as all paths of configs are."""
+
+_CALLED = {bool: 'true or false', int: 'a whole number', str: 'text', Mapping: 'keys with values'}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Attributes:
+        name: What the table calls it.
+        config: The file of its config, over all datasets of the benchmark.
+        model: In its place, the name of a model in ``configs/_base_/models``, trained on the benchmark's ``data``.
+        alone: Whether it is trained on each dataset alone; the models share the budget. Asked for several label spaces
+            at once, they answer together.
+        iterations: Per dataset, where they are not those of the benchmark.
+        options: What differs from the config, as ``--cfg-options``.
+    """
+
+    name: str
+    config: str | None = None
+    model: str | None = None
+    alone: bool = False
+    iterations: int | None = None
+    options: Options = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """Its name in names of files."""
+        return re.sub(r'[\W_]+', '-', self.name.lower()).strip('-')
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, or the evaluation of several trained models together.
+
+    Attributes:
+        name: Unique in the benchmark; also the name of its folder.
+        method: The method.
+        seed: Of everything random.
+        iterations: Of the training, or of all its members'.
+        trained: The datasets that it, or its members, are trained on.
+        scored: The datasets that count and are trained on here or nowhere; of members those that no one could answer.
+        evaluated: The same with those of the further columns, which tuning does without.
+        dataset: The only dataset of the training; None for all.
+        choice: Which of the benchmark's choices it tries; None for a final run, which is scored on the val split.
+        members: The runs whose models it puts together and evaluates; empty for a training.
+    """
+
+    name: str
+    method: Method
+    seed: int
+    iterations: int
+    trained: tuple[str, ...]
+    scored: tuple[str, ...]
+    evaluated: tuple[str, ...]
+    dataset: str | None = None
+    choice: int | None = None
+    members: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,11 +95,12 @@ class Benchmark:
     Attributes:
         name: The stem of the benchmark's file; results are called after it.
         title: The heading of the table.
-        metric: The headline, ``mIoU``, ``PQ`` or ``PIQ``.
+        metric: The headline, the ``headline_key`` of a metric: ``mIoU``, ``PQ`` or ``PIQ``.
         reference: The method that the others are compared with.
         datasets: Names of the datasets to train on, in the order of the table.
         methods: The rows.
         iterations: Per dataset.
+        data: The name of a file in ``configs/_base_/datasets``, for methods that name a model.
         seeds: Of the final runs.
         readings: Evaluations along each final run, evenly spaced; the last one is the result.
         scored: The datasets that count; all by default. Those that are none of ``datasets`` are never trained on: every
@@ -42,7 +109,7 @@ class Benchmark:
         also: Further columns of the table, written ``DATASET/KEY``; their datasets are evaluated too.
         options: What all runs change in their configs, as ``--cfg-options``.
         choices: Options that every method may choose from, at least two.
-        mixed: Those of the evaluated datasets that are mixed; known from the reference's config, no key of the file.
+        mixed: Those of the evaluated datasets that are mixed; known from the reference's data, no key of the file.
     """
 
     name: str
@@ -52,6 +119,7 @@ class Benchmark:
     datasets: tuple[str, ...]
     methods: tuple[Method, ...]
     iterations: int
+    data: str | None = None
     seeds: tuple[int, ...] = (0,)
     readings: int = 1
     scored: tuple[str, ...] = ()
@@ -79,10 +147,11 @@ class Benchmark:
             raise OptionError(f'{path}: not valid YAML: {" ".join(str(error).split())}') from None
         benchmark = fill(cls, content, str(path), name=path.stem, mixed=())
         others = [name for name in benchmark.evaluated_datasets if name not in benchmark.datasets]
-        reference = next((method for method in benchmark.methods if method.name == benchmark.reference), None)
-        if others and reference is not None:
-            benchmark = replace(benchmark, mixed=mixed_datasets(read_config(reference.config), others))
-        for fault in faults(benchmark):
+        config = next((own.config for own in benchmark.methods if own.name == benchmark.reference), None)
+        file = config or (benchmark.data and BASES / 'datasets' / f'{benchmark.data}.py')
+        if others and file:
+            benchmark = replace(benchmark, mixed=mixed_datasets(read_config(file), others))
+        for fault in _faults(benchmark):
             raise OptionError(f'{path}: {fault}')
         return benchmark
 
@@ -93,58 +162,137 @@ class Benchmark:
 
     @property
     def evaluated_datasets(self) -> tuple[str, ...]:
-        """The datasets that count, and those of the further columns."""
+        """Those, and the datasets of the further columns."""
         return tuple(dict.fromkeys([*self.scored_datasets, *(name.partition('/')[0] for name in self.also)]))
-
-    def trained_on(self, run: Run) -> tuple[str, ...]:
-        """The datasets of a run, or of all its members."""
-        return self.datasets if run.dataset is None else (run.dataset,)
-
-    def scored_by(self, run: Run) -> tuple[str, ...]:
-        """The datasets that count and that the run is trained on, or no run is; several models are only asked together
-        what none could be asked alone."""
-        return self._asked(run, self.scored_datasets)
-
-    def evaluated_by(self, run: Run) -> tuple[str, ...]:
-        """The same, with those of the further columns; tuning needs none of these."""
-        return self._asked(run, self.evaluated_datasets if run.choice is None else self.scored_datasets)
-
-    def _asked(self, run: Run, names: Sequence[str]) -> tuple[str, ...]:
-        if run.members:
-            return tuple(name for name in names if name in self.mixed)
-        trained = self.trained_on(run)
-        return tuple(name for name in names if name in trained or name not in self.datasets)
-
-    def length_of(self, run: Run) -> int:
-        """The iterations of a run, or of all its members."""
-        return (run.method.iterations or self.iterations) * len(self.trained_on(run))
 
     def runs(self) -> list[Run]:
         """All runs, in the order in which they are done."""
         return [*self.tuning_runs(), *self.final_runs()]
 
-    def tuning_runs(self) -> Iterator[Run]:
+    def tuning_runs(self) -> list[Run]:
         """The runs that try the choices, none where there is nothing to choose."""
-        for choice in range(len(self.choices)):
-            for method in self.methods:
-                yield from self._runs(method, self.seeds[0], choice)
+        choices = range(len(self.choices))
+        return [run for choice in choices for own in self.methods for run in self._runs(own, self.seeds[0], choice)]
 
-    def final_runs(self) -> Iterator[Run]:
+    def final_runs(self) -> list[Run]:
         """The runs that the table is made from, one seed of all methods after the other."""
-        for seed in self.seeds:
-            for method in self.methods:
-                yield from self._runs(method, seed, None)
+        return [run for seed in self.seeds for method in self.methods for run in self._runs(method, seed, None)]
 
     def _runs(self, method: Method, seed: int, choice: int | None) -> Iterator[Run]:
-        def run(part: str | None, dataset: str | None, members: Sequence[Run] = ()) -> Run:
-            parts = [method.slug, part, f'choice{choice}' if choice is not None else None, f'seed{seed}']
-            return Run('_'.join(part for part in parts if part), method, dataset, seed, choice, tuple(members))
-
         if not method.alone:
-            yield run(None, None)
+            yield self._run(method, seed, choice)
             return
         datasets = self.datasets if self.mixed else [name for name in self.scored_datasets if name in self.datasets]
-        members = [run(dataset, dataset) for dataset in datasets]
+        members = [self._run(method, seed, choice, dataset) for dataset in datasets]
         yield from members
         if self.mixed:
-            yield run('union', None, members)
+            yield self._run(method, seed, choice, members=members)
+
+    def _run(
+        self, method: Method, seed: int, choice: int | None, dataset: str | None = None, members: Sequence[Run] = ()
+    ) -> Run:
+        trained = self.datasets if dataset is None else (dataset,)
+
+        def asked(names: Sequence[str]) -> tuple[str, ...]:
+            if members:
+                return tuple(name for name in names if name in self.mixed)
+            return tuple(name for name in names if name in trained or name not in self.datasets)
+
+        part = 'union' if members else dataset
+        parts = [method.slug, part, None if choice is None else f'choice{choice}', f'seed{seed}']
+        return Run(
+            name='_'.join(part for part in parts if part),
+            method=method,
+            seed=seed,
+            iterations=(method.iterations or self.iterations) * len(trained),
+            trained=trained,
+            scored=asked(self.scored_datasets),
+            evaluated=asked(self.evaluated_datasets if choice is None else self.scored_datasets),
+            dataset=dataset,
+            choice=choice,
+            members=tuple(members),
+        )
+
+
+def mixed_datasets(cfg: Config, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of some evaluated datasets that ask a model for several label spaces at once."""
+    parts = parts_of(cfg.val_dataloader.dataset)
+    return tuple(name for name in names if name in parts and len(space_names(innermost(parts[name]))) > 1)
+
+
+def fill(kind: type[T], content: object, where: str, **given: object) -> T:
+    """Makes a dataclass of the keys and values that a file holds; errors begin with ``where``, the file and the key.
+
+    Its fields are of plain types, ``X | None``, tuples of one type, mappings, or dataclasses.
+    """
+    if not isinstance(content, Mapping):
+        raise _other(content, Mapping, where)
+    hints = get_type_hints(kind)
+    known = [f for f in fields(kind) if f.name not in given]  # type: ignore[arg-type]
+    names = [f.name for f in known]
+    for key in content:
+        if key not in names:
+            hint = did_you_mean(str(key), names) or f' Known: {", ".join(names)}'
+            raise OptionError(f'{where}: unknown key {key!r}.{hint}')
+    for f in known:
+        if f.name not in content and f.default is MISSING and f.default_factory is MISSING:
+            raise OptionError(f'{where}: lacks the key {f.name!r}')
+    return kind(**given, **{key: _convert(value, hints[key], f'{where}: {key}') for key, value in content.items()})
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    if isinstance(hint, UnionType):  # X | None
+        return None if value is None else _convert(value, get_args(hint)[0], where)
+    kind: Any = get_origin(hint) or hint
+    if isinstance(kind, type) and is_dataclass(kind):
+        return fill(kind, value, where)
+    if kind is tuple:
+        if not isinstance(value, list):
+            raise OptionError(f'{where}: must be a list, got {value!r}')
+        return tuple(_convert(item, get_args(hint)[0], f'{where}, entry {i}') for i, item in enumerate(value, 1))
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):  # a bool is an int
+        raise _other(value, kind, where)
+    return value
+
+
+def _other(value: object, kind: type, where: str) -> OptionError:
+    return OptionError(f'{where}: must be {_CALLED[kind]}, got {value!r}')
+
+
+def _faults(benchmark: Benchmark) -> Iterator[str]:
+    """What cannot be asked, though each value by itself could stand, in words that begin with the key."""
+    names, slugs = [method.name for method in benchmark.methods], [method.slug for method in benchmark.methods]
+    needed = dict(datasets=benchmark.datasets, methods=slugs, seeds=benchmark.seeds)
+    for key, values in dict(needed, scored=benchmark.scored, also=benchmark.also).items():
+        if key in needed and not values:
+            yield f'{key} lists nothing'
+        if twice := sorted({str(value) for value in values if list(values).count(value) > 1}):
+            yield f'{key} lists {", ".join(twice)} more than once'
+    for method in benchmark.methods:
+        if (method.config is None) == (method.model is None):
+            yield f'methods: {method.name!r} needs a config or a model, one of them'
+        if method.model and not benchmark.data:
+            yield f'data is missing: the model of {method.name!r} is trained on a file of {BASES}/datasets'
+    measured = {kind.headline_key for kind in METRICS.module_dict.values() if issubclass(kind, ClassMetric)} - {''}
+    if benchmark.metric not in measured:
+        yield f'metric is {benchmark.metric!r}; choose from {", ".join(sorted(measured))}'
+    if benchmark.reference not in names:
+        near = did_you_mean(benchmark.reference, names)
+        yield f'reference is {benchmark.reference!r}, none of the methods: {", ".join(names)}.{near}'
+    if not set(benchmark.scored_datasets) & {*benchmark.datasets, *benchmark.mixed}:
+        yield f'scored names none of the datasets: {", ".join(benchmark.datasets)}'
+    for name in benchmark.also:
+        if not all(name.partition('/')):
+            yield f'also: {name!r} is not written DATASET/KEY, as in camvid11/PQ'
+    if benchmark.readings < 1:
+        yield f'readings is {benchmark.readings}; each run is read once at least'
+    for iterations in (benchmark.iterations, *(method.iterations for method in benchmark.methods)):
+        if iterations is not None and (iterations < 1 or iterations % benchmark.readings):
+            yield f'iterations: {iterations} cannot be read {benchmark.readings} times at even distances'
+    if len(benchmark.choices) == 1:
+        yield 'choices holds one entry, which leaves no choice; move it to options'
+    if benchmark.choices and benchmark.mixed:
+        yield (
+            'choices are made on held-out training images, which have no truth in several label spaces; leave them out '
+            f'where {", ".join(benchmark.mixed)} is evaluated'
+        )

@@ -1,4 +1,4 @@
-"""Means, deviations and paired intervals of scores."""
+"""Resampled scores and their intervals."""
 
 from __future__ import annotations
 

@@ -16,17 +16,23 @@ SPACES = dict(camvid11='street', labelmefacade='facade', msrc_v2='objects', pari
 
 
 MIXED = """
-_base_ = {base!r}
+_base_ = [
+    '{base}/models/{model}.py',
+    '{base}/datasets/clash5.py',
+    '{base}/schedules/adamw_poly_4500.py',
+    '{base}/default_runtime.py',
+]
 both = dict(
-    type='mmlmseg.MixedFolderDataset',
+    type='mmlmseg.MultiSpaceFolderDataset',
     folders=[dict(data_root=folder) for folder in _base_.folders[:2]],
-    pipeline=_base_.mixed_pipeline,
+    pipeline=[dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')],
 )
 singles = _base_.val_dataloader.dataset.datasets
 names = [folder.rsplit('/')[-1] for folder in _base_.folders]
 val_dataloader = dict(dataset=dict(names=[*names, 'both'], datasets=[*singles, both]))
 test_dataloader = val_dataloader
-val_evaluator = dict(per_dataset=dict(both=_base_.mixed_metrics, ccp=[dict(type='mmlmseg.PanopticQuality')]))
+piq, pq = dict(type='mmlmseg.PanopticInstanceQuality'), dict(type='mmlmseg.PanopticQuality')
+val_evaluator = dict(per_dataset=dict(both=[piq], ccp=[pq]))
 """
 
 
@@ -52,9 +58,9 @@ def clash5(drawn_folders: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def mixed(clash5: Path, tmp_path: Path) -> Benchmark:
     """A joint model, and models of one dataset each, on images with truth in two label spaces."""
     methods = []
-    for name, base in (('LMSeg', 'lmseg/lmseg_r18_clash5.py'), ('singles', 'baselines/multi-head_r18_clash5.py')):
+    for name, model in (('LMSeg', 'lmseg_r18'), ('singles', 'maskformer_r18')):
         file = tmp_path / f'{name}.py'
-        file.write_text(MIXED.format(base=str(ROOT / 'configs' / base)))
+        file.write_text(MIXED.format(base=ROOT / 'configs' / '_base_', model=model))
         methods.append(Method(name, str(file), alone=name == 'singles'))
     return Benchmark(
         name='bench',

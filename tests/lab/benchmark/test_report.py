@@ -57,13 +57,13 @@ def written(areas: Areas) -> str:
     """What the runs would write; also, of a dataset that is not scored."""
     metric, lines = SemanticIoU(), {}
     for run in BENCHMARK.final_runs():
-        names = list(BENCHMARK.scored_by(run))
+        names = list(run.scored)
         if run.dataset == 'y':
             names.remove('new')  # only the model of x knows its label space
         own = {name: torch.from_numpy(areas[run.method.name, name, run.seed]) for name in names}
         if run.dataset is None:
             own['z'] = torch.from_numpy(areas[run.method.name, 'z', run.seed])
-        length = BENCHMARK.length_of(run)
+        length = run.iterations
         final = {name: metric.headline(each.sum(0)) for name, each in own.items()}
         line = dict(
             run=run.name,
@@ -111,7 +111,7 @@ def test_scores_means_and_deviations(areas: Areas, lines: dict[str, dict[str, An
         assert row.mean == pytest.approx(statistics.fmean(means), abs=0.011)
         assert row.std == pytest.approx(statistics.stdev(means), abs=0.02)
     assert report.missing == []
-    assert report.seeds == 2
+    assert len(report.benchmark.seeds) == 2
 
 
 def test_paired_differences(areas: Areas, lines: dict[str, dict[str, Any]]) -> None:
@@ -204,8 +204,8 @@ def mixed_lines() -> dict[str, dict[str, Any]]:
         scores = dict(both=dict(PIQ=float(number), AP=100.0 + number), x=dict(mIoU=200.0 + number, PQ=1.0))
         scores['new'] = dict(mIoU=300.0 + number)
         unknown = () if run.dataset is None else ('both', 'new')
-        names = [name for name in MIXED.evaluated_by(run) if name not in unknown]
-        length = MIXED.length_of(run)
+        names = [name for name in run.evaluated if name not in unknown]
+        length = run.iterations
         readings = {str(length): float(number)} | ({} if run.members else {str(length // 2): 5.0})
         lines[run.name] = dict(
             run=run.name,
@@ -258,6 +258,15 @@ def test_columns_that_nobody_measured(mixed_lines: dict[str, dict[str, Any]]) ->
         mixed_lines[f'singles_{name}_seed9']['scores']['new'] = dict(mIoU=1.0)
     with pytest.raises(DataError, match="dataset 'new' is scored by 2 models of a method"):
         make_report(MIXED, mixed_lines)
+
+
+def test_any_score_makes_a_column(mixed_lines: dict[str, dict[str, Any]]) -> None:
+    """Of whatever metric: it is looked up by its key."""
+    for number, line in enumerate(mixed_lines.values()):
+        if 'x' in line['scores']:
+            line['scores']['x']['mDice'] = 60.0 + number
+    head, first, second = table_cells(make_report(replace(MIXED, also=('x/mDice',)), mixed_lines).to_markdown())
+    assert (head[-1], first[-1], second[-1]) == ('x/mDice', '62.0', '63.0')  # runs 0 and 4, 1 and 5
 
 
 def table_cells(markdown: str) -> list[list[str]]:

@@ -1,16 +1,19 @@
-"""Benchmarks from files, and the runs that they take."""
+"""Benchmarks from files, the errors on the way, and the runs that they take."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from mmengine.config import Config
 
 from mmlmseg.errors import OptionError
 from mmlmseg.lab.benchmark import Benchmark
+from mmlmseg.lab.benchmark.config import method_config
+from mmlmseg.lab.benchmark.spec import fill
 
 FOLDER = Path(__file__).resolve().parents[3] / 'tools' / 'benchmarks'
 
@@ -32,7 +35,7 @@ def read(folder: Path, **changes: Any) -> Benchmark:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the reference's config: it tells which datasets are mixed."""
     single = {name: f'dict(type="FolderDataset", data_root={name!r})' for name in ('x', 'y', 'z', 'new')}
-    both = 'dict(type="mmlmseg.MixedFolderDataset", folders=[dict(data_root="x"), dict(data_root="y")])'
+    both = 'dict(type="mmlmseg.MultiSpaceFolderDataset", folders=[dict(data_root="x"), dict(data_root="y")])'
     datasets = ', '.join([*single.values(), both])
     (tmp_path / 'a.py').write_text(
         f'val_dataloader = dict(dataset=dict(names={[*single, "both"]}, datasets=[{datasets}]))'
@@ -44,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_clash5_semantic() -> None:
     benchmark = Benchmark.from_file(FOLDER / 'clash5_semantic.yml')
     assert benchmark.name == 'clash5_semantic'
-    lengths = {run.name: benchmark.length_of(run) for run in benchmark.runs()}
+    lengths = {run.name: run.iterations for run in benchmark.runs()}
     alone = {
         f'maskformer_{name}_seed0': 300 for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp')
     }
@@ -54,6 +57,7 @@ def test_clash5_semantic() -> None:
 
 MIXED = dict(
     clash5_semantic=(),
+    **{'clash5_learning-rate': ()},
     clash3_panoptic=(),
     transfer=(),
     mixed_streets=('streets',),
@@ -67,7 +71,7 @@ MEASURED = dict(
 
 
 def test_every_benchmark_here_is_listed() -> None:
-    files = {path.stem for path in FOLDER.glob('*.yml') if not path.stem.endswith('_coarse')}
+    files = {path.stem for path in FOLDER.glob('*.yml')}
     assert files == MIXED.keys()
 
 
@@ -76,8 +80,8 @@ def test_benchmarks_here_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(FOLDER.parents[1])
     benchmark = Benchmark.from_file(FOLDER / f'{name}.yml')
     assert benchmark.mixed == MIXED[name]
-    for config in {method.config for method in benchmark.methods}:
-        evaluator = Config.fromfile(config).val_evaluator
+    for method in benchmark.methods:
+        evaluator = method_config(benchmark, method, {}).val_evaluator
         for column in (*benchmark.also, *(f'{scored}/{benchmark.metric}' for scored in benchmark.scored_datasets)):
             dataset, key = column.split('/')
             metrics = evaluator.get('per_dataset', {}).get(dataset, evaluator.metrics)
@@ -90,14 +94,14 @@ def test_all_methods_cost_the_same(tmp_path: Path) -> None:
     for seed in (3, 4):
         cost = dict.fromkeys(['Ours', 'theirs'], 0)
         for run in benchmark.final_runs():
-            cost[run.method.name] += benchmark.length_of(run) * (run.seed == seed)
+            cost[run.method.name] += run.iterations * (run.seed == seed)
         assert cost == {'Ours': 18, 'theirs': 18}
 
 
 def test_a_methods_own_length(tmp_path: Path) -> None:
     methods = [dict(name='Ours', config='a.py'), dict(name='twice', config='a.py', iterations=12)]
     benchmark = read(tmp_path, methods=methods, readings=3)
-    assert [benchmark.length_of(run) for run in benchmark.runs()] == [12, 24]
+    assert [run.iterations for run in benchmark.runs()] == [12, 24]
 
 
 def test_runs_with_choices(tmp_path: Path) -> None:
@@ -114,7 +118,7 @@ def test_what_is_scored(folder: Path) -> None:
     """An unscored dataset is trained on by joint models only; one that is never trained on is scored by all."""
     benchmark = read(folder, datasets=['x', 'y', 'z'], scored=['x', 'z', 'new'])
     assert benchmark.mixed == ()
-    found = {run.name: (benchmark.trained_on(run), benchmark.scored_by(run)) for run in benchmark.runs()}
+    found = {run.name: (run.trained, run.scored) for run in benchmark.runs()}
     assert found == {
         'ours_seed0': (('x', 'y', 'z'), ('x', 'z', 'new')),
         'theirs_x_seed0': (('x',), ('x', 'new')),
@@ -126,10 +130,10 @@ def test_further_columns_are_evaluated_and_not_scored(folder: Path) -> None:
     changes = dict(datasets=['x', 'y', 'z'], scored=['x'], also=['x/aAcc', 'y/mIoU', 'new/mIoU'])
     benchmark = read(folder, **changes)
     assert benchmark.evaluated_datasets == ('x', 'y', 'new')
-    found = {run.name: (benchmark.scored_by(run), benchmark.evaluated_by(run)) for run in benchmark.runs()}
+    found = {run.name: (run.scored, run.evaluated) for run in benchmark.runs()}
     assert found == {'ours_seed0': (('x',), ('x', 'y', 'new')), 'theirs_x_seed0': (('x',), ('x', 'new'))}
     for run in read(folder, **changes, choices=[{'a': 1}, {'a': 2}]).tuning_runs():
-        assert benchmark.evaluated_by(run) == ('x',)
+        assert run.evaluated == ('x',)
 
 
 def test_models_of_one_dataset_each_answer_together(folder: Path) -> None:
@@ -144,11 +148,11 @@ def test_models_of_one_dataset_each_answer_together(folder: Path) -> None:
     assert len(runs) == 10
     assert [member.name for member in runs[4].members] == singles
     assert not any(run.members for run in runs[:4])
-    evaluated = [benchmark.evaluated_by(run) for run in runs[:5]]
+    evaluated = [run.evaluated for run in runs[:5]]
     assert evaluated == [('x', 'both', 'z'), ('x', 'both'), ('both',), ('both', 'z'), ('both',)]
-    assert [benchmark.scored_by(run) for run in runs[3:5]] == [('both',), ('both',)]
-    assert [benchmark.length_of(run) for run in runs[:5]] == [18, 6, 6, 6, 18]
-    assert benchmark.trained_on(runs[4]) == ('x', 'y', 'z')
+    assert [run.scored for run in runs[3:5]] == [('both',), ('both',)]
+    assert [run.iterations for run in runs[:5]] == [18, 6, 6, 6, 18]
+    assert runs[4].trained == ('x', 'y', 'z')
     only_mixed = read(folder, scored=['both'], metric='PIQ')
     assert [run.name for run in only_mixed.runs()] == ['ours_seed0', *singles[:2], 'theirs_union_seed0']
     assert read(folder, also=['both/PIQ']).runs()[-1].name == 'theirs_union_seed0'
@@ -160,11 +164,14 @@ def test_models_of_one_dataset_each_answer_together(folder: Path) -> None:
         (dict(itertions=5), "unknown key 'itertions'. Did you mean: iterations"),
         (dict(iterations='5'), "iterations: must be a whole number, got '5'"),
         (dict(methods=[dict(name='Ours', cfg='a.py')]), "methods, entry 1: unknown key 'cfg'. Did you mean: config"),
-        (dict(methods=[dict(name='Ours')]), "methods, entry 1: lacks the key 'config'"),
+        (dict(methods=[dict(config='a.py')]), "methods, entry 1: lacks the key 'name'"),
+        (dict(methods=[dict(name='Ours')]), "methods: 'Ours' needs a config or a model, one of them"),
+        (dict(data='d', methods=[dict(name='Ours', config='a.py', model='m')]), "methods: 'Ours' needs a config or a"),
+        (dict(methods=[dict(name='Ours', model='m')]), "data is missing: the model of 'Ours' is trained on a file of"),
         (dict(options=['a']), r"options: must be keys with values, got \['a'\]"),
         (dict(choices=[{'a': 1}, 'b']), "choices, entry 2: must be keys with values, got 'b'"),
         (dict(name='other'), "unknown key 'name'"),
-        (dict(metric='miou'), "metric is 'miou'; choose from mIoU, PQ, PIQ"),
+        (dict(metric='miou'), "metric is 'miou'; choose from PIQ, PQ, mIoU"),
         (dict(also=['x/mIoU', 'x/mIoU']), 'also lists x/mIoU more than once'),
         (dict(also=['mIoU']), "also: 'mIoU' is not written DATASET/KEY, as in camvid11/PQ"),
         (dict(also=['x/']), "also: 'x/' is not written"),
@@ -199,3 +206,51 @@ def test_files_that_hold_no_benchmark(tmp_path: Path) -> None:
         Benchmark.from_file(tmp_path / 'bench.yml')
     with pytest.raises(OptionError, match='banch.yml: no such benchmark file. Did you mean: bench.yml'):
         Benchmark.from_file(tmp_path / 'banch.yml')
+
+
+@dataclass(frozen=True)
+class Item:
+    name: str
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Box:
+    file: str
+    items: tuple[Item, ...]
+    sizes: tuple[int, ...] = ()
+    limit: int | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def test_fills_every_kind_of_field() -> None:
+    content = dict(items=[dict(name='a', new=True), dict(name='b')], sizes=[1, 2], limit=3, notes={'x.y': [4]})
+    box = fill(Box, content, 'box.yml', file='f')
+    assert box == Box('f', (Item('a', True), Item('b')), (1, 2), 3, {'x.y': [4]})
+    assert fill(Box, dict(items=[], limit=None), 'box.yml', file='f') == Box('f', ())
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'box.yml: must be keys with values, got None'),
+        ([1], r'box.yml: must be keys with values, got \[1\]'),
+        (dict(items=[], size=[1]), "box.yml: unknown key 'size'. Did you mean: sizes"),
+        (dict(items=[], colour=1), "box.yml: unknown key 'colour'. Known: items, sizes, limit, notes"),
+        (dict(items=[], file='g'), "box.yml: unknown key 'file'"),
+        ({1: 2}, 'box.yml: unknown key 1'),
+        (dict(sizes=[1]), "box.yml: lacks the key 'items'"),
+        (dict(items='a'), "box.yml: items: must be a list, got 'a'"),
+        (dict(items=['a']), "box.yml: items, entry 1: must be keys with values, got 'a'"),
+        (dict(items=[dict(name='a'), dict(name=3)]), 'box.yml: items, entry 2: name: must be text, got 3'),
+        (dict(items=[dict(new=True)]), "box.yml: items, entry 1: lacks the key 'name'"),
+        (dict(items=[dict(name='a', new=1)]), 'new: must be true or false, got 1'),
+        (dict(items=[], sizes=[1, 2.5]), 'box.yml: sizes, entry 2: must be a whole number, got 2.5'),
+        (dict(items=[], sizes=[True]), 'must be a whole number, got True'),
+        (dict(items=[], limit='3'), "box.yml: limit: must be a whole number, got '3'"),
+        (dict(items=[], notes=[]), r'box.yml: notes: must be keys with values, got \[\]'),
+    ],
+)
+def test_errors_name_the_key(content: object, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        fill(Box, content, 'box.yml', file='f')

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mmlmseg.lab.benchmark import append_line, read_lines
+from mmlmseg.lab.benchmark import append_result, read_results
 from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,15 +23,19 @@ SCRIPT = ROOT / 'tools' / 'benchmarks' / 'compare_methods.py'
 RUNS = ['lmseg_seed0', 'single_street_seed0', 'single_facade_seed0']
 
 CONFIG = """
-_base_ = {base!r}
+_base_ = [
+    '{base}/models/{model}.py',
+    '{base}/datasets/clash5.py',
+    '{base}/schedules/adamw_poly_4500.py',
+    '{base}/default_runtime.py',
+]
 custom_imports = dict(imports=['kill_once'])
 custom_hooks = [dict(type='KillOnce')]
 data_root = {data!r}
-label_spaces = [data_root + '/street', data_root + '/facade']
+roots = [data_root + '/street', data_root + '/facade']
 model = dict(
     backbone=dict(base_channels=8),
     decode_head=dict(
-        label_spaces=label_spaces,
         in_channels=[8, 16, 32, 64],
         channels=32,
         queries=dict(num_queries=4),
@@ -40,8 +44,8 @@ model = dict(
 )
 load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 folder = dict(type='mmlmseg.FolderDataset', pipeline=load)
-train_sets = [dict(folder, data_root=root, split='train') for root in label_spaces]
-val_sets = [dict(folder, data_root=root, split='val') for root in label_spaces]
+train_sets = [dict(folder, data_root=root, split='train') for root in roots]
+val_sets = [dict(folder, data_root=root, split='val') for root in roots]
 train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(datasets=train_sets))
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(datasets=val_sets))
 test_dataloader = val_dataloader
@@ -78,8 +82,8 @@ def tool(load_script: Callable[[Path], ModuleType]) -> ModuleType:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A benchmark of two methods in the working directory, without its data."""
-    for name, base in (('ours', 'lmseg/lmseg_r18_clash5.py'), ('single', 'baselines/multi-head_r18_clash5.py')):
-        text = CONFIG.format(base=str(ROOT / 'configs' / base), data=str(tmp_path / 'data'))
+    for name, model in (('ours', 'lmseg_r18'), ('single', 'maskformer_r18')):
+        text = CONFIG.format(base=ROOT / 'configs' / '_base_', model=model, data=str(tmp_path / 'data'))
         (tmp_path / f'{name}.py').write_text(text)
     methods = [dict(name='LMSeg', config='ours.py'), dict(name='single', config='single.py', alone=True)]
     content = dict(title='Tiny', metric='mIoU', reference='LMSeg', datasets=['street', 'facade'], methods=methods)
@@ -103,12 +107,12 @@ def test_interrupted_and_called_again(bench: Path) -> None:
     killed = call()
     assert killed.returncode == 128 + signal.SIGKILL, killed.stderr[-3000:]
     assert f'error: run lmseg_seed0 ended with status {-signal.SIGKILL}' in killed.stderr.splitlines()[-1]
-    assert read_lines(bench / 'out' / 'tiny.jsonl') == {}
+    assert read_results(bench / 'out' / 'tiny.jsonl') == {}
 
     done = call()
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'resumed epoch: 0, iter: 1' in done.stdout + done.stderr
-    lines = read_lines(bench / 'out' / 'tiny.jsonl')
+    lines = read_results(bench / 'out' / 'tiny.jsonl')
     assert list(lines) == RUNS
     assert [line['iterations'] for line in lines.values()] == [4, 2, 2]
     assert [line['seconds'] is None for line in lines.values()] == [True, False, False]
@@ -151,7 +155,7 @@ def children(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if 'facade' in command[-1]:
             return SimpleNamespace(returncode=3)
         names = ['street', 'facade'] if 'lmseg' in command[-1] else ['street']
-        append_line('out/tiny.jsonl', line(command[-1], 2 * len(names), names))
+        append_result('out/tiny.jsonl', line(command[-1], 2 * len(names), names))
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(tool, 'subprocess', SimpleNamespace(run=run))
@@ -174,7 +178,7 @@ def test_a_run_that_fails_ends_the_tool_with_its_status(
     assert len(children) == 4
     assert '| LMSeg | 1 | none | **20.0** | **20.0** | **20.0** | - |' in capsys.readouterr().out
     assert (bench / 'out' / 'tiny.png').is_file()
-    append_line('out/tiny.jsonl', line(RUNS[-1], 2, ['facade']))
+    append_result('out/tiny.jsonl', line(RUNS[-1], 2, ['facade']))
     assert tool.main(arguments) == 0
     assert len(children) == 4
     assert '| single | 2 |' in (bench / 'out' / 'tiny.md').read_text()
@@ -194,7 +198,7 @@ def test_nothing_has_finished(tool: ModuleType, bench: Path, capsys: pytest.Capt
             ['tiny.yml', '--run', 'lmseg_seed1'],
             "error: --run: tiny has no run 'lmseg_seed1'. Did you mean: lmseg_seed0",
         ),
-        (['tiny.yml'], 'data/street: no such file; a label space is read from a classes.json'),
+        (['tiny.yml'], 'data/street: no such folder; data_root must be the folder that holds classes.json'),
         (['tiny.yml', '--report', '--results', 'old'], 'error: old/tiny.jsonl: run '),
         (['tiny.yml', '--report', '--results', 'damaged'], 'error: damaged/tiny.jsonl, line 1: is no finished run'),
     ],
@@ -203,8 +207,8 @@ def test_bad_requests_end_with_one_line(
     tool: ModuleType, bench: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     (bench / 'kill_once.py').touch()
-    append_line('old/tiny.jsonl', line(RUNS[0], 3000, ['street', 'facade']))
-    append_line('damaged/tiny.jsonl', {})
+    append_result('old/tiny.jsonl', line(RUNS[0], 3000, ['street', 'facade']))
+    append_result('damaged/tiny.jsonl', {})
     sys.path.insert(0, str(bench))
     try:
         with pytest.raises(SystemExit) as ended:

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from mmlmseg.datasets import MixedFolderDataset
+from mmlmseg.datasets import MultiSpaceFolderDataset
 from mmlmseg.lab.scenes import SCENE_SPACES
 
 TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'benchmarks' / 'draw_scenes.py'
@@ -21,7 +21,7 @@ def test_folders_share_validation_scenes_only(
     assert '2 scenes to train on each, 3 to validate on' in capsys.readouterr().out
     trained = [name for space in SCENE_SPACES for name in (out / space / 'train.txt').read_text().split()]
     assert len(trained) == len(set(trained)) == 2 * len(SCENE_SPACES)
-    mixed = MixedFolderDataset([dict(data_root=str(out / space)) for space in SCENE_SPACES], split='val')
+    mixed = MultiSpaceFolderDataset([dict(data_root=str(out / space)) for space in SCENE_SPACES], split='val')
     assert [space.name for space in mixed.spaces] == list(SCENE_SPACES)
     assert len(mixed) == 3
     assert not {Path(mixed.get_data_info(i)['img_path']).stem for i in range(3)} & set(trained)

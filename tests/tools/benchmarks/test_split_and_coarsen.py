@@ -19,6 +19,7 @@ from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text import TextBank
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / 'tools' / 'benchmarks'
+MAPPINGS = BENCHMARKS / 'coarse'
 CLASSES = ('sky', 'car', 'road', 'dog', 'dirt')
 MAPPING = {'dog': 'object', 'sky': 'sky', 'road': 'ground', 'dirt': None, 'car': 'object'}
 COARSE = {0: 1, 1: 0, 2: 2, 3: 0, 4: 255, 9: 255, 255: 255}  # by fine id; 9 is ignored in the files
@@ -107,9 +108,9 @@ def test_one_coarse_class_for_all_that_are_not_named(tool: ModuleType, tmp_path:
     assert classes == ['ground', 'rest']
     assert [classes[i] if i != 255 else None for i in table[: len(CLASSES)]] == ['rest', 'rest', 'ground', 'rest', None]
     for name in ('paris_artdeco', 'ccp', 'msrc_v2'):
-        mapping = yaml.safe_load((BENCHMARKS / f'{name}_coarse.yml').read_text())
+        mapping = yaml.safe_load((MAPPINGS / f'{name}.yml').read_text())
         space = LabelSpace.create(name, ['anything else', *(c for c in mapping if c != '*')])
-        assert set(tool.read_mapping(BENCHMARKS / f'{name}_coarse.yml', space)[0]) == set(mapping.values())
+        assert set(tool.read_mapping(MAPPINGS / f'{name}.yml', space)[0]) == set(mapping.values())
         assert set(mapping.values()) <= set(TextBank.load('minilm').names)
 
 
@@ -208,15 +209,15 @@ def test_unusable_data_is_named(
 
 
 def test_coarse_classes_of_camvid_are_in_the_shipped_bank(tool: ModuleType) -> None:
-    mapping = yaml.safe_load((BENCHMARKS / 'camvid11_coarse.yml').read_text())
-    classes, _ = tool.read_mapping(BENCHMARKS / 'camvid11_coarse.yml', LabelSpace.create('camvid11', list(mapping)))
+    mapping = yaml.safe_load((MAPPINGS / 'camvid11.yml').read_text())
+    classes, _ = tool.read_mapping(MAPPINGS / 'camvid11.yml', LabelSpace.create('camvid11', list(mapping)))
     assert classes == ['sky', 'structure', 'ground', 'nature', 'object']
     assert set(classes) <= set(TextBank.load('minilm').names)
 
 
 def test_camvid(tool: ModuleType, shared_data: Path) -> None:
     root = shared_data / 'camvid11'
-    fine, coarse, truth = tool.plan(root, BENCHMARKS / 'camvid11_coarse.yml', 'camvid')
+    fine, coarse, truth = tool.plan(root, MAPPINGS / 'camvid11.yml', 'camvid')
     halves = [folder.splits['train'] for folder in (fine, coarse)]
     assert [len(half) for half in halves] == [184, 183]
     assert set(halves[0]).isdisjoint(halves[1])

@@ -47,7 +47,7 @@ def benchmark_(halves: Path, monkeypatch: pytest.MonkeyPatch) -> Benchmark:
 
 def configs(benchmark: Benchmark, work_dir: Path) -> dict[str, Config]:
     """By method; each takes one run."""
-    runs = list(benchmark.final_runs())
+    runs = benchmark.final_runs()
     assert len(runs) == len(benchmark.methods)
     return {run.method.name: run_config(benchmark, run, {}, work_dir) for run in runs}
 
@@ -71,9 +71,7 @@ def test_runs_train_and_score_what_the_test_is_about(benchmark_: Benchmark, tmp_
         train, val = (DATASETS.build({**loader.dataset, 'lazy_init': True}) for loader in loaders)
         assert (train.names, [space.name for (space,) in train.spaces]) == (trained, trained)
         assert (val.names, [space.name for (space,) in val.spaces]) == ([fine, 'transfer'], [fine, fine])
-        assert [Path(folder).name for folder in config.model.decode_head.label_spaces] == [
-            space.removeprefix('camvid_') for space in trained
-        ]
+        assert [space['name'] for space in config.model.decode_head.label_spaces] == trained
         assert config.test_dataloader.dataset == config.val_dataloader.dataset
     # of the last method, which trains on both: the second half of its images is that whose fine truth is scored
     coarse_images, scored_images = (
@@ -85,7 +83,7 @@ def test_runs_train_and_score_what_the_test_is_about(benchmark_: Benchmark, tmp_
 
 def test_tuning_never_sees_the_fine_labels_of_the_coarse_half(benchmark_: Benchmark, tmp_path: Path) -> None:
     tuned = dataclasses.replace(benchmark_, choices=({}, {'optim_wrapper.optimizer.lr': 1e-3}))
-    run = next(tuned.tuning_runs())
+    run = tuned.tuning_runs()[0]
     dataset = run_config(tuned, run, {}, tmp_path).val_dataloader.dataset
     assert dataset.names == ['camvid_fine']
     assert [(part.data_root.rsplit('/')[-1], part.split) for part in dataset.datasets] == [('fine', 'train')]
@@ -119,7 +117,7 @@ def test_unusable_files_are_named(
 
 
 def line_of(benchmark: Benchmark, run: Run, score: float) -> dict[str, Any]:
-    names, length = benchmark.scored_by(run), benchmark.length_of(run)
+    names, length = run.scored, run.iterations
     return dict(
         run=run.name,
         text='sentence bank',
@@ -156,13 +154,14 @@ def test_a_run_scores_fine_labels_of_coarse_images(benchmark_: Benchmark, halves
         **{f'{loader}.persistent_workers': False for loader in loaders},
     }
     short = dataclasses.replace(benchmark_, iterations=1, readings=1, options=small)
-    run = next(short.final_runs())
-    line = execute(short, run, run_config(short, run, {}, tmp_path))
+    run = short.final_runs()[0]
+    config = run_config(short, run, {}, tmp_path)
+    line = execute(short, run, config)
     assert line['iterations'] == 2
     assert list(line['scores']) == list(line['readings']) == list(line['resamples']) == ['camvid_fine', 'transfer']
     # by brute force, with what was drawn
     written = Path(tmp_path, run.name)
-    inferencer = LMSegInferencer(str(written / Path(run.method.config).name), str(written / 'iter_2.pth'), 'cpu')
+    inferencer = LMSegInferencer(str(written / str(config.filename)), str(written / 'iter_2.pth'), 'cpu')
     names = (halves / 'camvid11' / 'coarse' / 'train.txt').read_text().split()
     paths = [str(halves / 'street' / 'images' / f'{name}.jpg') for name in names]
     results = inferencer(paths, label_space='camvid_fine', show_progress=False)
