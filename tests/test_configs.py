@@ -122,7 +122,7 @@ def test_model_and_optimiser_build(path: Path) -> None:
     assert settings(head.decoder.norm.weight) == (lr, 0.0)
     if full_size(path) and hasattr(head.decoder, 'level'):
         assert settings(head.decoder.level.weight) == (lr, 0.0)
-    assert settings(head.decoder.layers[0].among_queries.attention.in_proj_weight) == (lr, decay)
+    assert settings(head.decoder.layers[0].self_attention.attention.in_proj_weight) == (lr, decay)
     trained = [p for p in model.backbone.parameters() if p.requires_grad and p.dim() > 1]
     assert {settings(p) for p in trained} == {(lr * (0.1 if full_size(path) else 1.0), decay)}
 

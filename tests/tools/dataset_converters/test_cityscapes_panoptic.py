@@ -52,8 +52,8 @@ def test_what_the_dataset_reads_is_what_cityscapes_says(tool: ModuleType, citysc
     assert tool.main([str(cityscapes)]) == 0
     pipeline = [
         dict(type='LoadImageFromFile'),
-        dict(type='mmlmseg.LoadPanopticAnnotations'),
-        dict(type='mmlmseg.PackPanopticInputs'),
+        dict(type='mmlmseg.LoadSegments'),
+        dict(type='mmlmseg.PackSegments'),
     ]
     train, val = (load(cityscapes, split, pipeline) for split in ('train', 'val'))
     assert (len(train), len(val)) == (3, 2)
