@@ -223,9 +223,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for title, given in (('original', {}), ('renamed', names), ('half', half), ('other half', other_half)):
             results[title], ious[title] = evaluate(inferencer.model, loader, given, title)
     datasets = {}
-    for dataset, meta in loader.dataset.metainfo['datasets'].items():
+    for dataset, (space,) in zip(loader.dataset.names, loader.dataset.spaces, strict=True):
         passes = [iou[dataset] for iou in ious.values()]
-        datasets[dataset] = summarise(meta['classes'], names[meta['spaces'][0].name], passes)
+        datasets[dataset] = summarise(space.classes, names[space.name], passes)
     report = dict(
         config=args.config,
         checkpoint=args.checkpoint,
