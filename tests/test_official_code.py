@@ -76,7 +76,7 @@ def test_cross_attention_does_not_project_keys_and_values(model: nn.Module) -> N
     for layer in layers:
         assert isinstance(layer.self_attention.attention, nn.MultiheadAttention)
         assert isinstance(layer.image_attention.attention, UnprojectedAttention)
-        assert isinstance(layer.text.attention, UnprojectedAttention)
+        assert isinstance(layer.text_attention.attention, UnprojectedAttention)
 
 
 def test_tau_is_learned_from_the_papers_on(model: nn.Module) -> None:

@@ -177,6 +177,8 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):
         raise LabelSpaceError(f'dataset {config["type"]!r} declares no classes; set metainfo=dict(classes=[...])')
+    while 'dataset' in config:  # below wrappers
+        config = config['dataset']
     name = metainfo.get('label_space') or default_space_name(str(config['type']))
     return (LabelSpace.from_metainfo(name, metainfo),)
 

@@ -22,7 +22,12 @@ from mmlmseg.visualization import MultiSpaceVisualizer
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 TOWN = LabelSpace.create('town', ['road', 'car'], palette=[RED, GREEN])
 COAST = LabelSpace.create('coast', ['water'], palette=[BLUE])
-META = dict(datasets=dict(street=dict(spaces=(TOWN,)), sea=dict(spaces=(COAST,)), both=dict(spaces=(TOWN, COAST))))
+META = dict(
+    datasets={
+        name: dict(spaces=[space.to_dict() for space in own])
+        for name, own in dict(street=[TOWN], sea=[COAST], both=[TOWN, COAST]).items()
+    }
+)
 
 
 def _sample(truth: bool = True, size: tuple[int, int] = (20, 30), **meta: object) -> SegDataSample:

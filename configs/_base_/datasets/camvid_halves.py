@@ -1,5 +1,5 @@
 # Two halves of CamVid's training images, one with fine and one with coarse labels, as written by
-#     python tools/benchmarks/split_and_coarsen.py data/camvid11 tools/benchmarks/camvid11_coarse.yml --name camvid
+#     python tools/benchmarks/split_and_coarsen.py data/camvid11 tools/benchmarks/coarse/camvid11.yml --name camvid
 # `transfer` asks for fine labels of the images that were trained on with coarse ones.
 _base_ = './folders.py'
 

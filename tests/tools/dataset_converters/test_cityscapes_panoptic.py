@@ -65,10 +65,10 @@ def test_what_the_dataset_reads_is_what_cityscapes_says(tool: ModuleType, citysc
             split = 'train' if dataset is train else 'val'
             file = cityscapes / 'gtFine' / split / town / f'{sample.image_id}_gtFine_instanceIds.png'
             instances = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-            labels, truth = sample.gt_sem_seg.data[0].numpy(), sample.gt_panoptic_seg
+            labels, truth = sample.gt_sem_seg.data[0].numpy(), sample.gt_segments
             meaning = {}
             for y, x in np.ndindex(instances.shape):
-                instance, number = int(instances[y, x]), int(truth.data[0, y, x])
+                instance, number = int(instances[y, x]), int(truth.ids[0, y, x])
                 label_id = instance if instance < 1000 else instance // 1000
                 if label_id not in CLASS_OF:
                     assert (labels[y, x], number) == (255, 0)
