@@ -17,8 +17,8 @@ from mmengine.registry import DefaultScope
 from mmlmseg import cli
 from mmlmseg.checkpoint import read_checkpoint
 from mmlmseg.config import complete_label_spaces, read_config
+from mmlmseg.engine.add_label_space import add_label_spaces
 from mmlmseg.errors import CheckpointError
-from mmlmseg.models.add_label_space import add_label_spaces
 from mmlmseg.registry import MODELS
 from mmlmseg.version import __version__
 

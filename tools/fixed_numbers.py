@@ -27,9 +27,9 @@ from mmengine.runner import Runner
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
 from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.engine.add_label_space import add_label_spaces
 from mmlmseg.errors import OptionError
 from mmlmseg.lab.scenes import write_folder_dataset
-from mmlmseg.models.add_label_space import add_label_spaces
 from mmlmseg.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_'

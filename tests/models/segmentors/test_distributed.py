@@ -25,7 +25,7 @@ def build(config: dict[str, Any], trained: dict[str, Any] | None = None) -> tupl
     """A model in float64, where it adds label spaces on the weights of the trained one; and what is new of it."""
     from mmengine.registry import MODELS
 
-    from mmlmseg.models.add_label_space import add_label_spaces
+    from mmlmseg.engine.add_label_space import add_label_spaces
 
     torch.manual_seed(3)
     model = MODELS.build(config)

@@ -15,10 +15,10 @@ from torch import Tensor
 from ..checkpoint import EXTRA_STATE, CheckpointRecord, check_complete
 from ..errors import CheckpointError, LabelSpaceError
 from ..label_space import LabelSpaces
-from .head.adapters import PerSpace, served_alone
-from .head.classifiers import UnifiedClassifier
-from .segmentors.multi_space import MultiSpaceSegmentor
-from .text import TextTable
+from ..models.head.adapters import PerSpace, served_alone
+from ..models.head.classifiers import UnifiedClassifier
+from ..models.segmentors.multi_space import MultiSpaceSegmentor
+from ..models.text import TextTable
 
 _TABLE = 'decode_head.text.table'
 

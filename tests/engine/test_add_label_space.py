@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from mmlmseg.apis.model import build_model
 from mmlmseg.checkpoint import CheckpointRecord
 from mmlmseg.engine import FreezeHook
+from mmlmseg.engine.add_label_space import add_label_spaces
 from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.add_label_space import add_label_spaces
 
 GARDEN = LabelSpace.create('garden', ['tree', 'grass', 'house', 'cat', 'dog', 'sky'], things=['cat', 'dog'])
 YARD = LabelSpace.create('yard', ['grass', 'bicycle'])
