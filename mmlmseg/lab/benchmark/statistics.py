@@ -35,7 +35,7 @@ def interval(differences: Sequence[float] | np.ndarray, level: float = 0.95) -> 
 
     Example:
         >>> interval([float(i) for i in range(101)], 0.5)
-        (5.0, 95.0)
+        (25.0, 75.0)
     """
     low, high = np.quantile(np.asarray(differences), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
