@@ -43,26 +43,15 @@ _TRAINING_KEYS = ('meta', 'message_hub', 'optimizer', 'param_schedulers')
 
 @dataclass(frozen=True)
 class TextSource:
-    """What made text embeddings: two sources are interchangeable exactly where they are equal.
+    """What made text embeddings: two sources are interchangeable exactly where they are equal."""
 
-    Attributes:
-        encoder: The encoder and its variant, e.g. ``open_clip:RN50-quickgelu``.
-        prompt: The template that a name was put into, with ``{name}`` as its place.
-        width: Channels of an embedding.
-        weights: SHA-256 over what fixes the encoder's numbers (its weights, or the file of a bank without provenance).
-    """
-
-    encoder: str
-    prompt: str
-    width: int
-    weights: str
+    encoder: str  # with its variant, e.g. open_clip:RN50-quickgelu
+    prompt: str  # the template that a name was put into, with {name} as its place
+    width: int  # channels of an embedding
+    weights: str  # SHA-256 of what fixes the encoder's numbers: its weights, or the file of a bank without provenance
 
     def require(self, other: TextSource, where: str) -> None:
-        """Raises an error unless another source, which ``where`` belongs to, can be used in place of this one.
-
-        Raises:
-            TextBankError: Naming the first difference.
-        """
+        """Raises a TextBankError unless another source, that of ``where``, can be used in place of this one."""
         for field in ('encoder', 'width', 'prompt', 'weights'):
             mine, theirs = getattr(self, field), getattr(other, field)
             if mine != theirs:
@@ -74,27 +63,16 @@ class TextSource:
 
 @dataclass(frozen=True)
 class CheckpointRecord:
-    """What a checkpoint knows of its model that no weight tells.
+    """What a checkpoint knows of its model that no weight tells."""
 
-    Attributes:
-        label_spaces: What the model was trained on.
-        class_activation: What its class logits mean, ``softmax`` or ``sigmoid``.
-        things_only: Whether it finds things only.
-        text: What made the embeddings behind its text rows; None for a model that reads no text.
-    """
-
-    label_spaces: LabelSpaces
-    class_activation: str
-    things_only: bool
-    text: TextSource | None = None
+    label_spaces: LabelSpaces  # what the model was trained on
+    class_activation: str  # what its class logits mean, softmax or sigmoid
+    things_only: bool  # whether it finds things only
+    text: TextSource | None = None  # what made the embeddings behind its text rows; None for a model that reads no text
 
     @classmethod
     def of(cls, state_dict: Mapping[str, Any]) -> CheckpointRecord:
-        """Reads the record in the state dict of a segmentor.
-
-        Raises:
-            CheckpointError: Where it holds none.
-        """
+        """Reads the record in the state dict of a segmentor; a CheckpointError where it holds none."""
         for key, value in state_dict.items():
             if key.endswith(f'decode_head.{EXTRA_STATE}'):
                 return cls.unpack(value)
@@ -108,11 +86,7 @@ class CheckpointRecord:
 
     @classmethod
     def unpack(cls, packed: Tensor) -> CheckpointRecord:
-        """The inverse of :meth:`pack`.
-
-        Raises:
-            CheckpointError: Where the tensor holds something else.
-        """
+        """The inverse of :meth:`pack`."""
         try:
             data = json.loads(bytes(packed.cpu().tolist()).decode())
             text = data.pop('text')
@@ -122,11 +96,7 @@ class CheckpointRecord:
             raise CheckpointError(f'the record in the checkpoint cannot be read: {error!r}') from None
 
     def check(self, own: CheckpointRecord) -> None:
-        """Compares with what a model would record; its text encoder compares the text sources.
-
-        Raises:
-            CheckpointError: Where label spaces, class activation or what is a class differ.
-        """
+        """Compares with what a model would record, all but the text sources, which its text encoder compares."""
         there, here = self.label_spaces, own.label_spaces
         if there.names != here.names:
             more = ', '.join(name for name in here.names if name not in there.names)
@@ -155,11 +125,7 @@ class CheckpointRecord:
 
 
 def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:
-    """The label spaces that a segmentor was trained on, from its state dict.
-
-    Raises:
-        CheckpointError: Where it holds none.
-    """
+    """The label spaces that a segmentor was trained on, from its state dict; a CheckpointError where it holds none."""
     return CheckpointRecord.of(state_dict).label_spaces
 
 
@@ -177,12 +143,7 @@ def difference(there: Sequence[str], here: Sequence[str]) -> str:
 
 
 def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str) -> None:
-    """Checks that a checkpoint holds every parameter and buffer of a module, in its shape, and nothing beside.
-
-    Args:
-        module: What will be loaded.
-        state_dict: The checkpoint's.
-        prefix: Where the module stands in it.
+    """Checks that a checkpoint holds, below a prefix, each parameter and buffer of a module, in its shape, and no more.
 
     Raises:
         CheckpointError: Naming the first few keys that are missing, surplus or of another shape.
@@ -220,11 +181,7 @@ def is_remote(path: str | Path) -> bool:
 def check_checkpoint_file(path: str | Path, resume: bool = False) -> None:
     """Check that a checkpoint can be read, before a run spends minutes on building everything else.
 
-    Remote addresses are left to whoever downloads them.
-
-    Args:
-        path: The file.
-        resume: Whether training is to go on from it, which needs more than weights.
+    To resume a training it has to hold more than weights. Remote addresses are left to whoever downloads them.
 
     Raises:
         CheckpointError: If the file is missing, truncated, no checkpoint, unsafe, or lacks the training state.
@@ -244,10 +201,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a local checkpoint onto the CPU, safely (`weights_only=True`), mapping the weights where the format allows.
 
     Args:
-        path: Written by mmengine's checkpoint hook, by `tools/publish_model.py`, or by `torch.save` of a state dict.
-
-    Returns:
-        The checkpoint; a bare state dict comes as `{'state_dict': ...}`.
+        path: Written by mmengine's checkpoint hook, by `tools/publish_model.py`, or by `torch.save` of a state dict,
+            which comes as `{'state_dict': ...}`.
 
     Raises:
         CheckpointError: If the file is missing, truncated, no checkpoint, or holds objects unsafe to load.
@@ -256,7 +211,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     _check_presence(path)
     try:
         # Only the present (zip) format can be mapped into memory.
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=_is_whole_zip(path))
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=_starts_as_zip(path))
     except UnpicklingError as error:
         unsafe = re.search(r'GLOBAL (\S+) was not an allowed global', str(error))
         if unsafe:
@@ -293,10 +248,6 @@ def _check_presence(path: Path) -> None:
 def _starts_as_zip(path: Path) -> bool:
     with path.open('rb') as file:
         return file.read(2) == b'PK'
-
-
-def _is_whole_zip(path: Path) -> bool:
-    return _starts_as_zip(path) and zipfile.is_zipfile(path)
 
 
 def _neighbours(path: Path) -> list[str]:

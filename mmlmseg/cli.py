@@ -55,13 +55,10 @@ def one_line_errors() -> Iterator[None]:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config and apply the options that say what is trained or tested.
+    """Read the config, apply the options that say what is trained or tested, and set work directory and label spaces.
 
     Args:
         args: With the attributes of `add_common_arguments`, and `iterations` of a training or `checkpoint` of a test.
-
-    Returns:
-        The config, with `work_dir`, `launcher` and the label spaces of the model set.
 
     Raises:
         OptionError: If there is no such file, or an option does not fit it.
@@ -121,10 +118,8 @@ def use_auto_scale_lr(cfg: Config) -> None:
 def use_resume(cfg: Config, checkpoint: str) -> None:
     """Continue a run from a checkpoint, checking first that it holds a whole training state.
 
-    Args:
-        cfg: Changed in place.
-        checkpoint: The file, or `'auto'` for the last one in the work directory. If there is none, training starts
-            anew, from the `load_from` of the config if it has one.
+    It is a file, or `'auto'` for the last one in the work directory. If there is none, training starts anew, from the
+    `load_from` of the config if it has one.
     """
     found = find_latest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
     cfg.resume = found is not None

@@ -25,10 +25,8 @@ import torch
 
 _PACKAGES = ('mmengine', 'mmcv', 'mmdet', 'mmseg')
 _EXT = 'mmcv._ext'
-_TORCHVISION_SCHEMAS = (
-    ('nms', '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'),
-    ('qnms', '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'),
-)
+_TORCHVISION_OPERATORS = ('nms', 'qnms')
+_SCHEMA = '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'  # of each of them
 # A `torch.library.Library` takes its definitions back when it is collected, so it has to outlive `apply`.
 _libraries: list[torch.library.Library] = []
 
@@ -46,9 +44,6 @@ def require_openmmlab() -> None:
 
     They are extras and not dependencies of mmlmseg, since two distributions offer the same import names and installing
     one over the other breaks both.
-
-    Raises:
-        ImportError: If mmengine, mmcv, mmdet or mmseg is not installed.
     """
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
@@ -59,14 +54,11 @@ def require_openmmlab() -> None:
 
 
 def ensure_torchvision() -> bool:
-    """Make `import torchvision` work although its binary does not fit the installed PyTorch.
+    """Make `import torchvision` work where its binary does not fit the PyTorch here; returns whether it had to be done.
 
     A torchvision built for CUDA cannot load its operators beside a CPU PyTorch, and its Python part then stops on the
     schemas those operators would have defined. Defining the schemas is enough: calling such an operator still fails,
     with torchvision's own message.
-
-    Returns:
-        Whether the missing schemas had to be defined.
     """
     if importlib.util.find_spec('torchvision') is None:
         return False
@@ -80,9 +72,9 @@ def ensure_torchvision() -> bool:
         del sys.modules[name]  # half imported: the next import has to start afresh
     library = torch.library.Library('torchvision', 'FRAGMENT')
     _libraries.append(library)
-    for name, schema in _TORCHVISION_SCHEMAS:
+    for name in _TORCHVISION_OPERATORS:
         if not hasattr(torch.ops.torchvision, name):
-            library.define(name + schema)
+            library.define(name + _SCHEMA)
     importlib.import_module('torchvision')
     return True
 
@@ -94,14 +86,11 @@ def has_compiled_ops() -> bool:
 
 
 def ensure_mmcv_ext() -> bool:
-    """Register a stand-in for `mmcv._ext` when mmcv was installed without compiled operators.
+    """Register a stand-in for `mmcv._ext` when mmcv has no compiled operators; returns whether it is in use.
 
     `import mmdet.models` and much of `mmseg` reach `mmcv.ops`, which looks its operators up while it is imported. The
     stand-in answers the look-up, and each operator raises when it is called. Deformable attention, the one
     operator a pixel decoder of ours may ask for, is sent down mmcv's pure PyTorch path on every device.
-
-    Returns:
-        Whether the stand-in is in use.
     """
     if has_compiled_ops():
         return False

@@ -18,11 +18,7 @@ _COUNTS_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
 
 
 def read_config(path: str | Path) -> Config:
-    """Reads a config file.
-
-    Raises:
-        OptionError: Where there is none; configs of a like name beside it are named.
-    """
+    """Reads a config file; where there is none, an OptionError names configs of a like name beside it."""
     path = Path(path)
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob('*.py')])
@@ -45,11 +41,7 @@ def parts_of(dataset: Any) -> dict[str, Any]:
 
 
 def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any]:
-    """Some datasets of a split (``train``, ``val`` or ``test``) by name, in the asked order.
-
-    Raises:
-        OptionError: Where the split has no dataset of a name.
-    """
+    """Some datasets of a split (``train``, ``val`` or ``test``) by name, in the asked order."""
     parts = parts_of(cfg[f'{split}_dataloader'].dataset)
     for name in names:
         if name not in parts:
@@ -95,9 +87,6 @@ def set_length(cfg: Config, iterations: int, readings: int | None = None) -> Non
         cfg: Changed in place.
         iterations: The new length.
         readings: Evaluations along it, evenly spaced; by default as often as the config says, at the end at least.
-
-    Raises:
-        OptionError: Where the config does not count iterations, or the number is not positive.
     """
     before = cfg.train_cfg.get('max_iters')
     if before is None or iterations < 1:
@@ -126,9 +115,6 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
         trained: Names of the datasets to train on.
         scored: Names of the datasets to evaluate, by default all, as far as all their label spaces are among those
             trained on.
-
-    Raises:
-        OptionError: Where the config has no dataset of a name, or its model not the label space of one.
     """
     loader, head = cfg.train_dataloader, cfg.model.decode_head
     before, parts = parts_of(loader.dataset), chosen_parts(cfg, 'train', trained)
@@ -160,12 +146,9 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
 
 
 def evaluate_only(cfg: Config, split: str, parts: Mapping[str, Any]) -> None:
-    """Leaves some datasets of a split, their own metrics, and the best checkpoint if it goes by one of them.
+    """Leaves some datasets of a split (``val`` or ``test``), given by name; ``cfg`` is changed in place.
 
-    Args:
-        cfg: Changed in place.
-        split: ``val`` or ``test``.
-        parts: The datasets by name.
+    With them stay the metrics that they have of their own, and the best checkpoint if it goes by one of them.
     """
     _set_parts(cfg[f'{split}_dataloader'].dataset, parts)
     evaluator = cfg[f'{split}_evaluator']
@@ -228,7 +211,7 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> 
 
 def training_spaces(dataset: Any) -> tuple[LabelSpace, ...]:
     """The label spaces of the datasets of a loader, each once, in their order; no list of samples is read."""
-    from .datasets import MultiDataset
+    from .datasets import MultiDataset  # brings mmdet and mmseg, which take seconds and are needed here alone
 
     parts = {name: {**innermost(part), 'pipeline': []} for name, part in parts_of(dataset).items()}
     joined = MultiDataset(list(parts.values()), list(parts), lazy_init=True)

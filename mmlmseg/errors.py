@@ -1,11 +1,13 @@
-"""Errors that tell their reader what is wrong, where, and what to do."""
+"""Errors that tell their reader what is wrong, where, and what to do; and the reading of files that ends in them."""
 
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class LabelSpaceError(ValueError):
@@ -48,16 +50,18 @@ def errors_of(file: str | Path) -> Iterator[None]:
         raise type(error)(f'{file}: {error}') from None
 
 
+def read_json(path: str | Path, error: type[ValueError], advice: str) -> Any:
+    """What a JSON file holds; where it is missing (then with some advice) or damaged, an error of the given kind."""
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise error(f'{path}: no such file; {advice}') from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+        raise error(f'{path}: not valid JSON ({fault})') from None
+
+
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
-    """Names the known words nearest to a misspelt one.
-
-    Args:
-        name: What the user wrote.
-        known: What would have been right.
-        n: At most this many suggestions.
-
-    Returns:
-        `` Did you mean: a, b?`` with a leading space, or an empty string where nothing is near.
+    """Names at most ``n`` known words near a misspelt one, after a leading space; an empty string where none is near.
 
     Example:
         >>> did_you_mean('camvid', ['camvid11', 'ade20k'])

@@ -17,7 +17,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import LabelSpaceError, did_you_mean, errors_of
+from .errors import LabelSpaceError, did_you_mean, errors_of, read_json
 from .names import default_space_name, name_key, normalise_name
 from .palette import Colour, default_palette
 
@@ -91,12 +91,7 @@ class LabelSpace:
         """
         path = Path(path)
         path = path / 'classes.json' if path.is_dir() else path
-        try:
-            content = json.loads(path.read_text(encoding='utf-8'))
-        except FileNotFoundError:
-            raise LabelSpaceError(f'{path}: no such file; a label space is read from a classes.json') from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise LabelSpaceError(f'{path}: not valid JSON ({error})') from None
+        content = read_json(path, LabelSpaceError, 'a label space is read from a classes.json')
         content = content if isinstance(content, dict) else {}
         with errors_of(path):
             if isinstance(content.get('categories'), list):
@@ -116,11 +111,7 @@ class LabelSpace:
 
     @classmethod
     def from_categories(cls, name: str, categories: Sequence[Mapping[str, Any]]) -> LabelSpace:
-        """Reads the ``categories`` of a panoptic annotation file in COCO's format; labels are places in this list.
-
-        Raises:
-            LabelSpaceError: Where one lacks ``id``, ``name`` or ``isthing``, or they are unusable.
-        """
+        """Reads the ``categories`` of a panoptic annotation file in COCO's format; labels are places in this list."""
         return cls.create(name, **_describe_categories(categories))
 
     @classmethod
@@ -133,11 +124,7 @@ class LabelSpace:
 
     @classmethod
     def from_dataset(cls, dataset: str, name: str | None = None) -> LabelSpace:
-        """Reads the METAINFO of a registered dataset class; the name is by default :func:`default_space_name` of it.
-
-        Raises:
-            LabelSpaceError: Where no such dataset is registered or it declares no classes.
-        """
+        """Reads the METAINFO of a registered dataset class; the name is by default :func:`default_space_name` of it."""
         from mmseg.registry import DATASETS
 
         found = DATASETS.get(dataset)
@@ -247,10 +234,9 @@ def _describe_categories(categories: Sequence[Mapping[str, Any]]) -> dict[str, A
 
 
 class LabelSpaces(Sequence[LabelSpace]):
-    """The label spaces of one model over one ``vocabulary``, the normalised main names of all classes.
+    """The label spaces of one model, at least one, none of another's name.
 
-    Raises:
-        LabelSpaceError: Where there is none, or two have one name.
+    Their ``vocabulary`` are the normalised main names of all classes, each once.
     """
 
     def __init__(self, spaces: Sequence[LabelSpace]) -> None:

@@ -10,16 +10,9 @@ _DATASET_SUFFIXES = re.compile(r'(-(stuff|other|merged))+$')
 
 
 def normalise_name(name: str) -> tuple[str, ...]:
-    """Turns a class name as a dataset writes it into the words a text encoder should read.
+    """Turns a class name as a dataset writes it into the words a text encoder should read: a main name, then synonyms.
 
-    Lower case, single spaces, no ``-stuff`` / ``-other`` / ``-merged`` suffix; a comma list gives a main name and its
-    synonyms.
-
-    Args:
-        name: The class name as written by the dataset.
-
-    Returns:
-        The main name, followed by its synonyms.
+    Lower case, single spaces, no ``-stuff`` / ``-other`` / ``-merged`` suffix; synonyms are what follows a comma.
 
     Raises:
         LabelSpaceError: Where no letter or digit is left.
@@ -41,9 +34,6 @@ def normalise_name(name: str) -> tuple[str, ...]:
 
 def name_key(name: str) -> str:
     """What a class name is told apart by: its normalised main name, where a hyphen counts as a space.
-
-    Raises:
-        LabelSpaceError: Where no letter or digit is left.
 
     Example:
         >>> name_key('Traffic-light, signal')

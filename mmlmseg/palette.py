@@ -24,20 +24,11 @@ _PATIENCE = 0.9  # what a class that meets others' colours takes off the differe
 
 
 def default_palette(names: Sequence[str]) -> tuple[Colour, ...]:
-    """Makes the colours of a label space from its class names.
+    """Makes the colours of a label space from its class names, RGB, 0 to 255; a :func:`name_key` has one.
 
     A class has the same colour in every space and at every place in it, unless the space holds another class of nearly
     this colour: then one of the two, the same in every such space, takes the next colour of its name. This is rare
-    below a hundred classes.
-
-    Args:
-        names: Class names; those of one :func:`name_key` have one colour.
-
-    Returns:
-        RGB colours, 0 to 255, that can be told apart; those of thousands of classes just differ.
-
-    Raises:
-        LabelSpaceError: Where a name holds no letter or digit.
+    below a hundred classes. The colours can be told apart; those of thousands of classes just differ.
 
     Example:
         >>> default_palette(['sky', 'Road-other'])[1] == default_palette(['road'])[0]

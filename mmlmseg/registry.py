@@ -5,16 +5,7 @@ A type written ``mmlmseg.X`` in a config is found here from any default scope.
 
 from __future__ import annotations
 
-from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
-from mmengine.registry import DATASETS as ROOT_DATASETS
-from mmengine.registry import EVALUATOR as ROOT_EVALUATOR
-from mmengine.registry import HOOKS as ROOT_HOOKS
-from mmengine.registry import LOOPS as ROOT_LOOPS
-from mmengine.registry import METRICS as ROOT_METRICS
-from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
-from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
-from mmengine.registry import VISUALIZERS as ROOT_VISUALIZERS
+from mmengine import registry as root
 from mmengine.registry import Registry
 
 
@@ -22,13 +13,13 @@ def _child(parent: Registry, location: str) -> Registry:
     return Registry(parent.name, parent=parent, scope='mmlmseg', locations=[location])
 
 
-MODELS = _child(ROOT_MODELS, 'mmlmseg.models')
-DATASETS = _child(ROOT_DATASETS, 'mmlmseg.datasets')
-TRANSFORMS = _child(ROOT_TRANSFORMS, 'mmlmseg.datasets')
-DATA_SAMPLERS = _child(ROOT_DATA_SAMPLERS, 'mmlmseg.datasets')
-METRICS = _child(ROOT_METRICS, 'mmlmseg.evaluation')
-EVALUATOR = _child(ROOT_EVALUATOR, 'mmlmseg.evaluation')
-VISUALIZERS = _child(ROOT_VISUALIZERS, 'mmlmseg.visualization')
-HOOKS = _child(ROOT_HOOKS, 'mmlmseg.engine')
-LOOPS = _child(ROOT_LOOPS, 'mmlmseg.engine')
-OPTIM_WRAPPERS = _child(ROOT_OPTIM_WRAPPERS, 'mmlmseg.engine')
+MODELS = _child(root.MODELS, 'mmlmseg.models')
+DATASETS = _child(root.DATASETS, 'mmlmseg.datasets')
+TRANSFORMS = _child(root.TRANSFORMS, 'mmlmseg.datasets')
+DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'mmlmseg.datasets')
+METRICS = _child(root.METRICS, 'mmlmseg.evaluation')
+EVALUATOR = _child(root.EVALUATOR, 'mmlmseg.evaluation')
+VISUALIZERS = _child(root.VISUALIZERS, 'mmlmseg.visualization')
+HOOKS = _child(root.HOOKS, 'mmlmseg.engine')
+LOOPS = _child(root.LOOPS, 'mmlmseg.engine')
+OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, 'mmlmseg.engine')

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import DataError
+from .errors import DataError, errors_of
 from .label_space import LabelSpace
 
 IGNORE_INDEX = 255
@@ -37,18 +37,13 @@ _COLOUR_TYPES = {0: 'grey', 2: 'RGB', 3: 'palette', 4: 'grey with alpha', 6: 'RG
 class SegmentMap:
     """Segments that do not overlap within a label space: a map of segment ids for each space.
 
-    Attributes:
-        ids: ``[S, H, W]`` int32: the segment of each pixel in each space, :data:`VOID` where it is in none. Segments
-            are numbered from 1 to T without a gap, those of the first space first; crops may have lost some.
-        labels: ``[T]`` long: the class of segment 1, 2, ...
-        crowd: ``[T]`` bool, of truth: whether a segment is a group of objects that nobody told apart.
-        scores: ``[T]``, of predictions.
+    Segments are numbered from 1 to T without a gap, those of the first space first; crops may have lost some.
     """
 
-    ids: Tensor
-    labels: Tensor
-    crowd: Tensor | None = None
-    scores: Tensor | None = None
+    ids: Tensor  # [S, H, W] int32: the segment of each pixel in each space, VOID where it is in none
+    labels: Tensor  # [T] long: the class of segment 1, 2, ...
+    crowd: Tensor | None = None  # [T] bool, of truth: whether a segment is a group of objects that nobody told apart
+    scores: Tensor | None = None  # [T], of predictions
 
     def to(self, *args: Any, **kwargs: Any) -> SegmentMap:
         """The map elsewhere; labels, crowd flags and scores stay, so that reading them waits for no device."""
@@ -67,9 +62,6 @@ class SegmentMap:
     def to_masks(self) -> MaskSet:
         """The same segments one by one.
 
-        Raises:
-            DataError: On an id that has no label.
-
         Example:
             >>> SegmentMap(torch.tensor([[[0, 1, 2, 2]]]), torch.tensor([3, 5])).to_masks().masks.int().tolist()
             [[[0, 1, 0, 0]], [[0, 0, 1, 1]]]
@@ -86,11 +78,7 @@ class SegmentMap:
         return MaskSet(masks, self.labels, crowd=self.crowd, scores=self.scores)
 
     def layer(self, spaces: Sequence[LabelSpace], which: int) -> tuple[Tensor, list[int]]:
-        """The segments of one label space alone.
-
-        Args:
-            spaces: The S label spaces of the sample.
-            which: Which of them.
+        """The segments of one of the sample's S label spaces alone.
 
         Returns:
             ``[H, W]`` int32, ids from 1 in the old order, 0 is void; and their classes, as ids of that space.
@@ -104,20 +92,13 @@ class SegmentMap:
 
 @dataclass(frozen=True)
 class MaskSet:
-    """Segments that may overlap: instances, and what several label spaces say of one image.
+    """Segments that may overlap: instances, and what several label spaces say of one image."""
 
-    Attributes:
-        masks: ``[T, H, W]`` bool.
-        labels: ``[T]`` long: the class of each.
-        crowd: ``[T]`` bool, of truth.
-        scores: ``[T]``, of predictions.
-        origins: Of each mask all classes that say it, its own first; None where that is its label alone.
-    """
-
-    masks: Tensor
-    labels: Tensor
-    crowd: Tensor | None = None
-    scores: Tensor | None = None
+    masks: Tensor  # [T, H, W] bool
+    labels: Tensor  # [T] long: the class of each
+    crowd: Tensor | None = None  # [T] bool, of truth
+    scores: Tensor | None = None  # [T], of predictions
+    # Of each mask all classes that say it, its own first; None where that is its label alone.
     origins: Sequence[tuple[int, ...]] | None = None
 
     def to(self, *args: Any, **kwargs: Any) -> MaskSet:
@@ -130,7 +111,7 @@ class MaskSet:
         return self.masks.shape[-2], self.masks.shape[-1]
 
     def to_masks(self) -> MaskSet:
-        """Itself: whoever wants masks need not ask which form he has."""
+        """The set as it is: whoever wants masks need not ask which form he has."""
         return self
 
     def claims(self) -> MaskSet:
@@ -159,13 +140,9 @@ Segments = SegmentMap | MaskSet
 
 
 def paint(masks: Tensor) -> Tensor:
-    """Masks as a map of segments from 1 on; where they overlap the last one is on top.
+    """Masks, bool ``[T, H, W]``, as a map of segments from 1 on, int32 ``[H, W]``, where 0 is void.
 
-    Args:
-        masks: ``[T, H, W]`` bool.
-
-    Returns:
-        ``[H, W]`` int32, 0 is void.
+    Where masks overlap the last one is on top.
 
     Example:
         >>> paint(torch.tensor([[[True, True, False]], [[False, True, False]]])).tolist()
@@ -178,15 +155,7 @@ def paint(masks: Tensor) -> Tensor:
 
 
 def class_map(ids: np.ndarray, labels: Sequence[int], void: int = IGNORE_INDEX) -> np.ndarray:
-    """The class of each pixel of a map of segments.
-
-    Args:
-        ids: Integers of any shape, 0 is void.
-        labels: The class of segment 1, 2, ...
-        void: What a void pixel becomes.
-
-    Returns:
-        int64 of the same shape.
+    """The class of each pixel, int64, of a map of segments: i becomes ``labels[i - 1]``, 0 ``void``.
 
     Example:
         >>> class_map(np.array([0, 2, 1]), [7, 3]).tolist()
@@ -202,16 +171,7 @@ def _labels_within(labels: Sequence[int], spaces: Sequence[LabelSpace], which: i
 
 
 def id_to_rgb(ids: np.ndarray) -> np.ndarray:
-    """Turns segment ids into colours.
-
-    Args:
-        ids: Integers in 0..:data:`MAX_ID`, of any shape.
-
-    Returns:
-        uint8, one axis more of size 3.
-
-    Raises:
-        DataError: On an id that three bytes do not hold.
+    """Turns segment ids, integers in 0..:data:`MAX_ID` of any shape, into colours, uint8 [..., 3].
 
     Example:
         >>> id_to_rgb(np.array([1, 65536 + 512 + 3])).tolist()
@@ -225,16 +185,7 @@ def id_to_rgb(ids: np.ndarray) -> np.ndarray:
 
 
 def rgb_to_id(colours: np.ndarray) -> np.ndarray:
-    """The inverse of :func:`id_to_rgb`.
-
-    Args:
-        colours: uint8 [..., 3].
-
-    Returns:
-        int32 [...].
-
-    Raises:
-        DataError: Where this is no array of 8-bit colours.
+    """The inverse of :func:`id_to_rgb`: colours, uint8 [..., 3], become segment ids, int32 [...].
 
     Example:
         >>> rgb_to_id(np.array([3, 2, 1], dtype=np.uint8)).item() == 3 + 2 * 256 + 65536
@@ -247,13 +198,7 @@ def rgb_to_id(colours: np.ndarray) -> np.ndarray:
 
 
 def read_panoptic_png(path: str | Path) -> np.ndarray:
-    """Reads the segment ids of an image.
-
-    Args:
-        path: A local PNG file.
-
-    Returns:
-        int32 [H, W]; 0 is void.
+    """Reads the segment ids of an image, int32 [H, W], where 0 is void.
 
     Raises:
         DataError: Where the file is missing, damaged or no 8-bit RGB PNG; it is named.
@@ -278,17 +223,7 @@ def read_panoptic_png(path: str | Path) -> np.ndarray:
 
 
 def write_panoptic_png(path: str | Path, ids: np.ndarray) -> None:
-    """Writes segment ids as an RGB PNG.
-
-    Args:
-        path: The file; its folder exists.
-        ids: Integers [H, W]; 0 is void.
-
-    Raises:
-        DataError: On an id that three bytes do not hold; the file is named.
-    """
-    try:
+    """Writes segment ids, integers [H, W] where 0 is void, as an RGB PNG."""
+    with errors_of(path):
         colours = id_to_rgb(ids)
-    except DataError as error:
-        raise DataError(f'{path}: {error}') from None
     Image.fromarray(colours).save(path)

@@ -20,14 +20,11 @@ UNLABELLED = ('', 'unlabeled', 'unlabelled')
 class Taxonomy:
     """Unified classes, and which of them each class of each label space is.
 
-    Attributes:
-        classes: The unified classes.
-        columns: By label space, the unified class of each of its classes; None for a class that the taxonomy leaves
-            out, which is not trained and never predicted.
+    A class that the taxonomy leaves out is not trained and never predicted.
     """
 
     classes: tuple[str, ...]
-    columns: Mapping[str, tuple[int | None, ...]]
+    columns: Mapping[str, tuple[int | None, ...]]  # by label space, of each of its classes; None where it is left out
 
     @classmethod
     def same_names(cls, spaces: Sequence[LabelSpace]) -> Taxonomy:
@@ -104,9 +101,6 @@ class Taxonomy:
         Args:
             spec: ``'same-names'``, or ``dict(file='taxonomy.tsv', ...)`` with the arguments of :meth:`from_tsv`.
             spaces: The label spaces of the model.
-
-        Raises:
-            LabelSpaceError: Where the description is neither, or does not fit the spaces.
         """
         if spec == SAME_NAMES:
             return cls.same_names(spaces)

@@ -49,11 +49,7 @@ def build_model(config: Config, weights: str | Path | None) -> nn.Module:
 
 
 def load_weights(model: nn.Module, weights: str | Path) -> None:
-    """Loads a checkpoint into a built segmentor.
-
-    Raises:
-        CheckpointError: The checkpoint cannot be read or does not fit.
-    """
+    """Loads a checkpoint into a built segmentor; a CheckpointError where it cannot be read or does not fit."""
     _load(model, _read(weights), weights)
 
 

@@ -25,15 +25,10 @@ from .inputs import Image
 
 @dataclass(frozen=True)
 class Result(ABC):
-    """What was found in one image.
+    """What was found in one image."""
 
-    Attributes:
-        path: File of the image; None for an array.
-        spaces: The label spaces that were asked; a free class list is one named ``custom``.
-    """
-
-    path: Path | None
-    spaces: tuple[LabelSpace, ...]
+    path: Path | None  # file of the image; None for an array
+    spaces: tuple[LabelSpace, ...]  # those that were asked; a free class list is one named custom
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -70,13 +65,9 @@ class Result(ABC):
 
 @dataclass(frozen=True)
 class Segmentation(Result):
-    """The class of each pixel of an image, in one label space.
+    """The class of each pixel of an image, in one label space."""
 
-    Attributes:
-        label_map: Index into ``classes`` of each pixel, [H, W]; uint8, or int32 with more than 256 classes.
-    """
-
-    label_map: NDArray[np.integer]
+    label_map: NDArray[np.integer]  # [H, W], index into ``classes``; uint8, or int32 with more than 256 classes
 
     def shares(self) -> list[tuple[str, float]]:
         classes = self.classes
@@ -93,28 +84,18 @@ class Segmentation(Result):
 
 @dataclass(frozen=True)
 class Mask:
-    """One segment of an image.
+    """One segment of an image."""
 
-    Attributes:
-        pixels: bool [H, W].
-        names: The classes that say it, its own first, as :attr:`Result.classes` writes them.
-        score: In [0, 1].
-    """
-
-    pixels: NDArray[np.bool_]
-    names: tuple[str, ...]
-    score: float
+    pixels: NDArray[np.bool_]  # [H, W]
+    names: tuple[str, ...]  # the classes that say it, its own first, as Result.classes writes them
+    score: float  # in [0, 1]
 
 
 @dataclass(frozen=True)
 class MaskSegmentation(Result):
-    """The masks found in an image; those of several label spaces, and instances, may overlap.
+    """The masks found in an image; those of several label spaces, and instances, may overlap."""
 
-    Attributes:
-        found: With scores, on the CPU.
-    """
-
-    found: MaskSet
+    found: MaskSet  # with scores, on the CPU
 
     @property
     def masks(self) -> tuple[Mask, ...]:

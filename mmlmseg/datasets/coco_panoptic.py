@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mmseg.datasets import BaseSegDataset
 
-from ..errors import DataError, LabelSpaceError, did_you_mean, errors_of
+from ..errors import DataError, LabelSpaceError, did_you_mean, errors_of, read_json
 from ..label_space import LabelSpace
 from ..names import default_space_name, name_key
 from ..registry import DATASETS
@@ -32,12 +31,7 @@ class AnnotatedImage(NamedTuple):
 
 def read_annotations(path: str | Path) -> dict[str, Any]:
     """Reads the lists ``images``, ``annotations`` (with ``segments_info``) and ``categories`` of an annotation file."""
-    try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise DataError(f'{path}: no such file; ann_file must be the JSON file of the panoptic annotations') from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f'{path}: not valid JSON ({error})') from None
+    content: Any = read_json(path, DataError, 'ann_file must be the JSON file of the panoptic annotations')
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise DataError(f"{path}: has no list {key!r}; it is no annotation file of COCO's panoptic format")

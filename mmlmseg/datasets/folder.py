@@ -41,11 +41,7 @@ def files_by_name(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 
 def read_split(path: Path) -> list[str]:
-    """Reads the sample names of a split, one per line, empty lines skipped.
-
-    Raises:
-        DataError: Where the file is missing, empty, or names a sample twice.
-    """
+    """Reads the sample names of a split, one per line, empty lines skipped; each must be there once, one at least."""
     if not path.is_file():
         splits = ', '.join(sorted(p.stem for p in path.parent.glob('*.txt'))) or 'none'
         raise DataError(f'{path}: no such split file; splits found there: {splits}')
@@ -58,14 +54,9 @@ def read_split(path: Path) -> list[str]:
 
 
 def read_ignore(path: Path, free: int) -> int:
-    """Reads the label id to be ignored from a ``classes.json`` (255 where it names none).
+    """Reads the label id to be ignored from a ``classes.json``, 255 where it names none.
 
-    Args:
-        path: The file.
-        free: The first id, as written in the label maps, that is of no class.
-
-    Raises:
-        DataError: Where the id is no 8-bit number, or that of a class.
+    In the label maps as they are written, ``free`` is the first id that is of no class.
     """
     ignore = json.loads(path.read_text(encoding='utf-8')).get('ignore', IGNORE_INDEX)
     if not isinstance(ignore, int) or not free <= ignore <= IGNORE_INDEX:

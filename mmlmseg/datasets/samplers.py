@@ -36,9 +36,6 @@ def dataset_probabilities(
         names: Of the datasets.
         alpha: The exponent of ``'power'``.
 
-    Raises:
-        DataError: On an unknown word or name, a missing or unusable weight.
-
     Example:
         >>> dataset_probabilities('uniform', [10, 30], ['a', 'b']), dataset_probabilities('size', [10, 30], ['a', 'b'])
         ((0.5, 0.5), (0.25, 0.75))
@@ -138,9 +135,7 @@ class StepSampler(DatasetSampler):
     """Draws datasets for whole steps, not for single images.
 
     Args:
-        dataset: As of :class:`DatasetSampler`.
-        batch_size: Samples per step and rank, as in the data loader.
-        **kwargs: ``ratio``, ``alpha`` and ``seed`` of :class:`DatasetSampler`.
+        batch_size: Samples per step and rank, as in the data loader. All else as of :class:`DatasetSampler`.
     """
 
     def __init__(self, dataset: Sized, batch_size: int, **kwargs: Any) -> None:

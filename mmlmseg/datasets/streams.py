@@ -14,11 +14,7 @@ class DatasetDraws:
     """An endless sequence of datasets drawn at random, with the count of earlier draws of the same dataset.
 
     It is made in blocks; going forward costs one small histogram per block, so that skipping millions of draws takes
-    less than a second, and nothing before the current block is kept.
-
-    Args:
-        probabilities: Of each dataset.
-        seed: Equal seeds give equal sequences.
+    less than a second, and nothing before the current block is kept. Equal seeds give equal sequences.
 
     Example:
         >>> draws = DatasetDraws([0.5, 0.5], seed=0)
@@ -58,10 +54,7 @@ class DatasetDraws:
 class ShuffledPasses:
     """The samples of one dataset in endless passes, each in a new order, none drawn twice within a pass.
 
-    Args:
-        size: Samples in the dataset.
-        seed: Equal seeds give equal sequences.
-        stream: Tells the sequences of several datasets apart.
+    Equal seeds give equal sequences; ``stream`` tells those of several datasets apart.
     """
 
     def __init__(self, size: int, seed: int, stream: int) -> None:

@@ -14,18 +14,11 @@ from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
 from .checks import CheckLabels
-from .numbering import Numbered, check_aligned, follow_padding, segments_of_ids, segments_of_labels
+from .truth import Numbered, check_aligned, follow_padding, segments_of_ids, segments_of_labels
 
 
 def read_instances(path: str) -> np.ndarray:
-    """Reads a map of segment ids, one 8-bit or 16-bit number per pixel.
-
-    Returns:
-        int32 [H, W]; 0 is void.
-
-    Raises:
-        DataError: Where the file is missing, damaged or of another kind; it is named.
-    """
+    """Reads a map of segment ids, one 8-bit or 16-bit number per pixel, as int32 [H, W], where 0 is void."""
     try:
         with Image.open(path) as image:
             ids, mode = np.asarray(image), image.mode
@@ -100,10 +93,7 @@ class PackSegments(PackSegInputs):
     """Packs what mmseg's ``PackSegInputs`` does, ``image_id`` and, where they were loaded, the segments.
 
     ``gt_segments`` is a :class:`~mmlmseg.segments.SegmentMap` of all label spaces of the sample. With several of them
-    there is no ``gt_sem_seg``.
-
-    Args:
-        **kwargs: Of ``PackSegInputs``.
+    there is no ``gt_sem_seg``. Arguments are those of ``PackSegInputs``.
     """
 
     def __init__(self, **kwargs: Any) -> None:

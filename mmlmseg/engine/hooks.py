@@ -44,15 +44,7 @@ class CheckLabelSpacesHook(Hook):
 
 
 def check_same_label_spaces(known: LabelSpaces, dataset: MultiDataset) -> None:
-    """Compares the label spaces of datasets with those of a model.
-
-    Args:
-        known: Those of the model.
-        dataset: The datasets.
-
-    Raises:
-        LabelSpaceError: Where the model lacks one, or one has other classes or things.
-    """
+    """Makes sure that a model knows all label spaces of some datasets, with the same classes and things."""
     for name, spaces in zip(dataset.names, dataset.spaces, strict=True):
         for theirs in spaces:
             try:

@@ -15,12 +15,8 @@ class SkippedLoader:
     """Stands in for mmengine's loader iterator in a resumed run.
 
     mmengine up to 0.10.7 wants to load every batch of the finished steps and throw it away, the maintained fork wants
-    its iterator to skip them. Here the sampler skips before the first worker starts, and both requests are granted
-    without loading.
-
-    Args:
-        loader: Its sampler has ``skip``.
-        steps: How many steps are done.
+    its iterator to skip them. Here the loader's sampler, which has ``skip``, skips the ``steps`` that are done before
+    the first worker starts, and both requests are granted without loading.
     """
 
     def __init__(self, loader: DataLoader, steps: int) -> None:
@@ -47,14 +43,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     """mmengine's iteration-based loop, whose resumed run sees the samples in the order of an uninterrupted one.
 
     Loads nothing to get there, on every mmengine; takes over the seed of the checkpoint, which mmengine draws anew for
-    the sampler where the config gives none; and checks the batch size of samplers that depend on it.
-
-    Args:
-        *args: As of :class:`mmengine.runner.IterBasedTrainLoop`.
-        **kwargs: Likewise.
-
-    Raises:
-        DataError: Where the sampler's batch size is not that of the loader.
+    the sampler where the config gives none; and checks that samplers that know a batch size know that of the loader.
+    Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -17,9 +17,7 @@ class BFloat16OptimWrapper(OptimWrapper):
     """Runs the forward pass under bfloat16 autocast; weights, gradients and losses stay in float32.
 
     Unlike mmengine's AmpOptimWrapper it needs no accelerator and no loss scaling. On a CPU with AVX512-BF16 a step of
-    the small configs takes about 60 % of the time.
-
-    Args: see mmengine's OptimWrapper.
+    the small configs takes about 60 % of the time. Arguments are those of mmengine's OptimWrapper.
     """
 
     @contextmanager

@@ -90,14 +90,9 @@ class MultiDatasetEvaluator(Evaluator):
         return built
 
     def process(self, data_samples: Sequence[BaseDataElement | dict], data_batch: Any | None = None) -> None:
-        """Route a batch.
+        """Route a batch: predictions with their truth, stamped with their ``dataset``, and what the dataloader gave.
 
-        Args:
-            data_samples: Predictions with their truth, each stamped with its ``dataset``.
-            data_batch: What the dataloader gave; metrics get the part that belongs to their samples.
-
-        Raises:
-            DataError: A sample without stamp, or with one that the evaluated datasets lack.
+        Metrics get of both the part that belongs to their samples.
         """
         samples = [item.to_dict() if isinstance(item, BaseDataElement) else item for item in data_samples]
         for metric in self.metrics:
@@ -125,16 +120,10 @@ class MultiDatasetEvaluator(Evaluator):
         raise DataError(f'{where}: unknown dataset {name!r}; evaluated are {known}.{did_you_mean(name, known)}')
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate each dataset that was seen on any rank, then the means over them.
-
-        Args:
-            size: Samples of all datasets together.
+        """Evaluate each dataset that was seen on any rank, then the means over them; ``size`` is that of all together.
 
         Returns:
             ``{'<dataset>/<key>': value, 'mean/<key>': mean}``, the same on all ranks.
-
-        Raises:
-            ValueError: Two metrics of a dataset share a key.
         """
         results: dict[str, float] = super().evaluate(size)
         scores: dict[str, dict[str, float]] = {}

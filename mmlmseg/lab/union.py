@@ -75,11 +75,7 @@ class SegmentorUnion(BaseModel):
     def forward(
         self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample], mode: str = 'predict'
     ) -> list[SegDataSample]:
-        """Predicts.
-
-        Raises:
-            NotImplementedError: In another mode.
-        """
+        """Predicts; there is no other mode."""
         if mode != 'predict':
             raise NotImplementedError(f'mode {mode!r}: a union only predicts; train its members, each by itself')
         return self.predict(inputs, data_samples)
@@ -90,15 +86,7 @@ class SegmentorUnion(BaseModel):
         return predict_groups(self, inputs, data_samples)
 
     def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
-        """What the members say of each image of a group, in each label space that is asked for.
-
-        Args:
-            images: ``[B, 3, H, W]``.
-            metas: Their metainfo.
-
-        Raises:
-            LabelSpaceError: On a space that no member knows.
-        """
+        """What the members say of each image of a group ``[B, 3, H, W]``, in each label space that is asked for."""
         asked = [self._asked(meta) for meta in metas]
         said: list[dict[str, Prediction]] = [{} for _ in metas]
         for place, member in enumerate(self._models):

@@ -60,9 +60,6 @@ def contact_sheet(dataset: MultiDataset, name: str, number: int, seed: int) -> P
 
     Returns:
         RGB, uint8 [H, W, 3].
-
-    Raises:
-        DataError: Where a sample cannot be loaded, or the pipeline packs no image; it is named.
     """
     which = dataset.names.index(name)
     size, first = dataset.sizes[which], sum(dataset.sizes[:which])
@@ -74,17 +71,10 @@ def contact_sheet(dataset: MultiDataset, name: str, number: int, seed: int) -> P
 
 
 def sample_panels(sample: Mapping[str, Any], spaces: Sequence[LabelSpace]) -> Sequence[Panel]:
-    """Draws a packed sample.
-
-    Args:
-        sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, see :func:`label_panels`.
-        spaces: Its label spaces.
+    """Draws a packed sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, see :func:`label_panels`.
 
     Returns:
         The image, titled with file and size, and its labels where it has any, a panel for each space.
-
-    Raises:
-        DataError: Where the pipeline packs something else.
     """
     inputs, packed = sample.get('inputs'), sample.get('data_samples')
     if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or not isinstance(packed, SegDataSample):

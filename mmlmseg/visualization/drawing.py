@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,19 +25,12 @@ _SHADES = (0.0, 0.45, -0.4, 0.2, -0.2)  # of the segments of a class: towards wh
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a :func:`panel_grid`.
-
-    Attributes:
-        image: RGB, uint8 [H, W, 3].
-        title: Written above it.
-        entries: Name and colour of what the legend below it explains.
-        width: What the image is scaled to; by default the width that the grid has for all.
-    """
+    """One picture of a :func:`panel_grid`."""
 
     image: Picture
-    title: str = ''
-    entries: Sequence[tuple[str, Colour]] = field(default=())
-    width: int | None = None
+    title: str = ''  # written above the image
+    entries: Sequence[tuple[str, Colour]] = ()  # name and colour of what the legend below it explains
+    width: int | None = None  # what the image is scaled to; by default the width that the grid has for all
 
 
 def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour], alpha: float = 0.6) -> Picture:
@@ -51,9 +44,6 @@ def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour],
 
     Returns:
         RGB, uint8 [H, W, 3].
-
-    Raises:
-        ValueError: Image and label map of different size.
     """
     if image.shape[:2] != seg.shape:
         raise ValueError(f'image {image.shape[:2]} and label map {seg.shape} differ in size.')
@@ -74,17 +64,9 @@ def overlay_segments(
     """Tint an image with the colours of its segments: shades of their class's colour, with thin borders between them.
 
     Args:
-        image: RGB, uint8 [H, W, 3].
         segment_map: Segment ids [H, W]: 0 is void and leaves the image as it is, S segments are 1 to S.
         labels: The class of each segment, that of segment 1 first.
-        palette: RGB colour of each class.
-        alpha: Strength of the colours; 1 hides the image.
-
-    Returns:
-        RGB, uint8 [H, W, 3].
-
-    Raises:
-        ValueError: Image and map of different size, or a segment without label.
+        image, palette, alpha: As of :func:`overlay`, and so is the result.
     """
     if segment_map.max(initial=0) > len(labels):
         raise ValueError(f'the map holds segment {segment_map.max()}, but only {len(labels)} segments have a label.')
@@ -102,14 +84,9 @@ def overlay_segments(
 
 
 def class_shares(seg: NDArray[np.integer], num_classes: int) -> list[tuple[int, float]]:
-    """Which classes a label map holds, largest first.
+    """Which classes a label map [H, W] holds, largest first: class id and share of the counted pixels, in (0, 1].
 
-    Args:
-        seg: Class ids [H, W]; ids from ``num_classes`` on do not count.
-        num_classes: K.
-
-    Returns:
-        Class id and share of the counted pixels, in (0, 1].
+    Ids from ``num_classes`` on do not count.
 
     Examples:
         >>> class_shares(np.array([[0, 2], [2, 255]]), num_classes=3)
@@ -124,15 +101,9 @@ def class_shares(seg: NDArray[np.integer], num_classes: int) -> list[tuple[int, 
 def legend_entries(
     seg: NDArray[np.integer], space: LabelSpace, numbers: Mapping[int, int] | None = None
 ) -> list[tuple[str, Colour]]:
-    """What a legend has to explain: the classes of a label map with their share, largest first.
+    """What a legend has to explain: the classes of a label map [H, W] with their share, largest first.
 
-    Args:
-        seg: Class ids [H, W].
-        space: Their label space.
-        numbers: How many segments a class has; written where there are several.
-
-    Returns:
-        Entries for :func:`legend` or a :class:`Panel`.
+    How many segments a class has, by ``numbers``, is written where there are several.
 
     Examples:
         >>> space = LabelSpace.create('farm', ['cow', 'grass'], palette=[(9, 9, 9), (0, 255, 0)])
@@ -160,13 +131,8 @@ def percentage(share: float) -> str:
 def legend(entries: Sequence[tuple[str, Colour]], width: int, text_size: int = 14) -> Picture:
     """Draw colour swatches with names, in as many columns as fit; names too long for the width end in an ellipsis.
 
-    Args:
-        entries: Name and RGB colour.
-        width: Width of the picture.
-        text_size: Height of the letters in pixels.
-
-    Returns:
-        RGB, uint8 [h, width, 3], as high as it has to be (0 without entries).
+    Letters are ``text_size`` pixels high; the picture, RGB, uint8 [h, width, 3], is as high as it has to be (0 without
+    entries).
     """
     if not entries:
         return np.full((0, width, 3), 255, dtype=np.uint8)

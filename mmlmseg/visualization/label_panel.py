@@ -58,7 +58,7 @@ def label_panels(
 
 
 def confident(found: MaskSet, least: float) -> MaskSet:
-    """Those of the instances found whose score is at least ``least``."""
+    """The instances among those found whose score is at least ``least``."""
     assert found.scores is not None
     kept = [i for i, score in enumerate(found.scores.tolist()) if score >= least]
     return MaskSet(found.masks[kept], found.labels[kept], scores=found.scores[kept])

@@ -58,15 +58,10 @@ class MultiSpaceVisualizer(Visualizer):
             name: Name of the picture; the sample's dataset is put before it.
             image: RGB, uint8 [H, W, 3].
             data_sample: With truth and prediction as far as there are any, see :func:`label_panels`.
-            draw_gt: Whether to draw the truth.
-            draw_pred: Whether to draw the prediction.
-            show: Whether to open a window; nothing is stored then.
-            wait_time: Seconds to show it; 0 waits for a key.
+            draw_gt, draw_pred: Whether to draw the truth, and the prediction.
+            show, wait_time: Whether to open a window, and for how many seconds (0 waits for a key); nothing is stored.
             out_file: Write to this file instead of the backends.
             step: Step to file it under.
-
-        Raises:
-            LabelSpaceError: The label space of the sample is not known.
         """
         picture = image
         if data_sample is not None:
@@ -94,14 +89,7 @@ class MultiSpaceVisualizer(Visualizer):
         return [[whole, *row] for row in rows if row] or [[whole]]
 
     def spaces_of(self, meta: Mapping[str, Any]) -> tuple[LabelSpace, ...]:
-        """Finds the label spaces of a sample.
-
-        Args:
-            meta: Its metainfo.
-
-        Raises:
-            LabelSpaceError: Neither the metainfo nor ``dataset_meta`` tells.
-        """
+        """Finds the label spaces of a sample by its metainfo, or else by ``dataset_meta``."""
         asked = tuple(meta.get('label_spaces', ()))
         if asked and all(isinstance(space, LabelSpace) for space in asked):
             return asked

@@ -9,19 +9,13 @@ from ...errors import DataError
 
 
 def pair_counts(rows: Tensor, columns: Tensor, size: tuple[int, int], names: tuple[str, str]) -> Tensor:
-    """Counts the pixels of every pair of ids.
+    """Counts the pixels of every pair of ids, long [R, C].
 
     Args:
         rows: Integer ids in [0, R), any shape.
         columns: Integer ids in [0, C), of the same shape.
         size: R and C.
         names: What to call the ids of the rows and of the columns in errors.
-
-    Returns:
-        long [R, C].
-
-    Raises:
-        DataError: An id outside its range, or different shapes.
 
     Examples:
         >>> pair_counts(torch.tensor([0, 1, 1]), torch.tensor([2, 0, 0]), (2, 3), ('true', 'predicted'))

@@ -133,14 +133,10 @@ def count_matches(
 
 
 def panoptic_scores(counts: PanopticCounts) -> PanopticScores:
-    """Turn summed counts into scores per class.
+    """Turn counts, summed over a whole dataset, into scores per class [K].
 
-    Args:
-        counts: Counts over a whole dataset.
-
-    Returns:
-        PQ, SQ and RQ [K]; nan for a class without any segment that counts. A class without a match has SQ 0, which
-        counts in the means as in panopticapi.
+    They are nan for a class without any segment that counts. A class without a match has SQ 0, which counts in the
+    means as in panopticapi.
 
     Examples:
         >>> one, none = torch.tensor([1, 0]), torch.tensor([0, 0])
@@ -161,13 +157,8 @@ def mean_scores(scores: PanopticScores, classes: Tensor) -> PanopticScores:
 def class_segments(label: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
     """Panoptic truth of a dataset that has no things: every class is one segment.
 
-    Args:
-        label: Class ids in [0, K) or ``ignore_index``, any shape.
-        num_classes: K.
-        ignore_index: Label of void pixels; at least K.
-
-    Returns:
-        int32 segment ids of the same shape: 0 is void, i the class i - 1.
+    Class ids of any shape, in [0, K) or ``ignore_index`` (void; at least K), become int32 segment ids: 0 is void, i the
+    class i - 1.
     """
     check_ignore_index(ignore_index, num_classes)
     void = label == ignore_index

@@ -49,11 +49,7 @@ class ClassMetric(BaseMetric):
         raise NotImplementedError
 
     def meta(self, key: str) -> Sequence[Any]:
-        """An entry of ``dataset_meta`` that lists something of each class.
-
-        Raises:
-            DataError: Where it is missing, or of another length than the classes.
-        """
+        """An entry of ``dataset_meta`` that lists something of each class."""
         if not self.dataset_meta or key not in self.dataset_meta:
             raise DataError(f'{type(self).__name__} does not know the {key}: set dataset_meta=dict({key}=[...]).')
         values: Sequence[Any] = self.dataset_meta[key]
@@ -85,12 +81,7 @@ class ClassMetric(BaseMetric):
         return found
 
     def log_per_class(self, title: str, columns: Mapping[str, Tensor]) -> None:
-        """Log a table of scores in percent.
-
-        Args:
-            title: What is shown, where the metric has no prefix.
-            columns: Fractions [K] by the name of their column.
-        """
+        """Log a table in percent of fractions [K] by column; ``title`` heads it where the metric has no prefix."""
         table = PrettyTable(['class', *columns])
         table.align['class'] = 'l'
         for name, *scores in zip(self.meta('classes'), *columns.values(), strict=True):
@@ -103,12 +94,9 @@ class SegmentMetric(ClassMetric):
     """A quality of segments and its factors in percent, over all classes, things (``_th``) and stuff (``_st``).
 
     Things and stuff are told apart by ``dataset_meta['is_thing']``; a group without classes has no keys.
-
-    Attributes:
-        keys: What the quality and its factors, SQ and RQ, are called.
     """
 
-    keys: ClassVar[tuple[str, str, str]]
+    keys: ClassVar[tuple[str, str, str]]  # what the quality and its factors, SQ and RQ, are called
 
     def counts(self, sample: dict) -> PanopticCounts:
         """Compare the prediction of a sample with its truth."""
@@ -119,15 +107,7 @@ class SegmentMetric(ClassMetric):
         return dict(counts=torch.stack([count.double() for count in self.counts(sample)]).cpu())
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the counts of each sample.
-
-        Args:
-            data_batch: Not used.
-            data_samples: What :meth:`counts` compares.
-
-        Raises:
-            DataError: What :meth:`counts` raises, with the name of the file.
-        """
+        """Keep the counts of each sample; what is wrong with one is a DataError that names its file."""
         for sample in data_samples:
             with errors_of(source(sample)):
                 self.results.append(self.record(sample))

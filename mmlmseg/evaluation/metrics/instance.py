@@ -40,16 +40,10 @@ class InstanceAP(ClassMetric):
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep truth and predictions of each sample as run lengths.
+        """Keep truth and predictions of each sample as run lengths; a DataError names the file of what is wrong.
 
-        Args:
-            data_batch: Not used.
-            data_samples: With ``pred_instances``, in several label spaces with ``pred_segments``, and ``gt_segments``,
-                whose segments of thing classes are the truth; see :mod:`mmlmseg.segments`.
-
-        Raises:
-            DataError: Where one of these is missing, they differ in size, or a label or score cannot be; names the
-                file.
+        Samples have ``pred_instances``, in several label spaces ``pred_segments``, and ``gt_segments``, whose segments
+        of thing classes are the truth; see :mod:`mmlmseg.segments`.
         """
         for sample in data_samples:
             with errors_of(source(sample)):

@@ -35,14 +35,9 @@ class SemanticIoU(ClassMetric):
         self.ignore_index = ignore_index
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the areas of each sample, long [3, K].
+        """Keep the areas, long [3, K], of each sample; a DataError names the file of what is wrong.
 
-        Args:
-            data_batch: Not used.
-            data_samples: With ``pred_sem_seg`` and ``gt_sem_seg``, label maps [1, H, W].
-
-        Raises:
-            DataError: Without truth, or with a label outside the label space; names the file.
+        Samples have ``pred_sem_seg`` and ``gt_sem_seg``, label maps [1, H, W].
         """
         num_classes = len(self.meta('classes'))
         for sample in data_samples:

@@ -43,14 +43,9 @@ class PanopticQuality(SegmentMetric):
         self.out_dir = out_dir
 
     def counts(self, sample: dict) -> PanopticCounts:
-        """Match the segments of a sample.
+        """Match ``pred_segments`` and ``gt_segments`` of a sample, maps of one label space (:mod:`mmlmseg.segments`).
 
-        Args:
-            sample: With ``pred_segments`` and ``gt_segments``, maps of one label space (:mod:`mmlmseg.segments`). Where
-                no class is a thing, ``gt_sem_seg`` (255 is void) does as truth.
-
-        Raises:
-            DataError: Without truth or prediction, or where they do not fit each other or the classes.
+        Where no class is a thing, ``gt_sem_seg`` (255 is void) does as truth.
         """
         found, truth = self._prediction(sample), self.truth(sample)
         parts = found.labels, truth.ids, truth.labels, crowd_flags(truth)
@@ -123,14 +118,9 @@ class PanopticInstanceQuality(SegmentMetric):
         self.matching: Matching = matching
 
     def counts(self, sample: dict) -> PanopticCounts:
-        """Match the masks of a sample.
+        """Match the masks of ``pred_segments``, of which every origin counts, and ``gt_segments`` of a sample.
 
-        Args:
-            sample: With ``pred_segments`` and ``gt_segments``, see :mod:`mmlmseg.segments`; every origin of a predicted
-                mask counts. Where no class is a thing, ``gt_sem_seg`` (255 is void) does as truth of one space.
-
-        Raises:
-            DataError: Without truth or prediction, or where they do not fit each other or the classes.
+        Where no class is a thing, ``gt_sem_seg`` (255 is void) does as truth of one space.
         """
         masks, labels, scores = predicted_masks(self.segments(sample, 'pred_segments'))
         truth, device = self.truth(sample), masks.device
@@ -141,10 +131,9 @@ class PanopticInstanceQuality(SegmentMetric):
 def write_segments(
     folder: Path, img_path: str, image_id: int | str | None, segments: np.ndarray, categories: Sequence[int]
 ) -> dict[str, Any]:
-    """Write the PNG of an image, named after it.
+    """Write the PNG of an image, named after it, into a folder, which is made where it is missing.
 
     Args:
-        folder: Made where it is missing.
         img_path: The image.
         image_id: What the truth calls the image, by default the stem of its path.
         segments: Integers [H, W]: 0 is void, i the segment of category i - 1.
@@ -173,10 +162,7 @@ def write_index(
 ) -> None:
     """Write the json of a folder of PNGs beside it.
 
-    Args:
-        folder: The folder.
-        annotations: The entry of each image by its path. No two may share a file name or an id.
-        categories: The categories, each with ``id``, ``name`` and ``isthing``.
+    It holds the entries of the images, given by their paths, no two of one file name or id; and the categories.
     """
     for key in ('file_name', 'image_id'):
         first: dict[Any, str] = {}

@@ -39,9 +39,8 @@ def compose(model: str, data: str) -> Config:
     What the model makes, and which checkpoint is best, the data say by ``results`` and ``best``.
     """
     names = [f'models/{model}', f'datasets/{data}', 'schedules/adamw_poly_4500', 'default_runtime']
-    cfg = Config(
-        cfg_text=f'# {", ".join(names)}', filename=f'{model}_{data}.py'
-    )  # mmengine writes it down by this name
+    # mmengine writes the config down by this name.
+    cfg = Config(cfg_text=f'# {", ".join(names)}', filename=f'{model}_{data}.py')
     for name in names:
         cfg.merge_from_dict(dict(read_config(BASES / f'{name}.py').items()))
     cfg.merge_from_dict(
@@ -87,14 +86,7 @@ def check_fairness(benchmark: Benchmark) -> None:
 
 
 def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path) -> Config:
-    """The config of a run with a choice of options, which leaves logs and checkpoints in a folder below ``work_dir``.
-
-    Raises:
-        DataError, LabelSpaceError: Where the classes of a dataset cannot be read, or images are too few to hold out
-            some.
-        OptionError: Where the method's config is missing, or lacks a dataset, its label space, or what an option
-            changes.
-    """
+    """The config of a run with a choice of options; logs and checkpoints go to the run's folder in ``work_dir``."""
     cfg = method_config(benchmark, run.method, options)
     set_length(cfg, run.iterations, benchmark.readings if run.choice is None else 1)
     cfg.merge_from_dict(

@@ -19,53 +19,32 @@ Seeds = Sequence[Sequence[Result]]
 
 @dataclass(frozen=True)
 class Row:
-    """A method's result.
-
-    Attributes:
-        method: Its name.
-        models: How many models it takes.
-        text: What the models read class names with.
-        cost: Iterations of all its models together.
-        options: Of each model, the choice that it was trained with.
-        scores: The headline by dataset, mean over seeds.
-        mean: Over the datasets.
-        std: Of ``mean`` over seeds; None with one seed.
-        difference: ``mean`` less the reference's; None for the reference itself.
-        interval: Where 95 % of the differences lie when validation images are drawn again, with the same draws for
-            both methods; None for the reference itself.
-        also: What the further columns show, mean over seeds; None where no model of the method could be asked.
-    """
+    """A method's result; the reference itself has neither difference nor interval."""
 
     method: str
-    models: int
-    text: str
-    cost: int
-    options: Sequence[Options]
-    scores: Mapping[str, float]
-    mean: float
-    std: float | None
-    difference: float | None = None
+    models: int  # how many the method takes
+    text: str  # what the models read class names with
+    cost: int  # iterations of all its models together
+    options: Sequence[Options]  # of each model, the choice that it was trained with
+    scores: Mapping[str, float]  # the headline by dataset, mean over seeds
+    mean: float  # over the datasets
+    std: float | None  # of the mean over seeds; None with one seed
+    difference: float | None = None  # the mean less the reference's
+    # Where 95 % of the differences lie when validation images are drawn again, with the same draws for both methods.
     interval: tuple[float, float] | None = None
+    # What the further columns show, mean over seeds; None where no model of the method could be asked.
     also: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Report:
-    """A table and its curves.
+    """A table and its curves."""
 
-    Attributes:
-        benchmark: What was compared.
-        batch_size: Images an iteration.
-        rows: One a method that has finished.
-        curves: By method, points of cost and mean score along the runs.
-        missing: Names of the runs that have not finished.
-    """
-
-    benchmark: Benchmark
-    batch_size: int
-    rows: Sequence[Row]
-    curves: Mapping[str, Sequence[Mapping[str, Any]]]
-    missing: Sequence[str]
+    benchmark: Benchmark  # what was compared
+    batch_size: int  # images an iteration
+    rows: Sequence[Row]  # one a method that has finished
+    curves: Mapping[str, Sequence[Mapping[str, Any]]]  # by method, points of cost and mean score along the runs
+    missing: Sequence[str]  # names of the runs that have not finished
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python data, without further columns where there are none."""

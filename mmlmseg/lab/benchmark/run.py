@@ -53,18 +53,13 @@ def read_results(path: str | Path) -> dict[str, Result]:
 
 def append_result(path: str | Path, result: Result) -> None:
     """Adds the line of a finished run."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('ab', buffering=0) as file:  # in one piece, whenever the process is killed
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'ab', buffering=0) as file:  # in one piece, whenever the process is killed
         file.write(json.dumps(result).encode() + b'\n')
 
 
 def chosen_options(benchmark: Benchmark, run: Run, results: Mapping[str, Result]) -> Options:
-    """The choice of a run: the one that it tries, or the one that served its method best on held-out training images.
-
-    Raises:
-        OptionError: Where a trial has not finished.
-    """
+    """The choice of a run: the one that it tries, or the one that served its method best on held-out images."""
     if run.choice is not None:
         return benchmark.choices[run.choice]
     trials = [trial for trial in benchmark.tuning_runs() if (trial.method, trial.dataset) == (run.method, run.dataset)]

@@ -30,56 +30,37 @@ _CALLED = {bool: 'true or false', int: 'a whole number', str: 'text', Mapping: '
 class Method:
     """One row of the table.
 
-    Attributes:
-        name: What the table calls it.
-        config: The file of its config, over all datasets of the benchmark.
-        model: In its place, the name of a model in ``configs/_base_/models``, trained on the benchmark's ``data``.
-        alone: Whether it is trained on each dataset alone; the models share the budget. Asked for several label spaces
-            at once, they answer together.
-        iterations: Per dataset, where they are not those of the benchmark.
-        options: What differs from the config, as ``--cfg-options``.
+    A method is trained on all datasets of the benchmark, or one model on each alone; these share the budget, and asked
+    for several label spaces at once, they answer together.
     """
 
-    name: str
-    config: str | None = None
-    model: str | None = None
-    alone: bool = False
-    iterations: int | None = None
-    options: Options = field(default_factory=dict)
+    name: str  # what the table calls it
+    config: str | None = None  # the file of its config, over all datasets of the benchmark
+    model: str | None = None  # in its place, a model in configs/_base_/models, trained on the benchmark's data
+    alone: bool = False  # whether it is trained on each dataset alone
+    iterations: int | None = None  # per dataset, where they are not those of the benchmark
+    options: Options = field(default_factory=dict)  # what differs from the config, as --cfg-options
 
     @property
     def slug(self) -> str:
-        """Its name in names of files."""
+        """The name of the method in names of files."""
         return re.sub(r'[\W_]+', '-', self.name.lower()).strip('-')
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training, or the evaluation of several trained models together.
+    """One training, or the evaluation of several trained models together, the members."""
 
-    Attributes:
-        name: Unique in the benchmark; also the name of its folder.
-        method: The method.
-        seed: Of everything random.
-        iterations: Of the training, or of all its members'.
-        trained: The datasets that it, or its members, are trained on.
-        scored: The datasets that count and are trained on here or nowhere; of members those that no one could answer.
-        evaluated: The same with those of the further columns, which tuning does without.
-        dataset: The only dataset of the training; None for all.
-        choice: Which of the benchmark's choices it tries; None for a final run, which is scored on the val split.
-        members: The runs whose models it puts together and evaluates; empty for a training.
-    """
-
-    name: str
+    name: str  # unique in the benchmark; also the name of its folder
     method: Method
-    seed: int
-    iterations: int
-    trained: tuple[str, ...]
-    scored: tuple[str, ...]
-    evaluated: tuple[str, ...]
-    dataset: str | None = None
-    choice: int | None = None
-    members: tuple[Run, ...] = ()
+    seed: int  # of everything random
+    iterations: int  # of the training, or of all its members'
+    trained: tuple[str, ...]  # the datasets that it, or its members, are trained on
+    scored: tuple[str, ...]  # the datasets that count and are trained on here or nowhere; with members, the mixed
+    evaluated: tuple[str, ...]  # the same with those of the further columns, which tuning does without
+    dataset: str | None = None  # the only dataset of the training; None for all
+    choice: int | None = None  # which of the choices it tries; None for a final run, which is scored on the val split
+    members: tuple[Run, ...] = ()  # the runs whose models it puts together and evaluates; empty for a training
 
 
 @dataclass(frozen=True)
@@ -92,41 +73,25 @@ class Benchmark:
     on the last fifth (a block, as neighbours in a list are often alike) with the first seed, and takes its best one to
     the final runs.
 
-    Attributes:
-        name: The stem of the benchmark's file; results are called after it.
-        title: The heading of the table.
-        metric: The headline, the ``headline_key`` of a metric: ``mIoU``, ``PQ`` or ``PIQ``.
-        reference: The method that the others are compared with.
-        datasets: Names of the datasets to train on, in the order of the table.
-        methods: The rows.
-        iterations: Per dataset.
-        data: The name of a file in ``configs/_base_/datasets``, for methods that name a model.
-        seeds: Of the final runs.
-        readings: Evaluations along each final run, evenly spaced; the last one is the result.
-        scored: The datasets that count; all by default. Those that are none of ``datasets`` are never trained on: every
-            model that knows their label space is asked. Some may be mixed, with truth in several label spaces: they
-            are asked in all of them at once.
-        also: Further columns of the table, written ``DATASET/KEY``; their datasets are evaluated too.
-        options: What all runs change in their configs, as ``--cfg-options``.
-        choices: Options that every method may choose from, at least two.
-        mixed: Those of the evaluated datasets that are mixed; known from the reference's data, no key of the file.
+    Datasets that are scored but none of ``datasets`` are never trained on: every model that knows their label space is
+    asked. Some may be mixed, with truth in several label spaces: they are asked in all of them at once.
     """
 
-    name: str
-    title: str
-    metric: str
-    reference: str
-    datasets: tuple[str, ...]
-    methods: tuple[Method, ...]
-    iterations: int
-    data: str | None = None
-    seeds: tuple[int, ...] = (0,)
-    readings: int = 1
-    scored: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    options: Options = field(default_factory=dict)
-    choices: tuple[Options, ...] = ()
-    mixed: tuple[str, ...] = ()
+    name: str  # the stem of the benchmark's file; results are called after it
+    title: str  # the heading of the table
+    metric: str  # the headline, the headline_key of a metric: mIoU, PQ or PIQ
+    reference: str  # the method that the others are compared with
+    datasets: tuple[str, ...]  # names of those to train on, in the order of the table
+    methods: tuple[Method, ...]  # the rows
+    iterations: int  # per dataset
+    data: str | None = None  # the name of a file in configs/_base_/datasets, for methods that name a model
+    seeds: tuple[int, ...] = (0,)  # of the final runs
+    readings: int = 1  # evaluations along each final run, evenly spaced; the last one is the result
+    scored: tuple[str, ...] = ()  # the datasets that count; by default those to train on
+    also: tuple[str, ...] = ()  # further columns of the table, written DATASET/KEY; their datasets are evaluated too
+    options: Options = field(default_factory=dict)  # what all runs change in their configs, as --cfg-options
+    choices: tuple[Options, ...] = ()  # options that every method may choose from, at least two
+    mixed: tuple[str, ...] = ()  # the evaluated datasets that are mixed; told by the reference's data, not by the file
 
     @classmethod
     def from_file(cls, path: str | Path) -> Benchmark:
@@ -162,7 +127,7 @@ class Benchmark:
 
     @property
     def evaluated_datasets(self) -> tuple[str, ...]:
-        """Those, and the datasets of the further columns."""
+        """The datasets that count, and those of the further columns."""
         return tuple(dict.fromkeys([*self.scored_datasets, *(name.partition('/')[0] for name in self.also)]))
 
     def runs(self) -> list[Run]:
@@ -215,7 +180,7 @@ class Benchmark:
 
 
 def mixed_datasets(cfg: Config, names: Sequence[str]) -> tuple[str, ...]:
-    """Those of some evaluated datasets that ask a model for several label spaces at once."""
+    """Which of some evaluated datasets ask a model for several label spaces at once."""
     parts = parts_of(cfg.val_dataloader.dataset)
     return tuple(name for name in names if name in parts and len(space_names(innermost(parts[name]))) > 1)
 

@@ -16,15 +16,12 @@ def resampled_scores(per_image: Tensor, score: Callable[[Tensor], float], count:
     """Scores a dataset again and again, with images drawn from it with replacement.
 
     The draws depend on the number of images and of draws alone. So entry i belongs to the same images whatever was
-    evaluated on them, and differences of two models' entries are paired.
+    evaluated on them, and differences of two models' entries are paired. Scores are rounded to two decimals.
 
     Args:
         per_image: Of each image, what adds up over images: [n, ...].
         score: From the sum [...] to the headline score.
-        count: How often.
-
-    Returns:
-        ``count`` scores, rounded to two decimals.
+        count: How many scores.
     """
     images = len(per_image)
     drawn = np.random.default_rng(images).integers(0, images, (count, images))
@@ -37,8 +34,8 @@ def interval(differences: Sequence[float] | np.ndarray, level: float = 0.95) -> 
     """The central interval that holds a share of resampled differences.
 
     Example:
-        >>> interval([float(i) for i in range(101)], 0.9)
-        (5.0, 95.0)
+        >>> interval([float(i) for i in range(101)], 0.5)
+        (25.0, 75.0)
     """
     low, high = np.quantile(np.asarray(differences), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -25,36 +25,22 @@ _FREE_LENGTH = 8  # classes of a free list over the user's folders
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A picture that no training saw.
+    """A picture that no training saw."""
 
-    Attributes:
-        name: Its title in the figure.
-        image: RGB, uint8 [H, W, 3].
-        truth: Label maps [H, W] by the name of their label space; spaces without truth are missing.
-    """
-
-    name: str
-    image: np.ndarray
-    truth: dict[str, np.ndarray]
+    name: str  # the title in the figure
+    image: np.ndarray  # RGB, uint8 [H, W, 3]
+    truth: dict[str, np.ndarray]  # label maps [H, W] by the name of their label space; spaces without truth are missing
 
 
 @dataclass(frozen=True)
 class DemoData:
-    """What the demo trains on and what it asks for.
+    """What the demo trains on and what it asks for."""
 
-    Attributes:
-        folders: Folder datasets.
-        spaces: The label space of each.
-        held_out: Pictures to show.
-        free: A free class list.
-        at_once: The names of two spaces to ask for in one pass; none where there is one folder.
-    """
-
-    folders: tuple[Path, ...]
-    spaces: tuple[LabelSpace, ...]
-    held_out: tuple[HeldOut, ...]
-    free: LabelSpace
-    at_once: tuple[str, ...]
+    folders: tuple[Path, ...]  # folder datasets
+    spaces: tuple[LabelSpace, ...]  # of each folder
+    held_out: tuple[HeldOut, ...]  # pictures to show
+    free: LabelSpace  # a free class list
+    at_once: tuple[str, ...]  # the names of two spaces to ask for in one pass; none where there is one folder
 
 
 def draw_data(

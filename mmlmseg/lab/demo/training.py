@@ -122,12 +122,7 @@ class Score(NamedTuple):
 
 
 def score(pairs: Iterable[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Score:
-    """Compares predictions with the truth.
-
-    Args:
-        pairs: Predicted and true label map [H, W] of each picture; true 255 does not count.
-        num_classes: K.
-    """
+    """Compares predicted and true label maps [H, W] of pictures; true 255 does not count."""
     areas = torch.zeros(3, num_classes, dtype=torch.long)
     for prediction, truth in pairs:
         areas += torch.stack(class_areas(torch.from_numpy(prediction), torch.from_numpy(truth), num_classes))

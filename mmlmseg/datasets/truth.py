@@ -62,11 +62,9 @@ def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space:
 
     Args:
         classes: uint8 [H, W] within the space, 255 where void.
-        instances: Segment ids, int [H, W], 0 outside every instance; None for a space without things.
+        instances: Segment ids, int [H, W], 0 outside every instance; None for a space without things. In the order of
+            these ids the segments come out.
         space: The label space.
-
-    Returns:
-        The segments, in the order of their instance ids.
     """
     if instances is None:
         if space.things:

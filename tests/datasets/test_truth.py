@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmlmseg.datasets.numbering import (
+from mmlmseg.datasets.truth import (
     Numbered,
     check_aligned,
     distinct_values,
