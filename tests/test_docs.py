@@ -31,7 +31,7 @@ def test_architecture_names_files_that_exist() -> None:
     for line in text.splitlines():
         folder = ROOT / 'mmlmseg'
         for name in re.findall(r'`([\w/]+(?:\.py|/))`', line):
-            path = next((p for p in (ROOT / 'mmlmseg' / name, folder / name, ROOT / name) if p.exists()), None)
+            path = next((p for p in (folder / name, ROOT / 'mmlmseg' / name, ROOT / name) if p.exists()), None)
             assert path is not None, f'{name} in: {line}'
             folder = path.parent if path.is_file() else path
 

@@ -1,4 +1,4 @@
-"""Segments of an image: from what files hold to the numbering that the model and the metrics read."""
+"""The truth of an image: from the pixels of annotation files to segments, numbered as model and metrics read them."""
 
 from __future__ import annotations
 
