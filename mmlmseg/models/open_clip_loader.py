@@ -19,11 +19,7 @@ _RANDOM_SEED = 0
 
 
 def model_config(model: str) -> dict[str, Any]:
-    """The configuration of an open_clip model, without building it.
-
-    Raises:
-        CheckpointError: On an unknown name; its nearest names are named.
-    """
+    """The configuration of an open_clip model, without building it; unknown names are refused."""
     import open_clip
 
     config = open_clip.get_model_config(model)
@@ -71,20 +67,18 @@ def load_open_clip(model: str, pretrained: str | None) -> nn.Module:
 def _from_file(model: str, path: Path, quick_gelu: bool) -> nn.Module:
     import open_clip
 
+    torchscript = _is_torchscript(path)
+    if torchscript and not quick_gelu:  # only OpenAI published CLIP as TorchScript, and only with QuickGELU
+        raise CheckpointError(f'{path}: OpenAI weights need QuickGELU; use the model {model}-quickgelu')
     try:
-        if not _is_torchscript(path):
+        if not torchscript:
             return open_clip.create_model(model, pretrained=str(path))
-        # Only OpenAI published CLIP as TorchScript, and only with QuickGELU.
-        if not quick_gelu:
-            raise CheckpointError(f'{path}: OpenAI weights need QuickGELU; use the model {model}-quickgelu')
         state = torch.jit.load(str(path), map_location='cpu').state_dict()
         built = open_clip.create_model(model)
         own = built.state_dict()
         built.load_state_dict({k: v.float() for k, v in state.items() if k in own})
         return built
     except (RuntimeError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         reason = str(error).strip().split('\n')[0]
         raise CheckpointError(f'{path}: not the weights of open_clip model {model!r} ({reason})') from None
 

@@ -8,7 +8,9 @@ side, and what belongs to images (features, memory) keeps its length B.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -32,7 +34,7 @@ class Categories:
     rows: Tensor | None = None
 
     def restricted(self, kept: Tensor) -> Categories:
-        """These, without the classes that are not ``kept``, ``[B, K]`` bool.
+        """The categories without the classes that are not ``kept``, ``[B, K]`` bool.
 
         Columns keep their places, so labels stay what they are; a class left out is as one that the space never had.
         """
@@ -40,6 +42,14 @@ class Categories:
         valid[:, :-1] &= kept
         rows = None if self.rows is None else self.rows * valid[..., None]
         return replace(self, valid=valid, rows=rows)
+
+    def split(self, lengths: Sequence[int]) -> list[Categories]:
+        """The categories of runs of samples, one after the other."""
+        parts = [slice(end - length, end) for length, end in zip(lengths, accumulate(lengths), strict=True)]
+        return [
+            Categories(self.spaces[own], self.valid[own], None if self.rows is None else self.rows[own])
+            for own in parts
+        ]
 
 
 @dataclass(frozen=True)

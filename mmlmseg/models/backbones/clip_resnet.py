@@ -58,11 +58,7 @@ class CLIPResNet(BaseModule):
         self._randomise()
 
     def init_weights(self) -> None:
-        """Reads the pretrained weights.
-
-        Raises:
-            CheckpointError: Where they cannot be opened or do not fit.
-        """
+        """Reads the pretrained weights."""
         super().init_weights()
         if self.init_cfg or self.pretrained is None:
             return
@@ -72,14 +68,7 @@ class CLIPResNet(BaseModule):
         self.visual.load_state_dict({name: tensor for name, tensor in weights.items() if name in own})
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Maps images to features.
-
-        Args:
-            images: ``[B, 3, H, W]``.
-
-        Returns:
-            Four maps ``[B, C_i, H / s_i, W / s_i]``, s = 4, 8, 16, 32.
-        """
+        """Images ``[B, 3, H, W]`` to four maps ``[B, C_i, H / s_i, W / s_i]``, s = 4, 8, 16, 32."""
         x = self.visual.stem(images)
         maps = []
         for stage in (self.visual.layer1, self.visual.layer2, self.visual.layer3, self.visual.layer4):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine import dist
@@ -13,8 +13,6 @@ from ..numerics import at_least_float32, mask_classes, no_autocast
 from ..structures import HeadOutputs, Targets
 from .losses import class_losses, mask_losses, signed_targets
 from .matching import match, matching_cost
-
-MaskLosses = Callable[[Tensor, Targets, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Criterion(nn.Module):
@@ -61,20 +59,16 @@ class Criterion(nn.Module):
         """The losses of one step.
 
         Args:
-            outputs: Predictions, one entry per size group.
-            targets: Targets, one entry per size group, in the same order.
+            outputs: Predictions, one entry a size group.
+            targets: Targets of the same groups.
 
         Returns:
             Weighted scalar losses of the final decoder layer by name, and those of the others as ``d0.loss_cls``, ...
         """
         matched = match(outputs, targets, self.cost)
         class_total, mask_total = normalisers(outputs, targets, self.no_object_weight)
-        sums = torch.stack(
-            [
-                group_losses(output, target, queries, self.no_object_weight, self.mask_losses)
-                for output, target, queries in zip(outputs, targets, matched, strict=True)
-            ]
-        ).sum(0)  # [3, L]
+        of_groups = [self._group_losses(*group) for group in zip(outputs, targets, matched, strict=True)]
+        sums = torch.stack(of_groups).sum(0)  # [3, L]
         final, auxiliary = {}, {}
         totals = (class_total, mask_total, mask_total)
         for name, weight, total, by_layer in zip(self.names, self.weights, totals, sums, strict=True):
@@ -82,10 +76,36 @@ class Criterion(nn.Module):
             auxiliary.update({f'd{layer}.{name}': loss for layer, loss in enumerate(others)})
         return final | auxiliary
 
+    def _group_losses(self, output: HeadOutputs, target: Targets, queries: Tensor) -> Tensor:
+        """The un-normalised, unweighted losses of one size group; ``queries`` are what :func:`match` returns for it.
+
+        Returns:
+            Classification loss and the two mask losses of each decoder layer, summed over the group [3, L].
+        """
+        layer, sample, slot = (queries >= 0).nonzero(as_tuple=True)
+        index = torch.stack([layer, sample, slot, queries[layer, sample, slot]])
+        layer, sample, slot, query = index.to(output.mask_logits.device, non_blocking=True)  # [M] each
+
+        with no_autocast(output.mask_logits):
+            class_logits = mask_classes(at_least_float32(output.class_logits), output.valid)
+            classes = torch.full_like(class_logits[..., 0], class_logits.shape[-1] - 1, dtype=torch.long)  # [L, B, N]
+            classes[layer, sample, query] = target.labels[sample, slot]
+            by_class = class_losses(class_logits, classes, self.no_object_weight, output.activation)  # [L]
+
+            # Only matched masks are ever resized or sampled. With no match at all these are sums over nothing that
+            # still depend on the mask logits, so that every parameter gets its (zero) gradient.
+            mask_logits = at_least_float32(output.mask_logits[layer, sample, query])  # [M, h, w]
+            losses = torch.stack(self.mask_losses(mask_logits, target, sample, slot))  # [2, M]
+            zeros = by_class.new_zeros(2, len(by_class))
+            by_mask = zeros.index_add(1, layer, losses.to(zeros.dtype))  # [2, L]
+        return torch.cat([by_class[None], by_mask])
+
 
 @MODELS.register_module()
 class SetCriterion(Criterion):
     """The objective of the paper (equation 3): focal and dice loss at all pixels.
+
+    Costs are taken at the resolution of the mask logits, losses at that of the targets.
 
     Args:
         class_weight: Factor of the classification loss, in the matching too.
@@ -106,11 +126,9 @@ class SetCriterion(Criterion):
         super().__init__((class_weight, focal_weight, dice_weight), no_object_weight)
 
     def cost(self, outputs: HeadOutputs, targets: Targets) -> Tensor:
-        """See :class:`Criterion`; at the resolution of the mask logits."""
         return matching_cost(outputs, targets, *self.weights)
 
     def mask_losses(self, logits: Tensor, targets: Targets, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
-        """See :class:`Criterion`; at the resolution of the targets."""
         return mask_losses(logits, signed_targets(targets.masks, targets.pixels), sample, slot)
 
 
@@ -121,11 +139,6 @@ def normalisers(
 
     Both follow from the targets alone. They are divided by the number of ranks, so that the mean of the ranks'
     gradients, which DDP takes, is the gradient of the loss over the global batch.
-
-    Args:
-        outputs: Predictions, one entry per size group; only their number of queries is used.
-        targets: Targets, one entry per size group.
-        no_object_weight: Weight of unmatched queries.
 
     Returns:
         Two positive scalars.
@@ -139,37 +152,3 @@ def normalisers(
     dist.all_reduce(totals)
     class_total, mask_total = torch.where(totals > 0, totals, 1.0) / dist.get_world_size()
     return class_total, mask_total
-
-
-def group_losses(
-    output: HeadOutputs, target: Targets, queries: Tensor, no_object_weight: float, mask_losses: MaskLosses
-) -> Tensor:
-    """The un-normalised, unweighted losses of one size group.
-
-    Args:
-        output: Predictions of the group.
-        target: Targets of the group.
-        queries: The matching as :func:`match` returns it, long [L, B, T] on the host.
-        no_object_weight: Weight of unmatched queries in the classification loss.
-        mask_losses: The two losses of matched masks, as :meth:`Criterion.mask_losses`.
-
-    Returns:
-        Classification loss and the two mask losses of each decoder layer, summed over the group [3, L].
-    """
-    layer, sample, slot = (queries >= 0).nonzero(as_tuple=True)
-    index = torch.stack([layer, sample, slot, queries[layer, sample, slot]])
-    layer, sample, slot, query = index.to(output.mask_logits.device, non_blocking=True)  # [M] each
-
-    with no_autocast(output.mask_logits):
-        class_logits = mask_classes(at_least_float32(output.class_logits), output.valid)
-        classes = torch.full_like(class_logits[..., 0], class_logits.shape[-1] - 1, dtype=torch.long)  # [L, B, N]
-        classes[layer, sample, query] = target.labels[sample, slot]
-        by_class = class_losses(class_logits, classes, no_object_weight, output.activation)  # [L]
-
-        # Only matched masks are ever resized or sampled. With no match at all these are sums over nothing that still
-        # depend on the mask logits, so that every parameter gets its (zero) gradient.
-        mask_logits = at_least_float32(output.mask_logits[layer, sample, query])  # [M, h, w]
-        losses = torch.stack(mask_losses(mask_logits, target, sample, slot))  # [2, M]
-        zeros = by_class.new_zeros(2, len(by_class))
-        by_mask = zeros.index_add(1, layer, losses.to(zeros.dtype))  # [2, L]
-    return torch.cat([by_class[None], by_mask])

@@ -111,17 +111,9 @@ def matching_cost(
     focal_weight: float = 20.0,
     dice_weight: float = 1.0,
 ) -> Tensor:
-    """The cost of matching any query with any target of its sample, in every decoder layer.
+    """The cost [L, B, N, T] of matching any query of a size group with any target of its sample, by all pixels.
 
-    Args:
-        outputs: Predictions of one size group.
-        targets: Targets of the same samples.
-        class_weight: Factor of the class cost.
-        focal_weight: Factor of the focal cost.
-        dice_weight: Factor of the dice cost.
-
-    Returns:
-        Costs [L, B, N, T]; meaningless where the target slot is padding.
+    Meaningless where the target slot is padding.
     """
     size = outputs.mask_logits.shape[-2:]
     masks = nearest(targets.masks, size)  # [B, T, h, w]
@@ -134,8 +126,8 @@ def match(outputs: Sequence[HeadOutputs], targets: Sequence[Targets], cost: Cost
     """Match the targets of all size groups, layers and samples with queries, at one device synchronisation.
 
     Args:
-        outputs: Predictions, one entry per size group.
-        targets: Targets, one entry per size group.
+        outputs: Predictions, one entry a size group.
+        targets: Targets of the same groups.
         cost: What it costs to match any query with any target in a size group, called without autocast.
 
     Returns:

@@ -57,12 +57,28 @@ class PointCriterion(Criterion):
         self.oversample_ratio = oversample_ratio
         self.importance_ratio = importance_ratio
 
+    @torch.no_grad()
     def cost(self, outputs: HeadOutputs, targets: Targets) -> Tensor:
-        """See :class:`Criterion`; at uniformly random points."""
-        return point_matching_cost(outputs, targets, *self.weights, self.num_points)
+        layers, samples, queries = outputs.mask_logits.shape[:3]
+        points = random_points(samples, self.num_points, outputs.mask_logits.device)  # [B, P, 2], for all layers
+        rows, columns = pixels_at(points, *targets.pixels.shape[1:])
+        image = torch.arange(samples, device=points.device)[:, None]
+        counted = targets.pixels[image, rows, columns][..., None]  # [B, P, 1]
+        masks = targets.masks[image, :, rows, columns]  # [B, P, T]
+
+        chunk = chunk_length(samples, queries * self.num_points, points.device)
+        per_image = [points.split(chunk), (masks & counted).split(chunk), (counted & ~masks).split(chunk)]
+        class_weight, mask_weight, dice_weight = self.weights
+        by_mask = [
+            mask_weight * entropy + dice_weight * dice
+            for layer in outputs.mask_logits
+            for part in zip(layer.split(chunk), *per_image, strict=True)
+            for entropy, dice in [pair_losses(*part)]
+        ]
+        by_class = class_cost(outputs, targets.labels)
+        return class_weight * by_class + torch.cat(by_mask).unflatten(0, (layers, samples))
 
     def mask_losses(self, logits: Tensor, targets: Targets, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
-        """See :class:`Criterion`; at points where a mask is undecided."""
         number, ratios = self.num_points, (self.oversample_ratio, self.importance_ratio)
         chunk = chunk_length(len(logits), int(self.oversample_ratio * number), logits.device)
         parts = []
@@ -73,47 +89,6 @@ class PointCriterion(Criterion):
             parts.append((points, inside, targets.pixels[b[:, None], rows, columns]))
         points, inside, counted = map(torch.cat, zip(*parts, strict=True))
         return point_losses(sample_maps(logits[:, None], points)[:, 0], inside, counted)
-
-
-@torch.no_grad()
-def point_matching_cost(
-    outputs: HeadOutputs,
-    targets: Targets,
-    class_weight: float,
-    mask_weight: float,
-    dice_weight: float,
-    num_points: int,
-) -> Tensor:
-    """The cost of matching any query with any target of its sample, in every decoder layer.
-
-    Args:
-        outputs: Predictions of one size group.
-        targets: Targets of the same samples.
-        class_weight: Factor of the class cost.
-        mask_weight: Factor of the binary cross entropy.
-        dice_weight: Factor of the dice cost.
-        num_points: P, points of each image, the same in all layers.
-
-    Returns:
-        Costs [L, B, N, T]; meaningless where the target slot is padding.
-    """
-    layers, samples, queries = outputs.mask_logits.shape[:3]
-    points = random_points(samples, num_points, outputs.mask_logits.device)  # [B, P, 2]
-    rows, columns = pixels_at(points, *targets.pixels.shape[1:])
-    image = torch.arange(samples, device=points.device)[:, None]
-    counted = targets.pixels[image, rows, columns][..., None]  # [B, P, 1]
-    masks = targets.masks[image, :, rows, columns]  # [B, P, T]
-
-    chunk = chunk_length(samples, queries * num_points, points.device)
-    per_image = [points.split(chunk), (masks & counted).split(chunk), (counted & ~masks).split(chunk)]
-    by_mask = [
-        mask_weight * entropy + dice_weight * dice
-        for layer in outputs.mask_logits
-        for part in zip(layer.split(chunk), *per_image, strict=True)
-        for entropy, dice in [pair_losses(*part)]
-    ]
-    by_class = class_cost(outputs, targets.labels)
-    return class_weight * by_class + torch.cat(by_mask).unflatten(0, (layers, samples))
 
 
 def pair_losses(logits: Tensor, points: Tensor, inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:

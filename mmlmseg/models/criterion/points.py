@@ -18,12 +18,8 @@ def random_points(count: int, number: int, device: torch.device) -> Tensor:
 def sample_maps(maps: Tensor, points: Tensor) -> Tensor:
     """Reads real-valued maps between their pixels: bilinear, edges repeated, as all other resizing of mask logits.
 
-    Args:
-        maps: [M, C, h, w].
-        points: [M, P, 2].
-
     Returns:
-        Values [M, C, P], differentiable by the maps.
+        Values [M, C, P] of maps [M, C, h, w] at points [M, P, 2], differentiable by the maps.
     """
     grid = 2 * points.to(maps.dtype)[:, None] - 1  # [M, 1, P, 2]
     return F.grid_sample(maps, grid, mode='bilinear', padding_mode='border', align_corners=False)[:, :, 0]
@@ -35,13 +31,8 @@ def pixels_at(points: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     Unlike Mask2Former, which blends the labels of neighbouring pixels, a point so has one label, and either counts or
     does not: nothing of an ignored pixel leaks over its edge.
 
-    Args:
-        points: [..., 2].
-        height: Rows of the maps.
-        width: Columns of the maps.
-
     Returns:
-        Row and column, long [...] each.
+        Row and column of the points [..., 2], long [...] each.
     """
     x, y = points.unbind(-1)
     # A product may be rounded up to the far edge.

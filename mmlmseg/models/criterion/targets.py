@@ -64,15 +64,9 @@ def read_targets(
 
 
 def semantic_targets(seg: Tensor, ignore_index: int = 255) -> Targets:
-    """One binary mask per class present in each label map, in ascending order of class id.
+    """One binary mask per class present in each label map (integers [B, H, W]), in ascending order of class id.
 
-    Args:
-        seg: Label maps of one size group, integers [B, H, W].
-        ignore_index: The label of pixels that count in no loss and no cost; may lie outside the class range or be
-            negative.
-
-    Returns:
-        Targets padded to the largest number of present classes in the group, which is 0 if all pixels are ignored.
+    Pixels of ``ignore_index``, which may be any number, count in no loss and no cost.
     """
     seg = seg.long()
     segments = torch.where(seg != ignore_index, seg + 1, 0)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..structures import Categories
-from .plain import Attention, PlainDecoder, PlainDecoderLayer
+from .plain import Attention, ImageMemory, PlainDecoder, PlainDecoderLayer
 
 Order = Literal['visual-text', 'text-visual']
 
@@ -16,47 +16,29 @@ Order = Literal['visual-text', 'text-visual']
 class CategoryGuidedLayer(PlainDecoderLayer):
     """Self-attention, cross-attention to image and text in the given order, feed-forward.
 
-    Args:
-        channels: C.
-        num_heads: Heads of each attention.
-        ffn_channels: Hidden width of the feed-forward block.
-        dropout: Everywhere in the layer.
-        order: Which of image and text comes first (Table 5: ``visual-text`` is better).
-        project_keys_values: See :class:`Attention`; of both cross-attentions.
+    Args: see :class:`PlainDecoderLayer`. ``project_keys_values`` is meant of both cross-attentions; ``order`` says
+    which of image and text comes first (Table 5: ``visual-text`` is better).
     """
 
     def __init__(
-        self,
-        channels: int,
-        num_heads: int,
-        ffn_channels: int,
-        dropout: float,
-        order: Order,
-        project_keys_values: bool,
+        self, channels: int, num_heads: int, ffn_channels: int, dropout: float, order: Order, project_keys_values: bool
     ) -> None:
         super().__init__(channels, num_heads, ffn_channels, dropout, project_keys_values)
         self.text_attention = Attention(channels, num_heads, dropout, project_keys_values)
         self.text_first = order == 'text-visual'
 
     def attend_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
-        """Cross-attention of ``[B, N, C]`` to the text rows of the sample's space and the no-object row.
-
-        Raises:
-            ValueError: Where the model has no text rows.
-        """
+        """Cross-attention of ``[B, N, C]`` to the text rows of the sample's space and the no-object row."""
         if categories.rows is None:
             raise ValueError('category-guided decoding needs text rows: give the head a text=dict(...)')
         rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
         return self.text_attention(x, x + position, rows, rows, ~categories.valid)
 
-    def forward(
-        self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, categories: Categories
-    ) -> Tensor:
-        """One layer over ``[B, N, C]``."""
+    def forward(self, x: Tensor, position: Tensor, memory: ImageMemory, categories: Categories) -> Tensor:
         x = self.attend_self(x, position)
         if self.text_first:
             x = self.attend_text(x, position, categories)
-        x = self.attend_image(x, position, key, value, padding)
+        x = self.attend_image(x, position, memory)
         if not self.text_first:
             x = self.attend_text(x, position, categories)
         return self.feed_forward(x)
@@ -87,5 +69,4 @@ class CategoryGuidedDecoder(PlainDecoder):
         super().__init__(channels, **kwargs)
 
     def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
-        """Makes one category-guided layer."""
         return CategoryGuidedLayer(channels, num_heads, ffn_channels, dropout, self.order, self.project_keys_values)

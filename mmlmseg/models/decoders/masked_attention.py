@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,15 +12,15 @@ from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..structures import Categories, MemoryLevel
-from .plain import MasksOf, PlainDecoder, PlainDecoderLayer
+from .plain import ImageMemory, MasksOf, PlainDecoder, PlainDecoderLayer
 
 
 class MaskedAttentionLayer(PlainDecoderLayer):
     """Attention to the image inside the masks, self-attention, feed-forward."""
 
-    def forward(self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, hidden: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, position: Tensor, memory: ImageMemory, hidden: Tensor) -> Tensor:  # type: ignore[override]
         """One layer over ``[B * S, N, C]``; ``hidden`` ``[B, S * N, h*w]`` is True where a query must not look."""
-        x = self.attend_image(x, position, key, value, hidden=hidden)
+        x = self.attend_image(x, position, memory, hidden)
         x = self.attend_self(x, position)
         return self.feed_forward(x)
 
@@ -50,7 +51,6 @@ class MaskedAttentionDecoder(PlainDecoder):
         nn.init.normal_(self.level.weight)
 
     def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
-        """Makes one layer."""
         return MaskedAttentionLayer(channels, num_heads, ffn_channels, dropout)
 
     def forward(
@@ -61,24 +61,20 @@ class MaskedAttentionDecoder(PlainDecoder):
         categories: Categories,
         masks_of: MasksOf,
     ) -> tuple[Tensor, Tensor]:
-        """See :meth:`PlainDecoder.forward`; the categories play no part.
-
-        Raises:
-            ValueError: Where the memory has another number of levels.
-        """
+        """See :meth:`PlainDecoder.forward`; the categories play no part."""
         if len(memory) != len(self.level.weight):
             raise ValueError(
                 f'the pixel decoder makes {len(memory)} levels of memory, the decoder reads {len(self.level.weight)}: '
                 'set num_levels of mmlmseg.MaskedAttentionDecoder'
             )
-        values = [level.value + own for level, own in zip(memory, self.level.weight, strict=True)]
-        keys = [value + level.position for value, level in zip(values, memory, strict=True)]
+        embedded = zip(memory, self.level.weight, strict=True)
+        images = [ImageMemory.of(replace(level, value=level.value + own)) for level, own in embedded]
         decoded = [self.norm(content)]
         masks = [masks_of(decoded[0][None])]
         for i, layer in enumerate(self.layers):
             turn = i % len(memory)
             hidden = hidden_pixels(masks[-1][0], memory[turn])
-            content = layer(content, position, keys[turn], values[turn], hidden)
+            content = layer(content, position, images[turn], hidden)
             decoded.append(self.norm(content))
             masks.append(masks_of(decoded[-1][None]))
         return torch.stack(decoded), torch.cat(masks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,19 @@ from ..structures import Categories, MemoryLevel
 
 MasksOf = Callable[[Tensor], Tensor]
 """From decoded queries ``[L, B * S, N, C]`` to their mask logits ``[L, B * S, N, h, w]``."""
+
+
+class ImageMemory(NamedTuple):
+    """A level of the memory as cross-attention reads it: keys and values ``[B, h*w, C]``, padding ``[B, h*w]``."""
+
+    key: Tensor
+    value: Tensor
+    padding: Tensor
+
+    @classmethod
+    def of(cls, level: MemoryLevel) -> ImageMemory:
+        """Adds the position to the keys."""
+        return cls(level.value + level.position, level.value, level.padding)
 
 
 class UnprojectedAttention(nn.Module):
@@ -139,13 +152,6 @@ def one_by_one(queries: Tensor, samples: int) -> Tensor:
     return queries.unflatten(-2, (sets, -1)).flatten(-4, -3)
 
 
-def init_transformer(module: nn.Module) -> None:
-    """Initialises all matrices of a transformer with Xavier's uniform, as DETR and MaskFormer do."""
-    for parameter in module.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_uniform_(parameter)
-
-
 class PlainDecoderLayer(nn.Module):
     """Self-attention, cross-attention to the image, feed-forward.
 
@@ -170,30 +176,22 @@ class PlainDecoderLayer(nn.Module):
         placed = x + position
         return self.self_attention(x, placed, placed, x)
 
-    def attend_image(
-        self,
-        x: Tensor,
-        position: Tensor,
-        key: Tensor,
-        value: Tensor,
-        padding: Tensor | None = None,
-        hidden: Tensor | None = None,
-    ) -> Tensor:
-        """Cross-attention of ``[B * S, N, C]`` to ``[B, h*w, C]``: all query sets of an image read it at once.
+    def attend_image(self, x: Tensor, position: Tensor, memory: ImageMemory, hidden: Tensor | None = None) -> Tensor:
+        """Cross-attention of ``[B * S, N, C]`` to the memory of B images: all query sets of an image read it at once.
 
-        Queries do not see each other here, so S sets together get what each would get alone.
+        Queries do not see each other here, so S sets together get what each would get alone. ``hidden``, bool
+        ``[B, S * N, h*w]`` and True where a query must not look, stands in for the padding of the memory.
         """
-        images = len(key)
+        images = len(memory.key)
         placed = side_by_side(x + position, images)
-        seen = self.image_attention(side_by_side(x, images), placed, key, value, padding, hidden)  # [B, S * N, C]
+        padding = memory.padding if hidden is None else None
+        seen = self.image_attention(side_by_side(x, images), placed, memory.key, memory.value, padding, hidden)
         return one_by_one(seen, len(x))
 
-    def forward(
-        self, x: Tensor, position: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, categories: Categories
-    ) -> Tensor:
-        """One layer over ``[B, N, C]``; the categories play no part."""
+    def forward(self, x: Tensor, position: Tensor, memory: ImageMemory, categories: Categories) -> Tensor:
+        """One layer over ``[B * S, N, C]``; the categories play no part."""
         x = self.attend_self(x, position)
-        x = self.attend_image(x, position, key, value, padding)
+        x = self.attend_image(x, position, memory)
         return self.feed_forward(x)
 
 
@@ -229,9 +227,11 @@ class PlainDecoder(BaseModule):
         return PlainDecoderLayer(channels, num_heads, ffn_channels, dropout)
 
     def init_weights(self) -> None:
-        """Xavier's uniform for every matrix."""
+        """Xavier's uniform for every matrix, as DETR and MaskFormer do."""
         super().init_weights()
-        init_transformer(self)
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
 
     def forward(
         self,
@@ -248,16 +248,15 @@ class PlainDecoder(BaseModule):
             position: ``[B * S, N, C]`` their positions, added before every attention.
             memory: Image features, coarse first; this decoder reads the first level.
             categories: What the B * S samples may be classified as.
-            masks_of: From decoded queries ``[L, B * S, N, C]`` to their mask logits ``[L, B * S, N, h, w]``.
+            masks_of: Makes mask logits of decoded queries, see :data:`MasksOf`.
 
         Returns:
             Decoded queries, normalised, and their mask logits, one entry a layer.
         """
-        level = memory[0]
-        key = level.value + level.position
+        image = ImageMemory.of(memory[0])
         decoded = []
         for layer in self.layers:
-            content = layer(content, position, key, level.value, level.padding, categories)
+            content = layer(content, position, image, categories)
             decoded.append(self.norm(content))
         hidden = torch.stack(decoded)
         return hidden, masks_of(hidden)

@@ -13,8 +13,6 @@ from ...errors import CheckpointError
 from ...label_space import LabelSpaces
 from ...registry import MODELS
 
-__all__ = ['PerSpace', 'SpaceAdapter', 'SpaceAdapters', 'join_idle', 'served_alone']
-
 
 class PerSpace:
     """A module with a list of parts that serve one label space each, in the order of the label spaces.
@@ -100,7 +98,7 @@ class SpaceAdapter(nn.Module):
 
     Args:
         channels: C, the width of a query.
-        width: Of the bottleneck.
+        width: Channels of the bottleneck.
     """
 
     def __init__(self, channels: int, width: int = 64) -> None:
@@ -134,10 +132,8 @@ class SpaceAdapters(PerSpace, nn.Module):
         self.own = nn.ModuleList([MODELS.build({**adapters[name], 'channels': channels}) for name in self.position])
 
     def forward(self, queries: Tensor, spaces: Sequence[str]) -> Tensor:
-        """Adapts decoded queries ``[L, B, N, C]`` of the B samples whose space has an adapter, and no others."""
+        """Adapts decoded queries ``[L, B, N, C]`` of the samples whose space has an adapter, and no others."""
         if any(space in self.position for space in spaces):
-            queries = torch.stack([self._adapt(queries[:, b], space) for b, space in enumerate(spaces)], dim=1)
+            adapters = [self.own[self.position[space]] if space in self.position else nn.Identity() for space in spaces]
+            queries = torch.stack([adapt(queries[:, b]) for b, adapt in enumerate(adapters)], dim=1)
         return join_idle(queries, self.parameters())
-
-    def _adapt(self, queries: Tensor, space: str) -> Tensor:
-        return self.own[self.position[space]](queries) if space in self.position else queries

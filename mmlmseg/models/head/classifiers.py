@@ -18,8 +18,6 @@ from ..numerics import at_least_float32, no_autocast
 from ..structures import Categories
 from .adapters import PerSpace, join_idle
 
-__all__ = ['Classifier', 'LinearClassifier', 'TextClassifier', 'UnifiedClassifier']
-
 
 class Classifier(BaseModule):
     """What turns decoded queries into class logits. Most have one column for each class of a sample's own space."""
@@ -110,9 +108,8 @@ class LinearClassifier(PerSpace, Classifier):
         logits = []
         for b, space in enumerate(categories.spaces):
             if space not in self.position:
-                raise KeyError(
-                    f'a linear classifier only knows {", ".join(self.position)}; {space!r} needs a text model'
-                )
+                known = ', '.join(self.position)
+                raise KeyError(f'a linear classifier only knows {known}; {space!r} needs a text model')
             own = self.layers[self.position[space]](queries[:, b])  # [L, N, K_k + 1]
             classes = F.pad(own[..., :-1], (0, width - own.shape[-1]))
             logits.append(torch.cat([classes, own[..., -1:]], dim=-1))

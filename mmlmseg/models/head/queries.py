@@ -14,8 +14,6 @@ from ...label_space import LabelSpaces
 from ...registry import MODELS
 from .adapters import PerSpace, join_idle
 
-__all__ = ['LabelSpaceQueries', 'SharedQueries']
-
 Mode = Literal['replace', 'add']
 
 
@@ -45,7 +43,7 @@ class SharedQueries(BaseModule):
         self.content = nn.Embedding(num_queries, channels) if learn_content else None
 
     def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Gives the samples, whose B label spaces are named, their queries: contents and positions ``[B, N, C]``."""
+        """The contents and positions of the queries of B samples, both ``[B, N, C]``, by their label spaces."""
         position = self.position.weight.expand(len(spaces), -1, -1)  # [B, N, C]
         content = torch.zeros_like(position) if self.content is None else self.content.weight.expand_as(position)
         return content, position
@@ -88,10 +86,9 @@ class LabelSpaceQueries(PerSpace, BaseModule):
         self.own = nn.ParameterList([nn.Parameter(own.clone()) for _ in label_spaces])
 
     def forward(self, spaces: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Gives each sample the queries of its space: contents and positions, both ``[B, N, C]``.
+        """Gives each of the B samples the queries of its space: contents and positions, both ``[B, N, C]``.
 
-        Args:
-            spaces: The label space of each sample, length B. A free class list has the shared queries only.
+        A free class list has the shared queries only.
         """
         sets = {space: self._set(space) for space in dict.fromkeys(spaces)}  # [2, N, C]
         content, position = join_idle(torch.stack([sets[space] for space in spaces], dim=1), self.own)  # [B, N, C]
@@ -113,6 +110,4 @@ class LabelSpaceQueries(PerSpace, BaseModule):
                     "are shared: ask for one of these, or train with queries of mode 'add'"
                 )
             return own
-        if own is None:
-            return self.shared
-        return self.shared + own
+        return self.shared if own is None else self.shared + own

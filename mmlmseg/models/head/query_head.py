@@ -160,11 +160,7 @@ class QueryHead(BaseModule):
         return list(meta['label_spaces'])
 
     def space_of(self, asked: AskedSpace) -> LabelSpace:
-        """The label space of a name; a space of the user's own is itself.
-
-        Raises:
-            LabelSpaceError: On an unknown name.
-        """
+        """The label space of a name; a space of the user's own is itself."""
         return self.label_spaces.get(asked) if isinstance(asked, str) else asked
 
     def categories(self, asked: Sequence[AskedSpace], width: int | None = None) -> Categories:
@@ -182,11 +178,10 @@ class QueryHead(BaseModule):
         if self.text is not None:
             categories = self.text.categories(spaces, width)
         else:
-            for one in asked:
-                if not isinstance(one, str):
-                    raise LabelSpaceError(
-                        'a free class list needs a model that reads class names: this head has no text table'
-                    )
+            if not all(isinstance(one, str) for one in asked):
+                raise LabelSpaceError(
+                    'a free class list needs a model that reads class names: this head has no text table'
+                )
             sizes = [space.num_classes for space in spaces]
             width = width or max(sizes)
             device = next(self.mask_embedding.parameters()).device
@@ -206,22 +201,13 @@ class QueryHead(BaseModule):
         return drop_absent(categories, present_classes(targets, categories.valid.shape[1] - 1), self.drop_absent)
 
     def targets(self, samples: Sequence[SegDataSample]) -> Targets:
-        """The truth of equally padded samples, see :func:`read_targets`.
-
-        Raises:
-            DataError: Where things are to be found but a sample has no ``gt_segments``.
-            LabelSpaceError: Where a sample has truth in several label spaces, or a label is outside its own.
-        """
+        """The truth of equally padded samples, each of one label space; see :func:`read_targets`."""
         spaces = [self._trained_space(sample) for sample in samples]
         columns = [self.classifier.trained_columns(space) for space in spaces]
         return read_targets(samples, spaces, columns, self.things_only)
 
     def check_tasks(self, tasks: Sequence[str]) -> None:
-        """Makes sure that this model can do some tasks of ``test_cfg``.
-
-        Raises:
-            OptionError: Where semantic results are asked of a model that finds things only.
-        """
+        """Refuses semantic results of a model that finds things only; ``tasks`` are those of ``test_cfg``."""
         if self.things_only and 'semantic' in tasks:
             raise OptionError(
                 'a model with things_only=True has no class for the pixels of stuff, so it makes no semantic results; '
@@ -279,7 +265,7 @@ def padding_mask(metas: Sequence[dict[str, Any]], size: tuple[int, int], device:
     Args:
         metas: With ``batch_input_shape`` (padded) and ``img_shape`` (content), each (height, width) in pixels.
         size: (h, w) of the mask, usually a feature map's.
-        device: Where to make it.
+        device: Of the mask.
 
     Returns:
         ``[B, h, w]`` bool, True where padding. A cell that covers any content at its centre is content, and the top
@@ -303,18 +289,12 @@ class PixelFeatureExtractor(BaseModule):
         in_channels: Channels of the backbone's maps, fine first.
         channels: C, the width of the memory.
         mask_channels: The width of the per-pixel embeddings.
-        init_cfg: See mmengine's BaseModule.
     """
 
     def __init__(
-        self,
-        pixel_decoder: dict[str, Any],
-        in_channels: Sequence[int],
-        channels: int,
-        mask_channels: int,
-        init_cfg: dict | None = None,
+        self, pixel_decoder: dict[str, Any], in_channels: Sequence[int], channels: int, mask_channels: int
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         widths = dict(in_channels=list(in_channels), feat_channels=channels, out_channels=mask_channels)
         self.pixel_decoder = MODELS.build(ConfigDict({**widths, **pixel_decoder}))  # mmdet reads attributes
         self.memory_position = SinePositionalEncoding(channels // 2, normalize=True)
@@ -324,22 +304,14 @@ class PixelFeatureExtractor(BaseModule):
         self.project = Conv2d(in_channels[-1], channels, kernel_size=1) if hands_through else nn.Identity()
 
     def init_weights(self) -> None:
-        """As the parts do; the projection as mmdet's heads do."""
+        """Initialises the parts as they do themselves, and the projection as mmdet's heads do."""
         super().init_weights()
         if isinstance(self.project, nn.Conv2d) and self.project.bias is not None:
             nn.init.kaiming_uniform_(self.project.weight, a=1)
             nn.init.zeros_(self.project.bias)
 
     def forward(self, feats: Sequence[Tensor], metas: Sequence[dict[str, Any]]) -> PixelFeatures:
-        """Decodes pixels.
-
-        Args:
-            feats: Backbone maps ``[B, C_i, h_i, w_i]``, fine first.
-            metas: Metainfo of the samples, see :func:`padding_mask`.
-
-        Returns:
-            The features, memory coarse first.
-        """
+        """From backbone maps ``[B, C_i, h_i, w_i]``, fine first, and ``metas`` as :func:`padding_mask` reads them."""
         mask, memory = self.pixel_decoder(feats, metas) if self.takes_metas else self.pixel_decoder(feats)
         maps = [self.project(level) for level in ([memory] if isinstance(memory, Tensor) else memory)]
         return PixelFeatures(mask=mask, memory=[self._level(own, metas) for own in maps])
@@ -358,12 +330,7 @@ class PixelFeatureExtractor(BaseModule):
 
 
 class MaskEmbedding(nn.Module):
-    """The three-layer perceptron from a decoded query to the filter that makes its mask (MaskFormer, LMSeg 3.2).
-
-    Args:
-        channels: C.
-        mask_channels: The width of the per-pixel embeddings.
-    """
+    """The three-layer perceptron from a decoded query to the filter that makes its mask (MaskFormer, LMSeg 3.2)."""
 
     def __init__(self, channels: int, mask_channels: int) -> None:
         super().__init__()

@@ -29,9 +29,6 @@ def restore(maps: Tensor, meta: Mapping[str, Any]) -> Tensor:
 
     Returns:
         Maps [C, H0, W0]; they may share memory with the input.
-
-    Raises:
-        ValueError: The flip direction is not known.
     """
     height, width = meta['img_shape'][:2]
     maps = maps[:, :height, :width]

@@ -20,9 +20,9 @@ class PanopticThresholds:
     """When a query becomes part of a panoptic result.
 
     Attributes:
-        object: Its class probability must be above this.
-        overlap: It must win at least this fraction of the pixels of its mask from the other queries.
-        pixel: Of the pixels that it wins it gets those of at least this mask probability. With 0, as MaskFormer has it,
+        object: The class probability of a query must be above this.
+        overlap: A query must win at least this fraction of the pixels of its mask from the other queries.
+        pixel: A query gets those pixels that it wins with at least this mask probability. With 0, as MaskFormer has it,
             all pixels go to someone; Mask2Former leaves those below 0.5 void.
 
     Raises:
@@ -45,7 +45,7 @@ class Candidates(NamedTuple):
     Attributes:
         masks: ``[n, H, W]`` mask probabilities at the original size.
         labels: ``[n]`` long: their classes.
-        scores: ``[n]``: the probabilities of these.
+        scores: ``[n]``: their class probabilities.
     """
 
     masks: Tensor

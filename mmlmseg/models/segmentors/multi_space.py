@@ -101,11 +101,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         return maps if self.neck is None else self.neck(maps)
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> HeadOutputs:
-        """Predicts one group, in every label space that its samples ask for; mmseg's name for it.
-
-        Raises:
-            LabelSpaceError: Where the samples ask for different numbers of label spaces.
-        """
+        """Predicts one group, whose samples ask for equally many label spaces; mmseg's name for it."""
         metas = [sample.metainfo for sample in batch_data_samples]
         asked = [self.decode_head.asked_spaces(meta) for meta in metas]
         if len(numbers := {len(own) for own in asked}) > 1:
@@ -135,12 +131,11 @@ class MultiSpaceSegmentor(BaseSegmentor):
             self._refuse_batch_norm(groups)
         targets = [head.targets(samples) for _, samples in groups]
         categories = head.categories_to_learn(data_samples, targets)
-        outputs = []
-        first = 0
-        for images, samples in groups:
-            own = _of_samples(categories, slice(first, first + len(samples)))
-            outputs.append(head(self.extract_feat(images), [sample.metainfo for sample in samples], own))
-            first += len(samples)
+        of_groups = categories.split([len(samples) for _, samples in groups])
+        outputs = [
+            head(self.extract_feat(images), [sample.metainfo for sample in samples], own)
+            for (images, samples), own in zip(groups, of_groups, strict=True)
+        ]
         return head.criterion(outputs, targets)
 
     @torch.no_grad()
@@ -160,15 +155,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         return predict_groups(self, inputs, data_samples)
 
     def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
-        """What the model says of each image of a group, in each label space that is asked for.
-
-        Args:
-            images: ``[B, 3, H, W]``.
-            metas: Their metainfo.
-
-        Raises:
-            LabelSpaceError: On a space that the model does not know.
-        """
+        """What the model says of each image of a group ``[B, 3, H, W]``, in each label space that it is asked for."""
         asked = [self.decode_head.asked_spaces(meta) for meta in metas]
         found: list[list[Prediction]] = [[] for _ in metas]
         for number in sorted({len(own) for own in asked}):  # those that ask for equally many go side by side
@@ -196,11 +183,6 @@ class MultiSpaceSegmentor(BaseSegmentor):
                     'its statistics would depend on the grouping. Pad every dataset to one crop size, or use '
                     'norm_eval=True, FrozenBN or GroupNorm'
                 )
-
-
-def _of_samples(categories: Categories, which: slice) -> Categories:
-    rows = None if categories.rows is None else categories.rows[which]
-    return Categories(categories.spaces[which], categories.valid[which], rows)
 
 
 def _prediction(outputs: HeadOutputs, categories: Categories, b: int, space: LabelSpace) -> Prediction:

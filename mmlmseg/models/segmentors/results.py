@@ -12,17 +12,11 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ...label_space import LabelSpace, LabelSpaces
-from ..postprocess import (
-    Duplicates,
-    PanopticThresholds,
-    candidates,
-    exclusive_groups,
-    instances,
-    panoptic_segments,
-    restore,
-    same_meaning,
-    semantic_probabilities,
-)
+from ..postprocess.geometry import restore
+from ..postprocess.instance import instances
+from ..postprocess.mixed import Duplicates, exclusive_groups, panoptic_segments, same_meaning
+from ..postprocess.panoptic import PanopticThresholds, candidates
+from ..postprocess.semantic import semantic_probabilities
 from ..structures import Prediction
 
 TASKS = ('semantic', 'panoptic', 'instance')
@@ -118,16 +112,7 @@ def grouped(
 def predict_groups(
     model: Predictor, inputs: list[Tensor] | Tensor, data_samples: Sequence[SegDataSample]
 ) -> list[SegDataSample]:
-    """Writes into each sample the results that ``model.options`` name.
-
-    Args:
-        model: Is asked group by group.
-        inputs: ``[B_g, 3, H_g, W_g]`` for each group g.
-        data_samples: In the order of the groups.
-
-    Returns:
-        The samples in the order they came in, see :meth:`MultiSpaceSegmentor.predict`.
-    """
+    """Writes into each sample the results that ``model.options`` name; see :meth:`MultiSpaceSegmentor.predict`."""
     options = model.options
     done = []
     for images, samples in grouped(inputs, data_samples):

@@ -57,11 +57,7 @@ class MultiSpaceTTA(BaseTTAModel):
         return merged
 
     def merge_preds(self, data_samples_list: Sequence[Sequence[SegDataSample]]) -> list[SegDataSample]:
-        """Sum the probabilities of views.
-
-        Args:
-            data_samples_list: The views of each image, with ``seg_logits``: probabilities [K, H, W] at its original
-                size and orientation.
+        """Sums the probabilities of the views of each image: ``seg_logits`` [K, H, W] at its original size.
 
         Returns:
             The first view of each image, with the sum as ``seg_logits`` and its classes as ``pred_sem_seg``, long

@@ -15,13 +15,13 @@ from ...checkpoint import TextSource
 from ...errors import TextBankError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
+from ..numerics import no_autocast
 from ..structures import Categories
 from .variation import all_synonyms, draw_names
 
 NO_OBJECT_TEXT = 'background'
 RESIDUAL_STD = 0.3
-# Names outside of the vocabulary whose rows are kept between calls.
-FREE_ROWS = 1024
+FREE_ROWS = 1024  # names outside of the vocabulary whose rows are kept between calls
 
 T = TypeVar('T')
 
@@ -116,7 +116,7 @@ class TextAdapter(nn.Linear):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """From unit-norm embeddings ``[n, width]`` to rows ``[n, channels]``; full precision also under autocast."""
-        with torch.autocast(embeddings.device.type, enabled=False):
+        with no_autocast(embeddings):
             return super().forward(embeddings.to(self.weight.dtype) * self.scale)
 
 
@@ -182,12 +182,7 @@ class TextTable(BaseModule):
         return self.encoder.expected or self.encoder.source()
 
     def init_weights(self) -> None:
-        """Centres the adapter on the vocabulary. Opens the encoder, so that what it lacks stops a training early.
-
-        Raises:
-            TextBankError: Where the encoder cannot be opened or lacks a name.
-            LabelSpaceError: Where synonyms shall be sampled, but no class has one.
-        """
+        """Centres the adapter on the vocabulary. Opens the encoder, so that what it lacks stops a training early."""
         super().init_weights()
         names = self.label_spaces.vocabulary
         with torch.no_grad():
@@ -211,7 +206,8 @@ class TextTable(BaseModule):
             ValueError: Where ``width`` is too small.
         """
         asked = [self.label_spaces.get(space) if isinstance(space, str) else space for space in spaces]
-        read = {space: self._names(space) for space in dict.fromkeys(asked)}
+        drawn = self.training and self.sample_synonyms
+        read = {space: draw_names(space) if drawn else space.names for space in dict.fromkeys(asked)}
         names = [read[space] for space in asked]
         largest = max(map(len, names))
         width = largest if width is None else width
@@ -241,9 +237,6 @@ class TextTable(BaseModule):
         self.encoder.expect(source)
         if self.adapter is None:
             self.adapter = TextAdapter(source.width, self.channels).to(self.no_object)
-
-    def _names(self, space: LabelSpace) -> tuple[str, ...]:
-        return draw_names(space) if self.training and self.sample_synonyms else space.names
 
     def _adapter(self) -> TextAdapter:
         if self.adapter is None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import TextBankError
+from ..numerics import no_autocast
 from ..open_clip_loader import load_open_clip
 
 # Texts per sequence: attention costs the square of a sequence's length.
@@ -37,7 +38,6 @@ class TextTower:
 
     Raises:
         TextBankError: Where the model's text tower is not a causal CLIP transformer.
-        CheckpointError: Where the weights cannot be opened.
     """
 
     def __init__(self, model: str, pretrained: str | None) -> None:
@@ -46,36 +46,18 @@ class TextTower:
         clip: Any = load_open_clip(model, pretrained)
         if not isinstance(clip, open_clip.CLIP) or clip.text_pool_type != 'argmax' or clip.attn_mask is None:
             raise no_causal_text(model)
-        self.token_embedding: nn.Embedding = clip.token_embedding
-        self.transformer: nn.Module = clip.transformer
-        self.ln_final: nn.Module = clip.ln_final
         clip.visual = nn.Identity()  # the image tower is not needed here
-        self._clip: Any = clip.requires_grad_(False)
+        self.clip: Any = clip.requires_grad_(False)
         self.tokeniser: Any = open_clip.get_tokenizer(model)
         self.digest = weights_digest({k: v for k, v in clip.state_dict().items() if k != 'logit_scale'})
 
     def __deepcopy__(self, memo: Any) -> TextTower:
         return self
 
-    @property
-    def positional_embedding(self) -> Tensor:
-        """``[longest text, w]``."""
-        return self._clip.positional_embedding
-
-    @property
-    def text_projection(self) -> Tensor:
-        """``[w, width]``."""
-        return self._clip.text_projection
-
-    @property
-    def width(self) -> int:
-        """Channels of a text embedding."""
-        return self.text_projection.shape[1]
-
     def to(self, device: torch.device) -> TextTower:
         """Moves the tower where it is needed; nothing happens where it already is there."""
-        if self.positional_embedding.device != device:
-            self._clip.to(device)
+        if self.clip.positional_embedding.device != device:
+            self.clip.to(device)
         return self
 
     def tokenise(self, text: str) -> list[int]:
@@ -84,8 +66,7 @@ class TextTower:
 
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Embeds whole texts: ``[n, width]``, not scaled to unit norm."""
-        empty = self.positional_embedding.new_zeros(0, self.positional_embedding.shape[1])
-        return self.encode([self.tokenise(text) for text in texts], empty)
+        return self.encode([self.tokenise(text) for text in texts], self.clip.positional_embedding[:0])
 
     def encode(self, tokens: list[list[int]], prompt: Tensor) -> Tensor:
         """Embeds ``[start] [prompt vectors] [tokens] [end]``, with gradient to the prompt vectors.
@@ -103,14 +84,15 @@ class TextTower:
         """
         longest = max(tokens, key=len)
         length = 1 + len(prompt) + len(longest) + 1
-        if length > len(self.positional_embedding):
+        position = self.clip.positional_embedding  # [longest text, w]
+        if length > len(position):
             raise TextBankError(
-                f'{self.tokeniser.decode(longest)!r} makes {length} tokens, the text tower takes '
-                f'{len(self.positional_embedding)}; shorten the name'
+                f'{self.tokeniser.decode(longest)!r} makes {length} tokens, the text tower takes {len(position)}; '
+                'shorten the name'
             )
-        with torch.autocast(self.positional_embedding.device.type, enabled=False):
+        with no_autocast(position):
             packs = [tokens[i : i + PACK] for i in range(0, len(tokens), PACK)]
-            return torch.cat([self._encode_pack(pack, prompt.to(self.positional_embedding)) for pack in packs])
+            return torch.cat([self._encode_pack(pack, prompt.to(position)) for pack in packs])
 
     def _encode_pack(self, tokens: list[list[int]], prompt: Tensor) -> Tensor:
         device = prompt.device
@@ -120,12 +102,12 @@ class TextTower:
         position = torch.tensor([*range(lead), *(lead + i for text in texts for i in range(len(text)))], device=device)
         owner = torch.tensor([0] * lead + [i for i, text in enumerate(texts, 1) for _ in text], device=device)  # [S]
         ends = torch.tensor([*accumulate(map(len, texts), initial=lead - 1)][1:], device=device)
-        words = self.token_embedding(ids)
-        x = torch.cat([words[:1], prompt, words[1:]]) + self.positional_embedding[position]  # [S, w]
+        words = self.clip.token_embedding(ids)
+        x = torch.cat([words[:1], prompt, words[1:]]) + self.clip.positional_embedding[position]  # [S, w]
         sees = ((owner[None] == 0) | (owner[None] == owner[:, None])).tril()  # [S, S]
         mask = torch.zeros(sees.shape, device=device).masked_fill(~sees, -torch.inf)
-        x = self.transformer(x[None], attn_mask=mask)[0]
-        return self.ln_final(x[ends]) @ self.text_projection
+        x = self.clip.transformer(x[None], attn_mask=mask)[0]
+        return self.clip.ln_final(x[ends]) @ self.clip.text_projection  # [n, width]
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:

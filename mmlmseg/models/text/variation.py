@@ -34,11 +34,7 @@ def readings(space: LabelSpace) -> list[tuple[str, ...]]:
 
 
 def all_synonyms(spaces: Iterable[LabelSpace]) -> list[str]:
-    """Every name beside the main ones that :func:`draw_names` may draw.
-
-    Raises:
-        LabelSpaceError: Where there is none.
-    """
+    """Every name beside the main ones that :func:`draw_names` may draw; refused where there is none."""
     found = [name for space in spaces for _, *synonyms in readings(space) for name in synonyms]
     if not found:
         raise LabelSpaceError(
@@ -49,21 +45,13 @@ def all_synonyms(spaces: Iterable[LabelSpace]) -> list[str]:
 
 
 def draw_names(space: LabelSpace) -> tuple[str, ...]:
-    """One of its :func:`readings` for each class, independently and uniformly, by PyTorch's global generator."""
+    """One of the :func:`readings` of each class, independently and uniformly, by PyTorch's global generator."""
     groups = readings(space)
     return tuple(group[int(u * len(group))] for group, u in zip(groups, torch.rand(len(groups)).tolist(), strict=True))
 
 
 def present_classes(targets: Sequence[Targets], num_classes: int) -> Tensor:
-    """Which classes occur in the truth of each sample.
-
-    Args:
-        targets: Of all groups of a batch.
-        num_classes: Columns K.
-
-    Returns:
-        bool ``[B, K]``, B over all groups in order.
-    """
+    """Which of the K classes occur in the truth of each sample: bool ``[B, K]``, B over all groups in order."""
     found = []
     for group in targets:
         present = torch.zeros(len(group.labels), num_classes + 1, dtype=torch.bool, device=group.labels.device)

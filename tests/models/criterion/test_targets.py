@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmlmseg.models.criterion import BACKGROUND, segment_targets, semantic_targets, unite_segments
+from mmlmseg.models.criterion.targets import BACKGROUND, segment_targets, semantic_targets, unite_segments
 
 
 @pytest.mark.parametrize('ignore_index', [255, 3, -1])

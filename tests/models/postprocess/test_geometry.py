@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlmseg.models.postprocess import restore
+from mmlmseg.models.postprocess.geometry import restore
 
 
 @pytest.mark.parametrize(('direction', 'axes'), [('horizontal', [2]), ('vertical', [1]), ('diagonal', [1, 2])])

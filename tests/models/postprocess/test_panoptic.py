@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models import postprocess
 from mmlmseg.models.numerics import class_probabilities
-from mmlmseg.models.postprocess import PanopticThresholds, candidates, panoptic, restore
+from mmlmseg.models.postprocess import mixed, panoptic
+from mmlmseg.models.postprocess.geometry import restore
+from mmlmseg.models.postprocess.panoptic import PanopticThresholds, candidates
 from mmlmseg.models.structures import Prediction
 from mmlmseg.segments import SegmentMap
 
@@ -32,7 +33,7 @@ def panoptic_segments(
     space = LabelSpace.create('one', names, things=[name for name, thing in zip(names, is_thing) if thing])
     own = Prediction(class_probabilities(class_logits, valid, 'softmax'), mask_logits, space)
     found = candidates(own, size, meta, thresholds.object)
-    segments = postprocess.panoptic_segments([found], [space], [thresholds])
+    segments = mixed.panoptic_segments([found], [space], [thresholds])
     assert isinstance(segments, SegmentMap)
     return segments
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from mmlmseg.models.numerics import class_probabilities
-from mmlmseg.models.postprocess import semantic_probabilities
+from mmlmseg.models.postprocess.semantic import semantic_probabilities
 
 
 def probabilities(class_logits: torch.Tensor, valid: torch.Tensor, *rest) -> torch.Tensor:

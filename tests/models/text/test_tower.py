@@ -30,7 +30,7 @@ def test_equals_open_clip(tower: TextTower, tiny_clip: str) -> None:
 
 def test_prompt_vectors_set_to_words_equal_these_words(tower: TextTower, tiny_clip: str) -> None:
     words = tower.tokenise('a photo of a')
-    prompt = tower.token_embedding(torch.tensor(words))
+    prompt = tower.clip.token_embedding(torch.tensor(words))
     prefix = 'a photo of a '
     names = ['cat', 'dog', 'traffic light']
     torch.testing.assert_close(
@@ -44,7 +44,7 @@ def test_only_the_prompt_gets_gradient(tower: TextTower) -> None:
     tower.encode([[5, 6], [7]], prompt).sum().backward()
     assert prompt.grad is not None
     assert prompt.grad.abs().sum() > 0
-    assert not any(p.requires_grad for p in tower._clip.parameters())
+    assert not any(p.requires_grad for p in tower.clip.parameters())
 
 
 def test_a_text_does_not_depend_on_its_batch(tower: TextTower) -> None:
@@ -71,7 +71,8 @@ def test_too_long_a_text_is_named(tower: TextTower) -> None:
 def test_moves_as_a_whole(tiny_clip: str) -> None:
     meta = torch.device('meta')  # as on some accelerators, parameters are replaced by the move
     moved = TextTower(tiny_clip, None).to(meta)
-    assert {moved.positional_embedding.device, moved.text_projection.device, moved.ln_final.weight.device} == {meta}
+    clip = moved.clip
+    assert {clip.positional_embedding.device, clip.text_projection.device, clip.ln_final.weight.device} == {meta}
 
 
 def test_copies_share_the_tower_and_equal_weights_the_digest(tower: TextTower, tiny_clip: str) -> None:
