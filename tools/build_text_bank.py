@@ -26,6 +26,7 @@ from mmlmseg.checkpoint import TextSource
 from mmlmseg.errors import CheckpointError, TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text.bank import TextBank, read_names
+from mmlmseg.models.text.table import NO_OBJECT_TEXT
 from mmlmseg.models.text.tower import TextTower, weights_digest
 from mmlmseg.names import normalise_name
 
@@ -45,7 +46,7 @@ def collect_names(sources: Sequence[str]) -> list[str]:
         else:
             names += [normalise_name(line)[0] for line in read_names(path)]
     # A bank looks names up with a hyphen as a space, and a model needs the row of the no-object text.
-    distinct = {name.replace('-', ' '): name for name in reversed(['background', *names])}
+    distinct = {name.replace('-', ' '): name for name in reversed([NO_OBJECT_TEXT, *names])}
     return sorted(distinct.values())
 
 

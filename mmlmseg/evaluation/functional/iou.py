@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ...segments import IGNORE_INDEX
 from .histogram import check_ignore_index, outside, pair_counts
 
 
@@ -40,7 +41,7 @@ class IoUScores(NamedTuple):
     means: dict[str, Tensor]  # [], over the classes: 'mIoU', 'mAcc', ...; 'aAcc' is the accuracy over all pixels
 
 
-def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX) -> Tensor:
     """Count how often each true class meets each predicted class.
 
     Args:
@@ -70,7 +71,7 @@ def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_
     return histogram[:num_classes]
 
 
-def class_areas(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255) -> ClassAreas:
+def class_areas(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX) -> ClassAreas:
     """Reduce :func:`joint_histogram` to what :data:`FORMULAS` need; same arguments, same errors."""
     histogram = joint_histogram(prediction, label, num_classes, ignore_index)
     return ClassAreas(histogram.diagonal(), histogram.sum(0), histogram.sum(1))

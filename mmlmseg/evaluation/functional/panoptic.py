@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DataError
+from ...segments import IGNORE_INDEX
 from .histogram import check_ignore_index, check_range, pair_counts
 
 
@@ -154,7 +155,7 @@ def mean_scores(scores: PanopticScores, classes: Tensor) -> PanopticScores:
     return PanopticScores(*(score[classes].nanmean() for score in scores))
 
 
-def class_segments(label: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+def class_segments(label: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX) -> Tensor:
     """Panoptic truth of a dataset that has no things: every class is one segment.
 
     Class ids of any shape, in [0, K) or ``ignore_index`` (void; at least K), become int32 segment ids: 0 is void, i the

@@ -63,7 +63,7 @@ def read_targets(
     return segment_targets(segments, labels)
 
 
-def semantic_targets(seg: Tensor, ignore_index: int = 255) -> Targets:
+def semantic_targets(seg: Tensor, ignore_index: int = IGNORE_INDEX) -> Targets:
     """One binary mask per class present in each label map (integers [B, H, W]), in ascending order of class id.
 
     Pixels of ``ignore_index``, which may be any number, count in no loss and no cost.

@@ -27,6 +27,7 @@ from ..numerics import ClassActivation
 from ..structures import Categories, HeadOutputs, MemoryLevel, PixelFeatures, Targets
 from ..text.variation import drop_absent, present_classes
 from .adapters import SpaceAdapters
+from .classifiers import Classifier
 
 AskedSpace = str | LabelSpace
 """The name of one of the model's label spaces, or a space made of a free class list."""
@@ -99,8 +100,7 @@ class QueryHead(BaseModule):
         self.criterion = MODELS.build(criterion)
 
         self.drop_absent = drop_absent
-        own_columns = all(self.classifier.trained_columns(s) == (*range(s.num_classes),) for s in self.label_spaces)
-        if drop_absent and not own_columns:
+        if drop_absent and type(self.classifier).valid is not Classifier.valid:
             raise ValueError(f'drop_absent takes classes off lists, but {type(self.classifier).__name__} has one list')
         if class_activation not in get_args(ClassActivation):
             raise ValueError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')

@@ -1,6 +1,6 @@
-"""Panoptic results in one label space, or in several at once, whose masks may overlap (our reading of RESI's ESF-OMI).
+"""Several label spaces at once: which classes exclude each other, which mean the same, and segments that are one.
 
-What of RESI is published and what is ours: docs/resi.md.
+Our reading of RESI's ESF-OMI; what is published and what is ours: docs/resi.md.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from torch import Tensor
 from ...errors import LabelSpaceError, did_you_mean
 from ...label_space import LabelSpace
 from ...names import name_key
-from ...segments import MaskSet, SegmentMap, Segments
+from ...segments import MaskSet
 from ..numerics import at_least_float32, no_autocast
-from .panoptic import Candidates, PanopticThresholds, compete
 
 
 @dataclass(frozen=True)
@@ -31,64 +30,6 @@ class Duplicates:
 
     same: Tensor
     iou: float = 0.5
-
-
-@torch.no_grad()
-def panoptic_segments(
-    found: Sequence[Candidates],
-    spaces: Sequence[LabelSpace],
-    thresholds: Sequence[PanopticThresholds],
-    group: Tensor | None = None,
-    duplicates: Duplicates | None = None,
-) -> Segments:
-    """Lets candidates compete for pixels inside exclusive groups only, then unites what several groups say.
-
-    With a group for each label space and without ``duplicates``, the result is the union of the panoptic results of the
-    spaces.
-
-    Args:
-        found: The candidates of each asked label space, their labels within that space.
-        spaces: The asked spaces.
-        thresholds: Of each space; those of the object probability have made the candidates.
-        group: The exclusive group of each class of all spaces, long [K]; by default each space is one.
-        duplicates: Which segments are one; None keeps all.
-
-    Returns:
-        The segments in the order of :func:`compete`: a map of one label space; of several, masks, group by group.
-    """
-    device = found[0].labels.device
-    group = exclusive_groups(spaces).to(device) if group is None else group
-    is_thing = torch.tensor([thing for space in spaces for thing in space.is_thing], device=device)
-    everything, overlap, pixel = _joined(found, spaces, thresholds)
-    maps: list[SegmentMap] = []
-    for own in group.unique().tolist():
-        members = (group[everything.labels] == own).nonzero()[:, 0]
-        competing = Candidates(*(part[members] for part in everything)) if len(spaces) > 1 else everything
-        maps.append(compete(competing, is_thing, overlap[members], pixel[members]))
-    if len(spaces) == 1 and len(maps) == 1:
-        return maps[0]
-    labels, scores = torch.cat([own.labels for own in maps]), torch.cat([own.scores for own in maps])
-    joint = MaskSet(
-        torch.cat([own.to_masks().masks for own in maps]),
-        labels,
-        scores=scores,
-        origins=[(label,) for label in labels.tolist()],
-    )
-    return joint if duplicates is None else unite_duplicates(joint, group, duplicates)
-
-
-def _joined(
-    found: Sequence[Candidates], spaces: Sequence[LabelSpace], thresholds: Sequence[PanopticThresholds]
-) -> tuple[Candidates, Tensor, Tensor]:
-    """The candidates of all spaces, their labels over all classes; and the overlap and pixel threshold of each."""
-    of_each = [own.scores.new_tensor([[t.overlap, t.pixel]] * len(own.scores)) for own, t in zip(found, thresholds)]
-    overlap, pixel = torch.cat([rows.reshape(-1, 2) for rows in of_each]).unbind(1)
-    if len(found) == 1:
-        return found[0], overlap, pixel
-    first = [sum(space.num_classes for space in spaces[:i]) for i in range(len(found))]
-    labels = torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)])
-    masks, scores = torch.cat([own.masks for own in found]), torch.cat([own.scores for own in found])
-    return Candidates(masks, labels, scores), overlap, pixel
 
 
 def unite_duplicates(segments: MaskSet, group: Tensor, duplicates: Duplicates) -> MaskSet:

@@ -1,18 +1,23 @@
-"""Panoptic competition: queries compete for the pixels of an image, and make disjoint segments (MaskFormer, 3.4)."""
+"""Panoptic results: queries compete for the pixels of an image and make disjoint segments (MaskFormer, section 3.4).
+
+In several label spaces at once they compete inside exclusive groups only, so masks of different spaces may overlap.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...segments import SegmentMap
+from ...label_space import LabelSpace
+from ...segments import MaskSet, SegmentMap, Segments
 from ..numerics import at_least_float32, no_autocast
 from ..structures import Prediction
 from .geometry import resize, restore
+from .mixed import Duplicates, exclusive_groups, unite_duplicates
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,64 @@ class Candidates(NamedTuple):
     masks: Tensor
     labels: Tensor
     scores: Tensor
+
+
+@torch.no_grad()
+def panoptic_segments(
+    found: Sequence[Candidates],
+    spaces: Sequence[LabelSpace],
+    thresholds: Sequence[PanopticThresholds],
+    group: Tensor | None = None,
+    duplicates: Duplicates | None = None,
+) -> Segments:
+    """Lets candidates compete for pixels inside exclusive groups only, then unites what several groups say.
+
+    With a group for each label space and without ``duplicates``, the result is the union of the panoptic results of the
+    spaces.
+
+    Args:
+        found: The candidates of each asked label space, their labels within that space.
+        spaces: The asked spaces.
+        thresholds: Of each space; those of the object probability have made the candidates.
+        group: The exclusive group of each class of all spaces, long [K]; by default each space is one.
+        duplicates: Which segments are one; None keeps all.
+
+    Returns:
+        The segments in the order of :func:`compete`: a map of one label space; of several, masks, group by group.
+    """
+    device = found[0].labels.device
+    group = exclusive_groups(spaces).to(device) if group is None else group
+    is_thing = torch.tensor([thing for space in spaces for thing in space.is_thing], device=device)
+    everything, overlap, pixel = _joined(found, spaces, thresholds)
+    maps: list[SegmentMap] = []
+    for own in group.unique().tolist():
+        members = (group[everything.labels] == own).nonzero()[:, 0]
+        competing = Candidates(*(part[members] for part in everything)) if len(spaces) > 1 else everything
+        maps.append(compete(competing, is_thing, overlap[members], pixel[members]))
+    if len(spaces) == 1 and len(maps) == 1:
+        return maps[0]
+    labels, scores = torch.cat([own.labels for own in maps]), torch.cat([own.scores for own in maps])
+    joint = MaskSet(
+        torch.cat([own.to_masks().masks for own in maps]),
+        labels,
+        scores=scores,
+        origins=[(label,) for label in labels.tolist()],
+    )
+    return joint if duplicates is None else unite_duplicates(joint, group, duplicates)
+
+
+def _joined(
+    found: Sequence[Candidates], spaces: Sequence[LabelSpace], thresholds: Sequence[PanopticThresholds]
+) -> tuple[Candidates, Tensor, Tensor]:
+    """The candidates of all spaces, their labels over all classes; and the overlap and pixel threshold of each."""
+    of_each = [own.scores.new_tensor([[t.overlap, t.pixel]] * len(own.scores)) for own, t in zip(found, thresholds)]
+    overlap, pixel = torch.cat([rows.reshape(-1, 2) for rows in of_each]).unbind(1)
+    if len(found) == 1:
+        return found[0], overlap, pixel
+    first = [sum(space.num_classes for space in spaces[:i]) for i in range(len(found))]
+    labels = torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)])
+    masks, scores = torch.cat([own.masks for own in found]), torch.cat([own.scores for own in found])
+    return Candidates(masks, labels, scores), overlap, pixel
 
 
 @torch.no_grad()

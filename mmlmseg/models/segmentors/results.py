@@ -14,8 +14,8 @@ from torch import Tensor
 from ...label_space import LabelSpace, LabelSpaces
 from ..postprocess.geometry import restore
 from ..postprocess.instance import instances
-from ..postprocess.mixed import Duplicates, exclusive_groups, panoptic_segments, same_meaning
-from ..postprocess.panoptic import PanopticThresholds, candidates
+from ..postprocess.mixed import Duplicates, exclusive_groups, same_meaning
+from ..postprocess.panoptic import PanopticThresholds, candidates, panoptic_segments
 from ..postprocess.semantic import semantic_probabilities
 from ..structures import Prediction
 

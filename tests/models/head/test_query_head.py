@@ -65,3 +65,6 @@ def test_lists_of_one_united_taxonomy_cannot_be_shortened(model_config) -> None:
     classifier = dict(type='mmlmseg.UnifiedClassifier')
     with pytest.raises(ValueError, match='drop_absent takes classes off lists, but UnifiedClassifier has one list'):
         MODELS.build(model_config(text=False, classifier=classifier, drop_absent=0.3)['decode_head'])
+    alone = [LabelSpace.create('only', ['sky', 'road'])]  # where its columns are those of the space
+    with pytest.raises(ValueError, match='UnifiedClassifier has one list'):
+        MODELS.build(model_config(alone, text=False, classifier=classifier, drop_absent=0.3)['decode_head'])

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.postprocess.mixed import Duplicates, panoptic_segments, same_meaning, unite_duplicates
-from mmlmseg.models.postprocess.panoptic import Candidates, PanopticThresholds, compete
+from mmlmseg.models.postprocess.mixed import Duplicates, same_meaning, unite_duplicates
+from mmlmseg.models.postprocess.panoptic import Candidates, PanopticThresholds, compete, panoptic_segments
 from mmlmseg.segments import MaskSet
 
 SIZES = (3, 4)

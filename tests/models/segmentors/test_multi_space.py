@@ -11,8 +11,7 @@ from torch import nn
 from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.numerics import class_probabilities
-from mmlmseg.models.postprocess.mixed import panoptic_segments
-from mmlmseg.models.postprocess.panoptic import PanopticThresholds, candidates
+from mmlmseg.models.postprocess.panoptic import PanopticThresholds, candidates, panoptic_segments
 from mmlmseg.models.structures import HeadOutputs, Prediction
 
 SIZES = {'equal': [(64, 64)] * 4, 'mixed': [(64, 64), (64, 128), (96, 64), (64, 64)]}
