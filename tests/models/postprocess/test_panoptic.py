@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.numerics import class_probabilities
-from mmlmseg.models.postprocess import mixed, panoptic
+from mmlmseg.models.postprocess import panoptic
 from mmlmseg.models.postprocess.geometry import restore
 from mmlmseg.models.postprocess.panoptic import PanopticThresholds, candidates
 from mmlmseg.models.structures import Prediction
@@ -33,7 +33,7 @@ def panoptic_segments(
     space = LabelSpace.create('one', names, things=[name for name, thing in zip(names, is_thing) if thing])
     own = Prediction(class_probabilities(class_logits, valid, 'softmax'), mask_logits, space)
     found = candidates(own, size, meta, thresholds.object)
-    segments = mixed.panoptic_segments([found], [space], [thresholds])
+    segments = panoptic.panoptic_segments([found], [space], [thresholds])
     assert isinstance(segments, SegmentMap)
     return segments
 
