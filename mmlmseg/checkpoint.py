@@ -68,6 +68,7 @@ class CheckpointRecord:
     label_spaces: LabelSpaces  # what the model was trained on
     class_activation: str  # what its class logits mean, softmax or sigmoid
     things_only: bool  # whether it finds things only
+    adapters: tuple[str, ...] = ()  # the label spaces that have an adapter, in their order
     text: TextSource | None = None  # what made the embeddings behind its text rows; None for a model that reads no text
 
     @classmethod
@@ -90,8 +91,8 @@ class CheckpointRecord:
         try:
             data = json.loads(bytes(packed.cpu().tolist()).decode())
             text = data.pop('text')
-            spaces = LabelSpaces.from_config(data.pop('label_spaces'))
-            return cls(spaces, text=None if text is None else TextSource(**text), **data)
+            spaces, adapters = LabelSpaces.from_config(data.pop('label_spaces')), tuple(data.pop('adapters'))
+            return cls(spaces, adapters=adapters, text=None if text is None else TextSource(**text), **data)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f'the record in the checkpoint cannot be read: {error!r}') from None
 
@@ -116,6 +117,11 @@ class CheckpointRecord:
                     f'the checkpoint was trained with {key}={getattr(self, key)!r}, the config has '
                     f'{key}={getattr(own, key)!r}: class scores would be wrong; give decode_head the same'
                 )
+        if self.adapters != own.adapters:
+            raise CheckpointError(
+                f'the checkpoint holds adapters of {", ".join(self.adapters) or "no label space"}, the config of '
+                f'{", ".join(own.adapters) or "none"}; give decode_head.adapters the same'
+            )
         for theirs, mine in zip(there, here):
             if self.things_only and theirs.is_thing != mine.is_thing:
                 raise CheckpointError(

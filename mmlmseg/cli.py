@@ -75,7 +75,6 @@ def load_config(args: argparse.Namespace) -> Config:
         config.restrict(cfg, datasets)
     elif datasets:
         config.evaluate_only(cfg, 'test', config.chosen_parts(cfg, 'test', datasets))
-        cfg.model.decode_head.pop('label_spaces', None)  # those of the checkpoint may be more or fewer than are tested
     if iterations is not None:
         config.set_length(cfg, iterations)
     config.complete_label_spaces(cfg, checkpoint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def _space_name(dataset: Mapping[str, Any]) -> str:
     if kind != 'FolderDataset' or 'data_root' not in dataset:
         return default_space_name(kind)
     try:
-        return LabelSpace.from_json(dataset['data_root']).name
+        return LabelSpace.from_json(Path(dataset['data_root']).expanduser()).name
     except LabelSpaceError:
         return Path(dataset['data_root']).name
 
@@ -139,9 +139,14 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
                 f'{cfg.filename}: its model has no label space {", ".join(sorted(missing))}: {", ".join(own)}'
             )
         head.label_spaces = [spec for name, spec in own.items() if name in spaces]
-    thresholds = cfg.model.get('test_cfg', {}).get('panoptic', {}).get('per_space', {})
-    for by_space in (thresholds, head.get('adapters', {})):
-        for name in by_space.keys() - spaces:
+    _leave_spaces(cfg.model, spaces)
+
+
+def _leave_spaces(model: Any, names: Collection[str]) -> None:
+    """Takes away what the config of a model says of other label spaces: thresholds and adapters."""
+    thresholds = model.get('test_cfg', {}).get('panoptic', {}).get('per_space', {})
+    for by_space in (thresholds, model.decode_head.get('adapters', {})):
+        for name in by_space.keys() - set(names):
             del by_space[name]
 
 
@@ -176,8 +181,8 @@ def _checkpoint_hook(cfg: Config) -> Any:
 def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> None:
     """Writes down which label spaces a model has, where its config leaves that to its data: those of the training.
 
-    A model that was trained knows them: where a checkpoint is given, it tells, and no dataset needs to be here. What a
-    config lists explicitly stays, as long as it can be read.
+    A model that was trained knows them: where a checkpoint is given, it tells, and no dataset needs to be here. Of what
+    a config lists explicitly those stay that the checkpoint knows, as long as they can be read.
 
     Args:
         cfg: ``model.decode_head.label_spaces`` is set; changed in place.
@@ -192,15 +197,20 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> 
     if head is None:
         return
     local = None if checkpoint is None or is_remote(checkpoint) else checkpoint
+    trained = None if local is None else label_spaces_of(read_checkpoint(local)['state_dict'])
+    if trained is not None:
+        _leave_spaces(cfg.model, trained.names)
     if 'label_spaces' in head:
         try:
-            LabelSpaces.from_config(head.label_spaces)
+            listed = LabelSpaces.from_config(head.label_spaces)
+            if trained is not None and set(trained.names) < set(listed.names):  # of a training with --datasets
+                head.label_spaces = [listed.get(name).to_dict() for name in trained.names]
             return
         except LabelSpaceError:
-            if local is None:
+            if trained is None:
                 raise
-    if local is not None:
-        spaces: Sequence[LabelSpace] = label_spaces_of(read_checkpoint(local)['state_dict'])
+    if trained is not None:
+        spaces: Sequence[LabelSpace] = trained
     elif cfg.get('train_dataloader'):
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
             spaces = training_spaces(cfg.train_dataloader.dataset)

@@ -233,6 +233,12 @@ def _describe_categories(categories: Sequence[Mapping[str, Any]]) -> dict[str, A
     )
 
 
+def joint_classes(spaces: Sequence[LabelSpace]) -> tuple[str, ...]:
+    """The classes of some spaces, one space after the other: ``car``, or ``street:car`` where there are several."""
+    one = len(spaces) == 1
+    return tuple(c if one else f'{space.name}:{c}' for space in spaces for c in space.classes)
+
+
 class LabelSpaces(Sequence[LabelSpace]):
     """The label spaces of one model, at least one, none of another's name.
 

@@ -46,8 +46,9 @@ class SegmentMap:
     scores: Tensor | None = None  # [T], of predictions
 
     def to(self, *args: Any, **kwargs: Any) -> SegmentMap:
-        """The map elsewhere; labels, crowd flags and scores stay, so that reading them waits for no device."""
-        return replace(self, ids=self.ids.to(*args, **kwargs))
+        """The map elsewhere. What is small follows to the host only: read there, it waits for no device."""
+        ids = self.ids.to(*args, **kwargs)
+        return replace(self, ids=ids, **_following(self, ids))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -102,8 +103,9 @@ class MaskSet:
     origins: Sequence[tuple[int, ...]] | None = None
 
     def to(self, *args: Any, **kwargs: Any) -> MaskSet:
-        """The masks elsewhere; all that is small stays where it is."""
-        return replace(self, masks=self.masks.to(*args, **kwargs))
+        """The masks elsewhere; what is small follows to the host only."""
+        masks = self.masks.to(*args, **kwargs)
+        return replace(self, masks=masks, **_following(self, masks))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -162,6 +164,12 @@ def class_map(ids: np.ndarray, labels: Sequence[int], void: int = IGNORE_INDEX) 
         [255, 3, 7]
     """
     return np.array([void, *labels])[ids]
+
+
+def _following(segments: Segments, moved: Tensor) -> dict[str, Any]:
+    """Labels, crowd flags and scores where maps or masks have moved to the host."""
+    small = {name: getattr(segments, name) for name in ('labels', 'crowd', 'scores')}
+    return {name: v.cpu() for name, v in small.items() if v is not None and moved.device.type == 'cpu'}
 
 
 def _labels_within(labels: Sequence[int], spaces: Sequence[LabelSpace], which: int) -> list[tuple[int, int]]:

@@ -134,7 +134,7 @@ def same(a: CheckpointRecord, b: CheckpointRecord) -> bool:
     )
 
 
-@pytest.mark.parametrize('record', [RECORD, replace(RECORD, text=None, things_only=False)])
+@pytest.mark.parametrize('record', [RECORD, replace(RECORD, text=None, things_only=False, adapters=('street',))])
 def test_a_record_survives_packing(record: CheckpointRecord) -> None:
     packed = record.pack()
     assert packed.dtype == torch.uint8
@@ -196,6 +196,8 @@ def test_a_record_refuses_what_means_something_else() -> None:
         RECORD.check(replace(RECORD, class_activation='softmax'))
     with pytest.raises(CheckpointError, match='things_only=True, the config has things_only=False'):
         RECORD.check(replace(RECORD, things_only=False))
+    with pytest.raises(CheckpointError, match='holds adapters of no label space, the config of street; give'):
+        RECORD.check(replace(RECORD, adapters=('street',)))
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,12 @@ def test_datasets_and_length_after_the_other_options(
 
     known = [dict(name='known', classes=['x'])]
     torch.save(dict(state_dict=MODELS.build(model_config(known, text=False)).state_dict()), tmp_path / 'model.pth')
-    args = parse(str(config_file), '--cfg-options', f'model.decode_head.label_spaces=[{tmp_path}/a]', '--datasets', 'b')
+    args = parse(str(config_file), '--datasets', 'b')
     args.checkpoint = str(tmp_path / 'model.pth')
     cfg = cli.load_config(args)
     assert (cfg.train_dataloader.dataset.datasets, cfg.test_dataloader.dataset.names) == (folders, ['b'])
     assert [space['name'] for space in cfg.model.decode_head.label_spaces] == ['known']
-    args.datasets = None
+    args.datasets, args.cfg_options = None, {'model.decode_head.label_spaces': [f'{tmp_path}/a']}
     assert cli.load_config(args).model.decode_head.label_spaces == [f'{tmp_path}/a']
     with pytest.raises(OptionError, match=r"small\.py: has no dataset 'd', only a, b"):
         cli.load_config(parse(str(config_file), '--datasets', 'a,d'))

@@ -74,7 +74,7 @@ def test_a_list_in_the_config_stays(folder: Callable[..., dict[str, Any]]) -> No
     street, facade = folder('street', STREET), folder('facade', FACADE)
     listed = [dict(path=street['data_root'], synonyms=dict(car=['automobile'])), facade['data_root']]
     cfg = config_of(street, label_spaces=listed)
-    complete_label_spaces(cfg, checkpoint='nowhere.pth')
+    complete_label_spaces(cfg)
     assert cfg.model.decode_head.label_spaces == listed
 
 
@@ -102,6 +102,23 @@ def test_without_its_data_a_model_asks_its_checkpoint(
     with pytest.raises(LabelSpaceError, match='has no train_dataloader'):
         complete_label_spaces(Config(dict(model=dict(decode_head={}))))
     complete_label_spaces(Config(dict(model=dict(type='mmlmseg.SegmentorUnion'))))  # its members have theirs
+
+
+def test_a_checkpoint_of_fewer_label_spaces_takes_the_rest_along(
+    folder: Callable[..., dict[str, Any]], model_config: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """A model trained with --datasets is tested by the config of them all: what that says of the others goes."""
+    street, facade = folder('street', STREET), folder('facade', FACADE)
+    known = LabelSpace.create('street', STREET)
+    torch.save(dict(state_dict=MODELS.build(model_config([known])).state_dict()), tmp_path / 'model.pth')
+    said = dict(street=dict(object=0.6), facade=dict(object=0.7))
+    listed = [dict(path=street['data_root'], synonyms=dict(car=['automobile'])), facade['data_root']]
+    for head, synonyms in ({}, ()), (dict(label_spaces=listed), ('automobile',)):
+        cfg = config_of(street, facade, adapters=dict(street={}, facade={}), **head)
+        cfg.model.test_cfg = dict(panoptic=dict(per_space=dict(said)))
+        (space,) = spaces_of(cfg, tmp_path / 'model.pth')
+        assert (space.name, space.synonyms[2]) == ('street', synonyms)
+        assert list(cfg.model.decode_head.adapters) == list(cfg.model.test_cfg.panoptic.per_space) == ['street']
 
 
 @pytest.fixture

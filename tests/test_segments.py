@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mmlmseg.errors import DataError
-from mmlmseg.segments import MAX_ID, id_to_rgb, read_panoptic_png, rgb_to_id, write_panoptic_png
+from mmlmseg.segments import MAX_ID, MaskSet, SegmentMap, id_to_rgb, read_panoptic_png, rgb_to_id, write_panoptic_png
 
 
 def test_colours_are_digits_to_the_base_256() -> None:
@@ -18,6 +19,17 @@ def test_colours_are_digits_to_the_base_256() -> None:
     colours = [[[0, 0, 0], [1, 0, 0], [255, 0, 0]], [[0, 1, 0], [0, 0, 1], [255, 255, 255]]]
     assert id_to_rgb(ids).tolist() == colours
     assert rgb_to_id(np.array(colours, dtype=np.uint8)).tolist() == ids.tolist()
+
+
+def test_what_is_small_follows_to_the_host_only() -> None:
+    """On a device it would be waited for where it is read; `meta` stands for one here."""
+    labels, crowd = torch.tensor([1]), torch.tensor([False])
+    segments = SegmentMap(torch.ones(2, 2, dtype=torch.int32), labels, crowd)
+    assert segments.to('meta').ids.is_meta
+    assert segments.to('meta').labels is labels
+    far = MaskSet(torch.ones(1, 2, 2, dtype=torch.bool), labels.to(torch.int32), crowd, torch.tensor([0.5]))
+    assert far.to('meta').scores is far.scores
+    assert far.to('cpu').scores is far.scores
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.int32, np.int64, np.uint32, '>i4'])

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 import mmlmseg  # noqa: F401  (lets a CUDA torchvision import beside a CPU torch)
+from mmlmseg import cli
 from mmlmseg.checkpoint import TextSource
-from mmlmseg.errors import CheckpointError, TextBankError
+from mmlmseg.errors import TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text.bank import TextBank, read_names
 from mmlmseg.models.text.table import NO_OBJECT_TEXT
@@ -114,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--out', required=True, help='.safetensors (with provenance) or .npy (names in a .txt beside it)'
     )
     args = parser.parse_args(argv)
-    try:
+    with cli.one_line_errors():
         names = collect_names(args.names)
         if args.encoder.startswith('open_clip:'):
             model, _, weights = args.encoder.removeprefix('open_clip:').partition(':')
@@ -123,8 +124,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             embed, encoder, digest = sentence_encoder(args.encoder, args.encoder_name)
         bank = build_bank(names, args.prompt, embed, encoder, digest)
         bank.save(args.out)
-    except (ValueError, CheckpointError) as error:
-        parser.exit(2, f'{parser.prog}: {error}\n')
     size = Path(args.out).stat().st_size
     print(f'{args.out}: {len(bank)} names, width {bank.source.width}, {encoder}, {size / 1e6:.2f} MB')
 

@@ -16,4 +16,4 @@ shift 2
     --nproc_per_node="$GPUS" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \
     --master_port="${PORT:-29500}" \
-    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"
+    "$(dirname "$0")/${SCRIPT:-train.py}" "$CONFIG" --launcher pytorch "$@"

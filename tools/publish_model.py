@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mmlmseg import cli
 from mmlmseg.checkpoint import CheckpointRecord, read_checkpoint
 from mmlmseg.errors import CheckpointError
 from mmlmseg.version import __version__
@@ -72,10 +73,8 @@ def main() -> None:
     parser.add_argument('checkpoint', type=Path, help='checkpoint written by training')
     parser.add_argument('prefix', type=Path, nargs='?', help='path of the new file without hash; by default beside it')
     args = parser.parse_args()
-    try:
+    with cli.one_line_errors():
         target = publish(args.checkpoint, args.prefix or args.checkpoint.with_suffix(''))
-    except CheckpointError as error:
-        parser.exit(2, f'error: {error}\n')
     print(origin(read_checkpoint(target)))
     print(f'{target} ({target.stat().st_size / 2**20:.1f} MB, was {args.checkpoint.stat().st_size / 2**20:.1f} MB)')
 

@@ -22,4 +22,4 @@ srun -p "$PARTITION" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    "${PYTHON:-python}" -u "$(dirname "$0")/train.py" "$CONFIG" --launcher slurm "$@"
+    "${PYTHON:-python}" -u "$(dirname "$0")/${SCRIPT:-train.py}" "$CONFIG" --launcher slurm "$@"

@@ -37,7 +37,7 @@ class LMSegInferencer:
         OptionError: There is no such config, or no such device.
 
     Examples:
-        >>> inferencer = LMSegInferencer('configs/lmseg/lmseg_r18_clash3.py', 'work_dirs/best.pth')  # doctest: +SKIP
+        >>> inferencer = LMSegInferencer('configs/lmseg/lmseg_r18_clash5.py', 'work_dirs/best.pth')  # doctest: +SKIP
         >>> result = inferencer('street.jpg', classes='sky, house, motorbike')[0]  # doctest: +SKIP
         >>> result.label_map.shape, result.shares()  # doctest: +SKIP
         ((720, 960), [('house', 0.61), ('sky', 0.3), ('motorbike', 0.09)])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 from pycocotools import mask as coco_mask
 
-from ..label_space import LabelSpace
+from ..label_space import LabelSpace, joint_classes
 from ..palette import Colour
 from ..segments import IGNORE_INDEX, MaskSet, class_map
 from ..visualization.drawing import Panel, Picture, class_shares, panel_grid
@@ -33,8 +33,7 @@ class Result(ABC):
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes of all spaces, one space after the other: ``car``, or ``street:car`` where there are several."""
-        one = len(self.spaces) == 1
-        return tuple(c if one else f'{space.name}:{c}' for space in self.spaces for c in space.classes)
+        return joint_classes(self.spaces)
 
     @abstractmethod
     def shares(self) -> list[tuple[str, float]]:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from ..errors import DataError, LabelSpaceError
-from ..label_space import LabelSpace
+from ..label_space import LabelSpace, joint_classes
 from ..names import default_space_name
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
@@ -106,7 +106,7 @@ class MultiDataset(Dataset):
         for i, (name, own) in enumerate(zip(self.names, self.spaces, strict=True)):
             described[name] = dict(
                 spaces=[space.to_dict() for space in own],
-                classes=[c if len(own) == 1 else f'{space.name}:{c}' for space in own for c in space.classes],
+                classes=list(joint_classes(own)),
                 palette=[list(colour) for space in own for colour in space.palette],
                 is_thing=[thing for space in own for thing in space.is_thing],
                 groups=[group for group, space in enumerate(own) for _ in space.classes],
@@ -179,7 +179,8 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
         raise LabelSpaceError(f'dataset {config["type"]!r} declares no classes; set metainfo=dict(classes=[...])')
     while 'dataset' in config:  # below wrappers
         config = config['dataset']
-    name = metainfo.get('label_space') or default_space_name(str(config['type']))
+    kind = config['type'] if isinstance(config['type'], str) else config['type'].__name__
+    name = metainfo.get('label_space') or default_space_name(kind)
     return (LabelSpace.from_metainfo(name, metainfo),)
 
 

@@ -68,7 +68,9 @@ def _added(model: MultiSpaceSegmentor, saved: CheckpointRecord) -> list[str]:
             f'the checkpoint was trained on the label spaces {", ".join(old)}, the config has {", ".join(all_names)}; '
             'give it all those of the checkpoint, and at least one more'
         )
-    saved.check(replace(record, label_spaces=LabelSpaces([record.label_spaces.get(name) for name in old])))
+    known = LabelSpaces([record.label_spaces.get(name) for name in old])
+    adapters = tuple(name for name in old if name in record.adapters)
+    saved.check(replace(record, label_spaces=known, adapters=adapters))
     if isinstance(model.decode_head.classifier, UnifiedClassifier):
         raise LabelSpaceError(
             'a label space cannot be added to a model with UnifiedClassifier: its one layer serves all label spaces, '

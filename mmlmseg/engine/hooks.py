@@ -39,12 +39,22 @@ class CheckLabelSpacesHook(Hook):
         model: Any = runner.model
         while not hasattr(model, 'label_spaces') and hasattr(model, 'module'):  # below DDP and test-time augmentation
             model = model.module
-        if isinstance(dataset, MultiDataset) and hasattr(model, 'label_spaces'):
+        while not isinstance(dataset, MultiDataset) and hasattr(dataset, 'dataset'):  # below a wrapper
+            dataset = dataset.dataset
+        if hasattr(model, 'label_spaces'):
             check_same_label_spaces(model.label_spaces, dataset)
 
 
-def check_same_label_spaces(known: LabelSpaces, dataset: MultiDataset) -> None:
-    """Makes sure that a model knows all label spaces of some datasets, with the same classes and things."""
+def check_same_label_spaces(known: LabelSpaces, dataset: Any) -> None:
+    """Makes sure that a model knows all label spaces of a :class:`MultiDataset`, with the same classes and things.
+
+    Any other dataset is that of a model of one label space, whose classes are compared.
+    """
+    if not isinstance(dataset, MultiDataset):
+        classes = getattr(dataset, 'metainfo', {}).get('classes')
+        if classes and len(known) == 1 and (what := difference(classes, known[0].classes)):
+            raise LabelSpaceError(f'the dataset has other classes than the label space {known[0].name!r} ({what})')
+        return
     for name, spaces in zip(dataset.names, dataset.spaces, strict=True):
         for theirs in spaces:
             try:

@@ -16,6 +16,7 @@ from mmengine.structures import BaseDataElement
 
 from ..errors import DataError, did_you_mean
 from ..registry import EVALUATOR, METRICS
+from ..segments import MaskSet, SegmentMap
 
 MetricSpec: TypeAlias = dict | BaseMetric
 
@@ -95,8 +96,10 @@ class MultiDatasetEvaluator(Evaluator):
         Metrics get of both the part that belongs to their samples.
         """
         samples = [item.to_dict() if isinstance(item, BaseDataElement) else item for item in data_samples]
-        for metric in self.metrics:
-            metric.process(data_batch, samples)
+        if self.metrics:  # mmengine's DumpResults moves tensors to the host, but knows no segments
+            plain = [{key: _plain(value) for key, value in sample.items()} for sample in samples]
+            for metric in self.metrics:
+                metric.process(data_batch, plain)
         places: dict[str, list[int]] = {}
         for index, sample in enumerate(samples):
             places.setdefault(self._dataset_of(sample), []).append(index)
@@ -188,6 +191,11 @@ def _select(data_batch: Any, indices: list[int], size: int) -> Any:
         key: [value[index] for index in indices] if isinstance(value, (list, tuple)) and len(value) == size else value
         for key, value in data_batch.items()
     }
+
+
+def _plain(value: Any) -> Any:
+    """Segments as a dict of tensors on the host; anything else as it is."""
+    return vars(value.to('cpu')) if isinstance(value, (SegmentMap, MaskSet)) else value
 
 
 def _as_list(specs: MetricSpec | Sequence[MetricSpec]) -> list[MetricSpec]:

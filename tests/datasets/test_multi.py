@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from mmseg.datasets import CityscapesDataset
 from torch.utils.data import DataLoader
 
 from mmlmseg.cli import one_line_errors
@@ -106,6 +107,8 @@ def test_registered_datasets(make_folder: MakeFolder, pipeline: Pipeline) -> Non
     dataset = MultiDataset([config])
     assert dataset[0]['data_samples'].label_spaces == ('cityscapes',)
     assert dataset.metainfo['datasets']['cityscapes']['classes'][0] == 'road'
+    from_class = MultiDataset([{**config, 'type': CityscapesDataset}])  # as configs written in pure Python have it
+    assert from_class.spaces == dataset.spaces
     own = {**config, 'type': 'mmseg.BaseSegDataset', 'metainfo': dict(classes=('a', 'b'), label_space='mine')}
     assert MultiDataset([own]).names == ['mine']
     with pytest.raises(LabelSpaceError, match='declares no classes'):

@@ -388,7 +388,7 @@ def test_checkpoints_that_do_not_fit(make: Make, spaces) -> None:
         refused(known=[spaces[0], LabelSpace.create('facade', ['wall', 'door', 'building'])])
     with pytest.raises(CheckpointError, match=r'queries\.own\.0 is missing.*queries\.position\.weight is not of this'):
         refused(dict(RESI, queries=dict(type='mmlmseg.SharedQueries', num_queries=8)))
-    with pytest.raises(CheckpointError, match=r'own\.0 of SpaceAdapters, but the config has only 0 for street, facade'):
+    with pytest.raises(CheckpointError, match=r'holds adapters of street, the config of none'):
         refused(RESI, adapters=dict(street=ADAPTER))
     with pytest.raises(CheckpointError, match=r'the checkpoint does not fit the model: .* has shape \(16, '):
         refused(channels=16)

@@ -69,3 +69,14 @@ def test_a_training_compares_the_validation_too() -> None:
         hook.before_train(runner)
     runner.val_loop = None
     hook.before_train(runner)
+    runner.train_loop.dataloader.dataset = SimpleNamespace(dataset=datasets(other))  # a wrapper around all datasets
+    with pytest.raises(LabelSpaceError, match="dataset 'facade'"):
+        hook.before_train(runner)
+
+
+def test_a_dataset_on_its_own_is_of_the_one_label_space() -> None:
+    one = SimpleNamespace(metainfo=dict(classes=('window', 'wall')))
+    with pytest.raises(LabelSpaceError, match=r"other classes than the label space 'facade' \(id 0: 'window' there"):
+        check_same_label_spaces(LabelSpaces([FACADE]), one)
+    check_same_label_spaces(LabelSpaces([FACADE]), SimpleNamespace(metainfo=dict(classes=('wall', 'window'))))
+    check_same_label_spaces(LabelSpaces([FACADE]), SimpleNamespace())

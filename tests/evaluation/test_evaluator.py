@@ -23,6 +23,7 @@ from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, SemanticIoU
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import EVALUATOR
+from mmlmseg.segments import SegmentMap
 
 CLASSES = dict(street=['road', 'car', 'sky'], farm=['cow', 'grass'], sea=['water', 'boat', 'sky', 'gull'])
 SIZES = dict(street=5, farm=3, sea=4)
@@ -164,6 +165,30 @@ def test_appended_metrics_see_all_samples(tmp_path: Path) -> None:
     evaluator.process(_all('street', 'farm'))
     assert 'mean/mIoU' in evaluator.evaluate(8)
     assert (tmp_path / 'out.pkl').exists()
+
+
+def test_appended_metrics_get_segments_as_tensors_of_the_host() -> None:
+    """mmengine's DumpResults knows how to move dicts and tensors, not classes of ours."""
+
+    class Seen(BaseMetric):
+        def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+            self.results.extend(data_samples)
+
+        def compute_metrics(self, results: list) -> dict:
+            return {}
+
+    sample = _sample('street', 0)
+    ids = torch.ones(9, 8, dtype=torch.int32)
+    sample.pred_segments = SegmentMap(ids, torch.tensor([2]), torch.tensor([False]), torch.tensor([0.5]))
+    evaluator = MultiDatasetEvaluator(SemanticIoU())
+    evaluator.dataset_meta = _meta('street')
+    evaluator.metrics.append(seen := Seen())
+    evaluator.process([sample])
+    (got,) = seen.results
+    assert {key: value.tolist() for key, value in got['pred_segments'].items()} == dict(
+        ids=ids.tolist(), labels=[2], crowd=[False], scores=[0.5]
+    )
+    assert got['img_path'] == 'street/0.png'
 
 
 def test_clashing_keys_are_an_error() -> None:

@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 
 from mmlmseg import cli
 from mmlmseg.apis import LMSegInferencer
+from mmlmseg.engine.hooks import check_same_label_spaces
 from mmlmseg.errors import LabelSpaceError, OptionError, did_you_mean
 from mmlmseg.evaluation import MultiDatasetEvaluator
 from mmlmseg.evaluation.functional import ClassAreas, iou_scores
@@ -218,6 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_unseen(inferencer.model.decode_head.text, names)
         init_default_scope(inferencer.config.get('default_scope', 'mmseg'))
         loader = Runner.build_dataloader(inferencer.config.test_dataloader)
+        check_same_label_spaces(inferencer.label_spaces, loader.dataset)
         half, other_half = ({space: every_other(own, first) for space, own in names.items()} for first in (0, 1))
         results, ious = {}, {}
         for title, given in (('original', {}), ('renamed', names), ('half', half), ('other half', other_half)):

@@ -227,7 +227,8 @@ class QueryHead(BaseModule):
     @property
     def record(self) -> CheckpointRecord:
         """What a checkpoint tells of this model beside weights, but for the text source."""
-        return CheckpointRecord(self.label_spaces, self.class_activation, self.things_only)
+        adapters = tuple(self.adapters.position)
+        return CheckpointRecord(self.label_spaces, self.class_activation, self.things_only, adapters)
 
     def expect(self, saved: CheckpointRecord) -> None:
         """Makes the head ready to load the checkpoint of a record, or refuses one that means something else."""

@@ -145,7 +145,7 @@ def add_results(
             sample.seg_logits = PixelData(data=scores)
     if 'panoptic' in options.tasks or several:
         spaces = [prediction.space for prediction in own]
-        declared = meta.get('exclusive', ())
+        declared = meta.get('exclusive', ()) if several else ()
         thresholds = [options.thresholds_of(space) for space in spaces]
         if declared:  # a part of a label space does not fill the image
             thresholds = [replace(t, pixel=max(t.pixel, 0.5)) for t in thresholds]

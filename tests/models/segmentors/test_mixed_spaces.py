@@ -64,6 +64,15 @@ def test_images_that_ask_for_different_numbers_of_spaces(model_config, make_samp
         model.encode_decode(data['inputs'][0].double(), data['data_samples'])
 
 
+def test_a_group_declared_for_several_spaces_does_not_touch_one(model_config, make_sample) -> None:
+    model, sample = build(model_config, {}), make_sample('street')
+    alone = predict(model, [sample], label_spaces=SPACES[:1])[0].pred_segments
+    declared = predict(model, [sample], label_spaces=SPACES[:1], exclusive=[['street', 'facade']])[0].pred_segments
+    assert len(alone.labels) > 0
+    assert declared.ids.equal(alone.ids)
+    assert declared.labels.equal(alone.labels)
+
+
 def test_options_of_mixed_results_are_checked(model_config) -> None:
     for mixed, error, message in (
         (dict(duplicat_iou=0.5), TypeError, 'duplicat_iou'),
