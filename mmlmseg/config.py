@@ -101,6 +101,9 @@ def set_length(cfg: Config, iterations: int, readings: int | None = None) -> Non
     schedulers = cfg.get('param_scheduler') or []
     for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
         scheduler.update({key: share(scheduler[key]) for key in _COUNTS_ITERATIONS if key in scheduler})
+        for key, least in ('end', scheduler.get('begin', 0) + 1), ('T_max', 1):
+            if key in scheduler:  # a warm-up of a long training takes one step of a short one, not none
+                scheduler[key] = max(scheduler[key], least)
     interval = min(cfg.train_cfg.val_interval, iterations) if readings is None else iterations // readings
     cfg.train_cfg.max_iters, cfg.train_cfg.val_interval = iterations, interval
     if hook := _checkpoint_hook(cfg):
