@@ -200,10 +200,8 @@ def test_a_training_of_another_length(cfg: Config) -> None:
     assert (cfg.train_cfg.max_iters, cfg.train_cfg.val_interval, cfg.param_scheduler.end) == (300, 300, 300)
     assert cfg.default_hooks.checkpoint.interval == 300
     warm_up = dict(type='LinearLR', start_factor=0.1, begin=0, end=1500, by_epoch=False)
-    cfg.train_cfg.max_iters, cfg.param_scheduler = (
-        90000,
-        [warm_up, dict(type='CosineAnnealingLR', begin=1500, T_max=88500)],
-    )
+    cosine = dict(type='CosineAnnealingLR', begin=1500, T_max=88500, by_epoch=False)
+    cfg.train_cfg.max_iters, cfg.param_scheduler = 90000, [warm_up, cosine]
     set_length(cfg, 20)
     assert [cfg.param_scheduler[0].end, cfg.param_scheduler[1].begin, cfg.param_scheduler[1].T_max] == [1, 0, 20]
     for iterations in (0, -1):
