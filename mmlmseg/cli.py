@@ -65,7 +65,9 @@ def load_config(args: argparse.Namespace) -> Config:
         CheckpointError, DataError, LabelSpaceError: If the label spaces cannot be told.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    datasets = args.datasets.split(',') if args.datasets else []
+    datasets = [] if args.datasets is None else [name.strip() for name in args.datasets.split(',')]
+    if len(set(datasets)) < len(datasets) or '' in datasets:
+        raise OptionError(f'--datasets {args.datasets!r}: give names of datasets, each once')
     iterations, checkpoint = getattr(args, 'iterations', None), getattr(args, 'checkpoint', None)
     cfg = config.read_config(args.config)
     cfg.launcher = args.launcher

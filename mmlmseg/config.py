@@ -69,10 +69,19 @@ def _space_name(dataset: Mapping[str, Any]) -> str:
     kind = _kind(dataset)
     if kind != 'FolderDataset' or 'data_root' not in dataset:
         return default_space_name(kind)
+    return _listed_name(Path(dataset['data_root']).expanduser())
+
+
+def _listed_name(spec: Any) -> str:
+    """The name of what a config lists as a label space; also of a folder that is not here."""
     try:
-        return LabelSpace.from_json(Path(dataset['data_root']).expanduser()).name
+        return LabelSpace.from_config(spec).name
     except LabelSpaceError:
-        return Path(dataset['data_root']).name
+        own = spec if isinstance(spec, Mapping) else dict(path=spec)
+        if 'path' not in own:
+            raise
+        path = Path(own['path'])
+        return str(own.get('name', path.parent.name if path.suffix == '.json' else path.name))
 
 
 def _kind(dataset: Mapping[str, Any]) -> str:
@@ -136,7 +145,7 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
             kept = known if scored is None else [name for name in scored if name in known]
             evaluate_only(cfg, split, {name: asked[name] for name in kept})
     if 'label_spaces' in head:
-        own = {LabelSpace.from_config(spec).name: spec for spec in head.label_spaces}
+        own = {_listed_name(spec): spec for spec in head.label_spaces}
         if missing := spaces - own.keys():
             raise OptionError(
                 f'{cfg.filename}: its model has no label space {", ".join(sorted(missing))}: {", ".join(own)}'

@@ -27,7 +27,7 @@ class CheckpointError(RuntimeError):
 
 
 class OptionError(ValueError):
-    """A command-line option asks for what cannot be had."""
+    """An option, of a command line, a config or a call, asks for what cannot be had."""
 
 
 USER_ERRORS = (CheckpointError, DataError, LabelSpaceError, OptionError, TextBankError)
@@ -46,7 +46,7 @@ def errors_of(file: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except (DataError, LabelSpaceError) as error:
+    except (DataError, LabelSpaceError, OptionError) as error:
         raise type(error)(f'{file}: {error}') from None
 
 

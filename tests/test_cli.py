@@ -57,7 +57,11 @@ def test_datasets_and_length_after_the_other_options(
     assert [space['name'] for space in cfg.model.decode_head.label_spaces] == ['a']
     assert (cfg.train_cfg.max_iters, cfg.param_scheduler.end) == (10, 10)
     assert cfg.work_dir == str(tmp_path / 'own')
-    args.work_dir, args.datasets = None, 'b,c'
+    for unclear in '', 'b,,c', 'b,b':
+        args.datasets = unclear
+        with pytest.raises(OptionError, match=f"--datasets '{unclear}': give names of datasets, each once"):
+            cli.load_config(args)
+    args.work_dir, args.datasets = None, 'b, c'
     assert Path(cli.load_config(args).work_dir) == Path('work_dirs/small_b_c_10')
 
     known = [dict(name='known', classes=['x'])]

@@ -186,6 +186,15 @@ def test_the_ratio_of_a_sampler_follows(cfg: Config, ratio: Any, left: Any) -> N
     assert cfg.train_dataloader.sampler.ratio == left
 
 
+def test_the_folders_of_other_datasets_need_not_be_here(folder: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    listed: list[Any] = [f'{tmp_path}/gone/classes.json', dict(path=f'{tmp_path}/away', things=['car'])]
+    street = folder('street', STREET)
+    gone, away = (dict(type='mmlmseg.FolderDataset', data_root=f'{tmp_path}/{name}') for name in ('gone', 'away'))
+    cfg = config_of(street, gone, away, label_spaces=[*listed, street['data_root']])
+    restrict(cfg, ['street'])
+    assert cfg.model.decode_head.label_spaces == [street['data_root']]
+
+
 def test_a_loader_of_one_dataset_has_none_to_choose(cfg: Config) -> None:
     cfg.train_dataloader.dataset = dict(type='CityscapesDataset')
     with pytest.raises(OptionError, match='CityscapesDataset: is one dataset; some can be chosen only of'):

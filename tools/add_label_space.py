@@ -8,6 +8,7 @@ writes the checkpoint that a training of what is new starts from; see docs/addin
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 import torch
@@ -45,7 +46,9 @@ def extend(old: Path, cfg: Config, new: Path, seed: int = 0) -> tuple[list[str],
     torch.manual_seed(seed)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
         model = MODELS.build(cfg.model)
+    logging.disable(logging.INFO)  # mmengine has a line on each parameter
     model.decode_head.init_weights()  # the backbone's come from the checkpoint alone
+    logging.disable(logging.NOTSET)
     prefixes = add_label_spaces(model, weights)
     new.parent.mkdir(parents=True, exist_ok=True)
     torch.save(dict(state_dict=model.state_dict(), meta=dict(mmlmseg_version=__version__)), new)

@@ -46,7 +46,7 @@ def publish(source: Path, prefix: Path) -> Path:
 
     Args:
         source: Checkpoint written by training.
-        prefix: Path of the new file without hash and suffix.
+        prefix: Path of the new file without hash; a suffix .pth makes no difference.
 
     Returns:
         The file written.
@@ -58,6 +58,7 @@ def publish(source: Path, prefix: Path) -> Path:
     torch.save(published(read_checkpoint(source)), buffer)
     content = buffer.getvalue()
     # The digits are those PyTorch compares with when it downloads a file of such a name.
+    prefix = prefix.with_suffix('') if prefix.suffix == '.pth' else prefix
     target = prefix.with_name(f'{prefix.name}-{hashlib.sha256(content).hexdigest()[:8]}.pth')
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -74,7 +75,7 @@ def main() -> None:
     parser.add_argument('prefix', type=Path, nargs='?', help='path of the new file without hash; by default beside it')
     args = parser.parse_args()
     with cli.one_line_errors():
-        target = publish(args.checkpoint, args.prefix or args.checkpoint.with_suffix(''))
+        target = publish(args.checkpoint, args.prefix or args.checkpoint)
     print(origin(read_checkpoint(target)))
     print(f'{target} ({target.stat().st_size / 2**20:.1f} MB, was {args.checkpoint.stat().st_size / 2**20:.1f} MB)')
 

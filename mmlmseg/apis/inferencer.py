@@ -105,12 +105,12 @@ class LMSegInferencer:
             OptionError: A task that does not go with how is asked, or exclusive groups in one label space.
             TextBankError: A class name that the model's text bank lacks.
             DataError: An input that leads to no image, or an unreadable image.
-            ValueError: A ``min_score`` that is no probability, or a ``batch_size`` below 1.
+            OptionError: A ``min_score`` that is no probability, or a ``batch_size`` below 1.
         """
         if not 0 <= min_score <= 1:
-            raise ValueError(f'min_score must be from 0 to 1, not {min_score}.')
+            raise OptionError(f'min_score must be from 0 to 1, not {min_score}.')
         if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, not {batch_size}.')
+            raise OptionError(f'batch_size must be at least 1, not {batch_size}.')
         spaces = self._resolve(label_space, classes, label_spaces)
         task = _check_task(task, spaces, label_spaces is not None, bool(exclusive))
         named = classes is None

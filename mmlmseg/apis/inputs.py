@@ -50,7 +50,8 @@ def _expand_path(path: str | Path) -> list[Path]:
     if target.is_dir():
         found = sorted(child for child in target.iterdir() if child.suffix.lower() in IMAGE_SUFFIXES)
         if not found:
-            raise DataError(f'{path}: the folder holds no image ({", ".join(IMAGE_SUFFIXES)}).')
+            kinds = ', '.join(IMAGE_SUFFIXES)
+            raise DataError(f'{path}: the folder holds no image ({kinds}); for those in folders below, give a glob.')
         return found
     if target.exists():
         return [target]

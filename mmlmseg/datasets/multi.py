@@ -56,7 +56,7 @@ class MultiDataset(Dataset):
     ) -> None:
         if not datasets:
             raise DataError('MultiDataset: `datasets` is empty; list at least one dataset config')
-        self.datasets = [DATASETS.build({'lazy_init': True, **copy.deepcopy(dict(config))}) for config in datasets]
+        self.datasets = [DATASETS.build(_lazy(config)) for config in datasets]
         self.spaces = [_label_spaces(dataset, config) for dataset, config in zip(self.datasets, datasets, strict=True)]
         self.names = list(names) if names is not None else ['+'.join(s.name for s in own) for own in self.spaces]
         self._check_names()
@@ -88,8 +88,7 @@ class MultiDataset(Dataset):
         if self.sizes:
             return
         for name, dataset in zip(self.names, self.datasets, strict=True):
-            dataset.full_init()
-            if not len(dataset):
+            if _is_empty(name, dataset):
                 raise DataError(f'dataset {name!r} has no sample; check its paths and split')
         self.sizes = [len(dataset) for dataset in self.datasets]
 
@@ -166,6 +165,26 @@ class MultiDataset(Dataset):
 
     def _stamp(self, which: int) -> dict[str, Any]:
         return dict(dataset=self.names[which], label_spaces=tuple(space.name for space in self.spaces[which]))
+
+
+def _lazy(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a dataset, also below wrappers, that does not read its list of samples before it is asked to."""
+    lazy = {'lazy_init': True, **copy.deepcopy(dict(config))}
+    if isinstance(lazy.get('dataset'), Mapping):
+        lazy['dataset'] = _lazy(lazy['dataset'])
+    return lazy
+
+
+def _is_empty(name: str, dataset: Any) -> bool:
+    try:
+        dataset.full_init()
+    except OSError as error:
+        raise DataError(f'dataset {name!r}: {error}; check its paths and split') from None
+    except ValueError as error:
+        if 'need at least one array' in str(error):  # mmengine cannot serialise a list of no samples
+            return True
+        raise
+    return not len(dataset)
 
 
 def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, ...]:

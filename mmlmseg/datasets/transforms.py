@@ -9,7 +9,7 @@ import torch
 from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs, RandomCrop
 from PIL import Image
 
-from ..errors import DataError, errors_of
+from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
@@ -138,12 +138,12 @@ class RandomRangeCrop(RandomCrop):
         high: The largest.
 
     Raises:
-        ValueError: Where the range is empty or not positive.
+        OptionError: Where the range is empty or not positive.
     """
 
     def __init__(self, low: int, high: int) -> None:
         if not 0 < low <= high:
-            raise ValueError(f'crops are drawn from {low} to {high} pixels; give a range of positive sizes')
+            raise OptionError(f'crops are drawn from {low} to {high} pixels; give a range of positive sizes')
         super().__init__(crop_size=(high, high))
         self.low, self.high = low, high
 

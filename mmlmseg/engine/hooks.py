@@ -60,7 +60,10 @@ def check_same_label_spaces(known: LabelSpaces, dataset: Any) -> None:
             try:
                 own = known.get(theirs.name)
             except LabelSpaceError as error:
-                raise LabelSpaceError(f'dataset {name!r}: {error}') from None
+                raise LabelSpaceError(
+                    f'dataset {name!r}: {error} Choose with --datasets those it knows, or mend the label_spaces of the '
+                    'config'
+                ) from None
             if what := difference(theirs.classes, own.classes):
                 raise LabelSpaceError(
                     f'dataset {name!r}: by label space {own.name!r} it means other classes than the model ({what}); '

@@ -119,6 +119,21 @@ def test_registered_datasets(make_folder: MakeFolder, pipeline: Pipeline) -> Non
     assert repeated[-1]['data_samples'].dataset == 'repeated'
 
 
+def test_a_registered_dataset_without_samples(tmp_path: Path) -> None:
+    """Of another library, whose own errors would be a traceback; its faults keep theirs."""
+    config = dict(
+        type='mmseg.CityscapesDataset', data_root=str(tmp_path), data_prefix=dict(img_path='train'), pipeline=[]
+    )
+    for part in config, dict(type='RepeatDataset', dataset=config, times=3):
+        with pytest.raises(DataError, match=r"dataset 'city': .*train'; check its paths and split"):
+            MultiDataset([part], names=['city'])
+    (tmp_path / 'train').mkdir()
+    with pytest.raises(DataError, match="dataset 'city' has no sample; check its paths"):
+        MultiDataset([config], names=['city'])
+    with pytest.raises(TypeError):
+        MultiDataset([dict(config, img_suffix=3)], names=['city'])
+
+
 def test_no_dataset() -> None:
     with pytest.raises(DataError, match='list at least one'):
         MultiDataset([])

@@ -32,7 +32,7 @@ def test_the_same_label_spaces_pass() -> None:
     [
         (
             LabelSpace.create('streets', ['sky']),
-            "dataset 'streets': unknown label space 'streets'.*Did you mean: street",
+            "dataset 'streets': unknown label space 'streets'.*Did you mean: street.*Choose with --datasets",
         ),
         (
             LabelSpace.create('street', ['road', 'sky', 'car'], things=['car']),

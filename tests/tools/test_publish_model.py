@@ -49,6 +49,7 @@ def test_is_named_by_its_hash_and_never_overwritten(tool: ModuleType, trained: P
     assert target.name == f'model-{hashlib.sha256(target.read_bytes()).hexdigest()[:8]}.pth'
     with pytest.raises(CheckpointError, match='exists already and is not overwritten'):
         tool.publish(trained, trained.with_name('model'))
+    assert tool.publish(trained, trained.with_name('other.pth')).name == target.name.replace('model', 'other')
 
 
 def test_refuses_what_is_no_checkpoint(tool: ModuleType, tmp_path: Path) -> None:

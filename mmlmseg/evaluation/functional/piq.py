@@ -14,7 +14,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ...errors import DataError
+from ...errors import DataError, OptionError
 from .histogram import check_range
 from .panoptic import PanopticCounts, SegmentAreas, count_matches, matching_ious
 
@@ -59,7 +59,7 @@ def piq_counts(
     Raises:
         DataError: A label that is no class, a class whose group has no void, a true mask on void of its group, a score
             that is not finite, masks that are not bool, or sizes that differ.
-        ValueError: An unknown ``matching``.
+        OptionError: An unknown ``matching``.
 
     Examples:
         >>> truth = torch.tensor([[[1, 1, 1, 0]], [[0, 1, 1, 1]]]).bool()  # a person and a face, say
@@ -98,9 +98,9 @@ def piq_counts(
 
 
 def check_matching(matching: str) -> None:
-    """Makes sure that there is such a matching; a ValueError names those there are."""
+    """Makes sure that there is such a matching; a OptionError names those there are."""
     if matching not in ('greedy', 'optimal'):
-        raise ValueError(f'matching must be "greedy" or "optimal", got {matching!r}')
+        raise OptionError(f'matching must be "greedy" or "optimal", got {matching!r}')
 
 
 def intersections(rows: Tensor, columns: Tensor) -> Tensor:

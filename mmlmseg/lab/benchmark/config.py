@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ...config import complete_label_spaces, evaluate_only, innermost, read_config, restrict, set_length
-from ...errors import DataError, OptionError
+from ...errors import DataError, OptionError, errors_of
 from ...label_space import LabelSpace
 from ...registry import DATASETS
 from .. import union  # noqa: F401  (registers SegmentorUnion)
@@ -66,7 +66,8 @@ def check_fairness(benchmark: Benchmark) -> None:
         for choice in benchmark.choices:
             method_config(benchmark, method, choice)
         cfg = configs[method.name] = method_config(benchmark, method, {})
-        restrict(cfg, benchmark.datasets, benchmark.evaluated_datasets)
+        with errors_of(benchmark.name):
+            restrict(cfg, benchmark.datasets, benchmark.evaluated_datasets)
         complete_label_spaces(cfg)
         if lost := set(benchmark.evaluated_datasets) - set(cfg.val_dataloader.dataset.names):
             raise OptionError(

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...errors import OptionError
 from ...registry import MODELS
 from ..numerics import at_least_float32
 from ..structures import HeadOutputs, Targets
@@ -32,7 +33,7 @@ class PointCriterion(Criterion):
         importance_ratio: The share of a loss's points that is chosen; the rest is uniform.
 
     Raises:
-        ValueError: If there are no points, less than P to choose from, or the share is none.
+        OptionError: If there are no points, less than P to choose from, or the share is none.
     """
 
     names = ('loss_cls', 'loss_mask', 'loss_dice')
@@ -49,7 +50,7 @@ class PointCriterion(Criterion):
     ) -> None:
         super().__init__((class_weight, mask_weight, dice_weight), no_object_weight)
         if num_points < 1 or oversample_ratio < 1 or not 0 <= importance_ratio <= 1:
-            raise ValueError(
+            raise OptionError(
                 'PointCriterion needs num_points >= 1, oversample_ratio >= 1 and importance_ratio in [0, 1], '
                 f'got {num_points}, {oversample_ratio} and {importance_ratio}'
             )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from ...errors import OptionError
 from ...registry import MODELS
 from ..structures import Categories
 from .plain import Attention, ImageMemory, PlainDecoder, PlainDecoderLayer
@@ -30,7 +31,7 @@ class CategoryGuidedLayer(PlainDecoderLayer):
     def attend_text(self, x: Tensor, position: Tensor, categories: Categories) -> Tensor:
         """Cross-attention of ``[B, N, C]`` to the text rows of the sample's space and the no-object row."""
         if categories.rows is None:
-            raise ValueError('category-guided decoding needs text rows: give the head a text=dict(...)')
+            raise OptionError('category-guided decoding needs text rows: give the head a text=dict(...)')
         rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
         return self.text_attention(x, x + position, rows, rows, ~categories.valid)
 
@@ -56,14 +57,14 @@ class CategoryGuidedDecoder(PlainDecoder):
         **kwargs: As :class:`PlainDecoder`.
 
     Raises:
-        ValueError: On any other order.
+        OptionError: On any other order.
     """
 
     def __init__(
         self, channels: int, order: Order = 'visual-text', project_keys_values: bool = True, **kwargs: Any
     ) -> None:
         if order not in ('visual-text', 'text-visual'):
-            raise ValueError(f'order must be "visual-text" or "text-visual", got {order!r}')
+            raise OptionError(f'order must be "visual-text" or "text-visual", got {order!r}')
         self.order: Order = order
         self.project_keys_values = project_keys_values
         super().__init__(channels, **kwargs)

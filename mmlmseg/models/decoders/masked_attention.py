@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...errors import OptionError
 from ...registry import MODELS
 from ..structures import Categories, MemoryLevel
 from .plain import ImageMemory, MasksOf, PlainDecoder, PlainDecoderLayer
@@ -63,7 +64,7 @@ class MaskedAttentionDecoder(PlainDecoder):
     ) -> tuple[Tensor, Tensor]:
         """See :meth:`PlainDecoder.forward`; the categories play no part."""
         if len(memory) != len(self.level.weight):
-            raise ValueError(
+            raise OptionError(
                 f'the pixel decoder makes {len(memory)} levels of memory, the decoder reads {len(self.level.weight)}: '
                 'set num_levels of mmlmseg.MaskedAttentionDecoder'
             )

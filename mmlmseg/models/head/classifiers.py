@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...errors import OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...taxonomy import SAME_NAMES, Taxonomy
@@ -78,7 +79,7 @@ class TextClassifier(Classifier):
 
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
         if categories.rows is None:
-            raise ValueError('TextClassifier needs text rows: give the head a text=dict(type="mmlmseg.TextTable", ...)')
+            raise OptionError('TextClassifier needs text rows: give the head a text=dict(...)')
         with no_autocast(queries):
             queries = F.normalize(at_least_float32(queries), dim=-1)
             rows = F.normalize(at_least_float32(categories.rows), dim=-1).to(queries.dtype)

@@ -9,7 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...errors import LabelSpaceError
+from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpaces
 from ...registry import MODELS
 from .adapters import PerSpace, join_idle
@@ -65,7 +65,7 @@ class LabelSpaceQueries(PerSpace, BaseModule):
         init_cfg: See mmengine's BaseModule.
 
     Raises:
-        ValueError: On another mode.
+        OptionError: On another mode.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LabelSpaceQueries(PerSpace, BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if mode not in ('replace', 'add'):
-            raise ValueError(f'mode must be "replace" or "add", got {mode!r}')
+            raise OptionError(f'mode must be "replace" or "add", got {mode!r}')
         self.position = {space.name: i for i, space in enumerate(label_spaces)}
         own = torch.randn(2, num_queries, channels)  # contents and positions
         own = torch.zeros_like(own) if mode == 'add' else own

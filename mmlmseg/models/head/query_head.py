@@ -58,7 +58,7 @@ class QueryHead(BaseModule):
 
     Raises:
         LabelSpaceError: Without label spaces, or where ``things_only`` meets one without things.
-        ValueError: On another ``class_activation``, or ``drop_absent`` with a classifier of one list for all spaces.
+        OptionError: On another ``class_activation``, or ``drop_absent`` with a classifier of one list for all spaces.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class QueryHead(BaseModule):
 
         self.drop_absent = drop_absent
         if drop_absent and type(self.classifier).valid is not Classifier.valid:
-            raise ValueError(f'drop_absent takes classes off lists, but {type(self.classifier).__name__} has one list')
+            raise OptionError(f'drop_absent takes classes off lists, but {type(self.classifier).__name__} has one list')
         if class_activation not in get_args(ClassActivation):
-            raise ValueError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
+            raise OptionError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
         self.class_activation = class_activation
         self.things_only = things_only
         if things_only:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ...errors import OptionError
 from ...label_space import LabelSpace
 from ...segments import MaskSet, SegmentMap, Segments
 from ..numerics import at_least_float32, no_autocast
@@ -31,7 +32,7 @@ class PanopticThresholds:
             all pixels go to someone; Mask2Former leaves those below 0.5 void.
 
     Raises:
-        ValueError: Where one is not a fraction.
+        OptionError: Where one is not a fraction.
     """
 
     object: float = 0.8
@@ -41,7 +42,7 @@ class PanopticThresholds:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 <= value <= 1:
-                raise ValueError(f'the {name} threshold of panoptic inference must be from 0 to 1, got {value}')
+                raise OptionError(f'the {name} threshold of panoptic inference must be from 0 to 1, got {value}')
 
 
 class Candidates(NamedTuple):

@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...checkpoint import CheckpointRecord, check_complete
-from ...errors import LabelSpaceError
+from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..numerics import class_probabilities
@@ -44,7 +44,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
         OptionError: On semantic results of a model that finds things only.
-        ValueError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different
+        OptionError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different
             numbers of groups would wait for each other for ever.
     """
 
@@ -71,7 +71,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         self.train()
         for name, module in self.named_modules():
             if 'Sync' in type(module).__name__ and isinstance(module, _BATCH_NORMS) and module.training:
-                raise ValueError(
+                raise OptionError(
                     f'{name} is a trainable SyncBN, which hangs when ranks hold different numbers of image sizes; use '
                     "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
                 )
@@ -92,7 +92,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
         self.decode_head.check_tasks(options.tasks)
         if options.mixed.similarity is not None and self.decode_head.text is None:
-            raise ValueError('test_cfg.mixed.similarity compares text rows, but this model reads no text; leave it out')
+            raise OptionError('test_cfg.mixed.similarity compares text rows, but the model reads no text; leave it out')
         return options
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
@@ -123,7 +123,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
             data_samples: With ``gt_sem_seg``, in the order of the groups.
 
         Raises:
-            ValueError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
+            OptionError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
         """
         head = self.decode_head
         groups = grouped(inputs, data_samples)
@@ -178,7 +178,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         for name, module in self.named_modules():
             if isinstance(module, _BATCH_NORMS) and module.training:
                 sizes = ', '.join(f'{i.shape[-2]}x{i.shape[-1]}' for i, _ in groups)
-                raise ValueError(
+                raise OptionError(
                     f'{name} is a trainable batch norm, but the batch holds images of different sizes ({sizes}), so '
                     'its statistics would depend on the grouping. Pad every dataset to one crop size, or use '
                     'norm_eval=True, FrozenBN or GroupNorm'

@@ -11,6 +11,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ...errors import OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ..postprocess.geometry import restore
 from ..postprocess.instance import instances
@@ -31,7 +32,7 @@ class MixedOptions:
         similarity: The cosine from which on text rows mean the same; None compares names only.
 
     Raises:
-        ValueError: Where one is no IoU or no cosine.
+        OptionError: Where one is no IoU or no cosine.
     """
 
     duplicate_iou: float | None = 0.5
@@ -40,7 +41,7 @@ class MixedOptions:
     def __post_init__(self) -> None:
         for name, value, least in (('duplicate_iou', self.duplicate_iou, 0), ('similarity', self.similarity, -1)):
             if value is not None and not least <= value <= 1:
-                raise ValueError(f'test_cfg.mixed.{name} must be between {least} and 1, or None, got {value}')
+                raise OptionError(f'test_cfg.mixed.{name} must be between {least} and 1, or None, got {value}')
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ class ResultOptions:
         Raises:
             LabelSpaceError: Where thresholds name an unknown label space.
             TypeError: On an unknown threshold or option.
-            ValueError: On an unknown task, or a threshold that is no fraction.
+            OptionError: On an unknown task, or a threshold that is no fraction.
         """
         tasks = tuple(config.get('tasks', ('semantic',)))
         if not tasks or not set(tasks) <= set(TASKS):
-            raise ValueError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
+            raise OptionError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
         panoptic = config.get('panoptic', {})
         common = {key: value for key, value in panoptic.items() if key != 'per_space'}
         special = {spaces.get(name).name: own for name, own in panoptic.get('per_space', {}).items()}

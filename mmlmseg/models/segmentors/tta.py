@@ -10,6 +10,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...errors import OptionError
 from ...registry import MODELS
 
 
@@ -25,14 +26,14 @@ class MultiSpaceTTA(BaseTTAModel):
         data_preprocessor: Config of its preprocessor, if it is not in ``module``.
 
     Raises:
-        ValueError: Where the segmentor makes panoptic results, which cannot be averaged.
+        OptionError: Where the segmentor makes panoptic results, which cannot be averaged.
     """
 
     def __init__(self, module: dict[str, Any] | nn.Module, data_preprocessor: Any = None) -> None:
         super().__init__(module, data_preprocessor)
         tasks = list((self.module.test_cfg or {}).get('tasks', ['semantic']))
         if tasks != ['semantic']:
-            raise ValueError(
+            raise OptionError(
                 f'test-time augmentation averages class probabilities; the model makes {", ".join(tasks)} '
                 "results: set model.test_cfg.tasks=['semantic'], or test without --tta"
             )

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...checkpoint import TextSource
+from ...errors import OptionError
 from ...registry import MODELS
 from ..open_clip_loader import model_config
 from .table import Shared, TextEncoder
@@ -33,7 +34,7 @@ class OpenClipText(TextEncoder):
     Raises:
         CheckpointError: On an unknown model.
         TextBankError: Where the model's text side is another, at the latest when the tower is built.
-        ValueError: Where the template has no place for the name.
+        OptionError: Where the template has no place for the name.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class OpenClipText(TextEncoder):
     ) -> None:
         super().__init__()
         if '{name}' not in template:
-            raise ValueError(f'the template {template!r} has no place for the class name; write {{name}} into it')
+            raise OptionError(f'the template {template!r} has no place for the class name; write {{name}} into it')
         self.model, self.pretrained, self.template = model, pretrained, template
         config = model_config(model)
         if 'width' not in config['text_cfg']:  # a Hugging Face text model, which says elsewhere how wide it is

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from ...errors import LabelSpaceError
+from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace
 from ...names import name_key
 from ..structures import Categories, Targets
@@ -71,9 +71,9 @@ def drop_absent(categories: Categories, present: Tensor, probability: float) -> 
         probability: Of a class to be dropped, in [0, 1).
 
     Raises:
-        ValueError: Where the probability lies outside of that range.
+        OptionError: Where the probability lies outside of that range.
     """
     if not 0 <= probability < 1:
-        raise ValueError(f'drop_absent is a probability in [0, 1), got {probability}')
+        raise OptionError(f'drop_absent is a probability in [0, 1), got {probability}')
     dropped = (torch.rand(present.shape, device=present.device) < probability) & ~present  # [B, K]
     return categories.restricted(~dropped)
