@@ -32,7 +32,7 @@ demo: $(STAMP)
 	$(BIN)/python tools/demo.py $(if $(DATA),--data $(DATA))
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(ARGS)

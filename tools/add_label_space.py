@@ -68,6 +68,7 @@ def main() -> None:
     print(f'{args.new}: new, and not trained yet, are', *names, sep='\n  ')
     print(f'train them, and nothing else, with\n  load_from = {str(args.new)!r}')
     print(f"  custom_hooks = [dict(type='mmlmseg.FreezeHook', trained={prefixes})]")
+    print('  find_unused_parameters = True  # needed by several processes only')
 
 
 if __name__ == '__main__':
