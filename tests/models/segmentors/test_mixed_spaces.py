@@ -80,7 +80,7 @@ def test_options_of_mixed_results_are_checked(model_config) -> None:
     ):
         with pytest.raises(error, match=message):
             build(model_config, {}, **mixed)
-    with pytest.raises(ValueError, match='similarity compares text rows, but this model reads no text'):
+    with pytest.raises(ValueError, match='similarity compares text rows, but the model reads no text'):
         build(model_config, HEADS['multi-head'], similarity=0.9)
 
 
