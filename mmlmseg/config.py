@@ -190,7 +190,7 @@ def _checkpoint_hook(cfg: Config) -> Any:
     return cfg.get('default_hooks', {}).get('checkpoint') or {}
 
 
-def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> None:
+def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any] | None = None) -> None:
     """Writes down which label spaces a model has, where its config leaves that to its data: those of the training.
 
     A model that was trained knows them: where a checkpoint is given, it tells, and no dataset needs to be here. Of what
@@ -198,7 +198,8 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> 
 
     Args:
         cfg: ``model.decode_head.label_spaces`` is set; changed in place.
-        checkpoint: What will be loaded to test or predict; one named by address is not looked into.
+        checkpoint: What will be loaded to test or predict, a file or the state dict read from it; one named by address
+            is not looked into.
 
     Raises:
         CheckpointError: Where the checkpoint cannot be read, or holds no label spaces.
@@ -208,8 +209,7 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> 
     head = cfg.model.get('decode_head')
     if head is None:
         return
-    local = None if checkpoint is None or is_remote(checkpoint) else checkpoint
-    trained = None if local is None else label_spaces_of(read_checkpoint(local)['state_dict'])
+    trained = _trained_spaces(checkpoint)
     if trained is not None:
         _leave_spaces(cfg.model, trained.names)
     if 'label_spaces' in head:
@@ -229,6 +229,14 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | None = None) -> 
     else:
         raise LabelSpaceError(f'{cfg.filename}: has no train_dataloader to tell model.decode_head.label_spaces')
     head.label_spaces = [space.to_dict() for space in spaces]
+
+
+def _trained_spaces(checkpoint: str | Path | Mapping[str, Any] | None) -> LabelSpaces | None:
+    if isinstance(checkpoint, Mapping):
+        return label_spaces_of(checkpoint)
+    if checkpoint is None or is_remote(checkpoint):
+        return None
+    return label_spaces_of(read_checkpoint(checkpoint)['state_dict'])
 
 
 def training_spaces(dataset: Any) -> tuple[LabelSpace, ...]:

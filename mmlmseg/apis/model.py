@@ -37,7 +37,7 @@ def build_model(config: Config, weights: str | Path | None) -> nn.Module:
     """
     state_dict = None if weights is None else _read(weights)
     complete = copy.deepcopy(config)
-    complete_label_spaces(complete, weights)
+    complete_label_spaces(complete, state_dict)
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmseg')):
         model = MODELS.build(complete.model)
     model.cfg = config
