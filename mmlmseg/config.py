@@ -249,3 +249,28 @@ def training_spaces(dataset: Any) -> tuple[LabelSpace, ...]:
     for space in (space for own in joined.spaces for space in own):
         first.setdefault(space.name, space)
     return tuple(first.values())
+
+
+def options_as_hooks(cfg: Config) -> None:
+    """Turns ``compile`` and ``activation_checkpointing`` of a config into the hooks of :mod:`mmlmseg.engine.execution`.
+
+    Raises:
+        OptionError: Where one of them is not of the form that mmengine documents.
+    """
+    compiled, modules = cfg.pop('compile', False), cfg.pop('activation_checkpointing', [])
+    if not isinstance(compiled, (bool, Mapping)):
+        raise OptionError(f"compile = {compiled!r}: write True, or options of torch.compile as a dict")
+    modules = [modules] if isinstance(modules, str) else modules
+    if not isinstance(modules, Sequence) or not all(isinstance(name, str) for name in modules):
+        raise OptionError(f"activation_checkpointing = {modules!r}: write a list of names of modules")
+    hooks = []
+    if compiled is not False:
+        hooks.append(dict(type='mmlmseg.CompileHook', **({} if compiled is True else compiled)))
+    if modules:
+        hooks.append(dict(type='mmlmseg.ActivationCheckpointingHook', modules=list(modules)))
+    if hooks:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *hooks]
+
+
+def check_strategy(cfg: Config) -> None:
+    """x"""

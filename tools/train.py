@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.runner import Runner
-
 from mmlmseg import cli
 from mmlmseg.checkpoint import check_checkpoint_file
 
@@ -39,7 +37,7 @@ def main() -> None:
             cli.use_resume(cfg, args.resume)
         elif cfg.get('load_from'):
             check_checkpoint_file(cfg.load_from, resume=cfg.get('resume', False))
-        Runner.from_cfg(cfg).train()
+        cli.build_runner(cfg).train()
     cli.leave_processes()
 
 

@@ -58,8 +58,8 @@ def train(model: nn.Module, wrapper: OptimWrapper, steps: int, first: int = 0) -
 
 @pytest.fixture
 def make_model(model_config: Callable[..., dict[str, Any]]) -> Callable[[], nn.Module]:
-    config = model_config()
-    config['backbone'].update(frozen_stages=1)
+    config = model_config(in_channels=[8, 16, 32, 64])
+    config['backbone'].update(frozen_stages=1, base_channels=8)
 
     def make() -> nn.Module:
         torch.manual_seed(0)
