@@ -16,7 +16,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from . import config
 from .checkpoint import check_checkpoint_file
 from .errors import USER_ERRORS, OptionError
-from .processes import has_accelerator, join_processes, leave_processes
+from .processes import has_accelerator, join_processes
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,20 +25,26 @@ def has_accelerator() -> bool:
 
 
 def join_processes(cfg: Config) -> None:
-    """Lets the processes of ``cfg.launcher`` meet over gloo where there is no accelerator; else mmengine does, later.
+    """Prepares a config for several processes, and lets them meet over gloo where there is no accelerator.
 
     Raises:
-        OptionError: Where the variables of the launcher are missing.
+        OptionError: Where the variables of ``cfg.launcher`` are missing.
     """
-    if cfg.launcher == 'none' or has_accelerator():
+    if cfg.launcher == 'none':
         return
-    if cfg.launcher in _VARIABLES:
-        _name_processes(cfg.launcher)
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group('gloo')
-    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None)
+    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False)
     wrapper['find_unused_parameters'] = cfg.get('find_unused_parameters', False)
-    cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
+    if not has_accelerator():
+        if cfg.launcher in _VARIABLES:
+            _name_processes(cfg.launcher)
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group('gloo')
+        wrapper['device_ids'] = None  # where mmengine would name the GPU of the process
+        cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
+    if cfg.get('runner_type') == 'FlexibleRunner':  # which reads neither find_unused_parameters nor model_wrapper_cfg
+        cfg.strategy = {'type': 'DDPStrategy', **(cfg.get('strategy') or {})}
+        if cfg.strategy.type == 'DDPStrategy':
+            cfg.strategy.model_wrapper = {**wrapper, **(cfg.strategy.get('model_wrapper') or {})}
 
 
 def leave_processes() -> None:

@@ -6,6 +6,7 @@ import argparse
 
 from mmlmseg import cli
 from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.processes import leave_processes
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,7 +39,7 @@ def main() -> None:
         elif cfg.get('load_from'):
             check_checkpoint_file(cfg.load_from, resume=cfg.get('resume', False))
         cli.build_runner(cfg).train()
-    cli.leave_processes()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -33,6 +33,8 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         CheckpointError: As a training is resumed from a checkpoint whose optimiser has other groups.
     """
 
+    optimizer_cfg: dict[str, Any]
+
     def add_params(
         self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '', is_dcn_module: int | None = None
     ) -> None:

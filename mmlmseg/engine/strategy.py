@@ -11,7 +11,7 @@ from mmengine._strategy import FSDPStrategy as _FSDPStrategy
 from mmengine.device import get_device
 from mmengine.optim import BaseOptimWrapper
 from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.distributed.fsdp._common_utils import FSDP_WRAPPED_MODULE
 
 from ..errors import OptionError
@@ -40,7 +40,9 @@ class FSDPStrategy(_FSDPStrategy):
 
     def __init__(self, *, model_wrapper: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if 'state_dict_cfg' in kwargs:
-            raise OptionError('mmlmseg.FSDPStrategy: state_dict_cfg cannot be chosen, checkpoints are whole: leave it out')
+            raise OptionError(
+                'mmlmseg.FSDPStrategy: state_dict_cfg cannot be chosen, checkpoints are whole: leave it out'
+            )
         if 'auto_wrap_policy' in (model_wrapper or {}):
             raise OptionError(
                 'mmlmseg.FSDPStrategy: model_wrapper.auto_wrap_policy makes units within the model, which ranks gather '
@@ -66,17 +68,17 @@ class FSDPStrategy(_FSDPStrategy):
 
     def model_state_dict(self) -> dict[str, Any]:
         """The state dict of the whole model on the CPU; all processes have to ask for it."""
-        with FSDP.summon_full_params(self.model, writeback=False):
+        with FullyShardedDataParallel.summon_full_params(self.model, writeback=False):
             return {name: value.detach().cpu().clone() for name, value in self.model.module.state_dict().items()}
 
     def load_model_state_dict(self, state_dict: dict[str, Any], **kwargs: Any) -> None:
         """Loads a whole state dict, with the guards of :mod:`mmlmseg.checkpoint`."""
-        with FSDP.summon_full_params(self.model):
+        with FullyShardedDataParallel.summon_full_params(self.model):
             super(_FSDPStrategy, self).load_model_state_dict(state_dict, **kwargs)
 
     def optim_state_dict(self) -> dict[str, Any]:
         """The state of the whole optimiser, as one without FSDP has it; on all processes but the first it is empty."""
-        state = FSDP.optim_state_dict(self.model, self.optim_wrapper.optimizer)
+        state = FullyShardedDataParallel.optim_state_dict(self.model, self.optim_wrapper.optimizer)
         if not state:
             return {}
         number = {name: i for i, name in enumerate(self._names())}
@@ -86,13 +88,17 @@ class FSDPStrategy(_FSDPStrategy):
         """Takes of the state of a whole optimiser what belongs to the own shards."""
         optimizer = self.optim_wrapper.optimizer
         named = _renamed(state_dict, dict(enumerate(self._names())))
-        own = FSDP.optim_state_dict_to_load(self.model, optimizer, named)
+        own = FullyShardedDataParallel.optim_state_dict_to_load(self.model, optimizer, named)
         self.optim_wrapper.load_state_dict(own | {'base_param_settings': state_dict.get('base_param_settings')})
 
     def _names(self) -> list[str]:
         """Of the parameters, in the order of the optimiser, which numbers them so."""
-        names = {parameter: name.replace(f'{FSDP_WRAPPED_MODULE}.', '') for name, parameter in self.model.named_parameters()}
-        return [names[parameter] for group in self.optim_wrapper.optimizer.param_groups for parameter in group['params']]
+        names = {
+            parameter: name.replace(f'{FSDP_WRAPPED_MODULE}.', '') for name, parameter in self.model.named_parameters()
+        }
+        return [
+            names[parameter] for group in self.optim_wrapper.optimizer.param_groups for parameter in group['params']
+        ]
 
 
 def _renamed(state: dict[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
