@@ -163,7 +163,7 @@ def work_as_rank(rank: int, folder: Path) -> None:
     """What one of the two processes does."""
     from mmengine.model import MMDistributedDataParallel
 
-    from mmlmseg.cli import leave_processes
+    from mmlmseg.processes import leave_processes
 
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', f'file://{folder}/meet', rank=rank, world_size=2)
