@@ -23,7 +23,7 @@ from mmlmseg.engine.allocator import keep_freed_memory
 from mmlmseg.lab import speed
 
 HOOKS = {
-    'eager': lambda: [],
+    'eager': list,
     'compiled': lambda: [CompileHook()],
     'backbone-checkpointed': lambda: [ActivationCheckpointingHook(['backbone'])],
     'all-checkpointed': lambda: [

@@ -1,7 +1,7 @@
 """Time AdamW's step with parameters in few groups, and with each in a group of its own.
 
-The parameters are those of LMSeg with ResNet-50, with gradients of noise and the options of its schedule. ``default`` is
-mmengine's constructor, ``merged`` ours, ``merged-unfused`` ours with ``fused=False``.
+The parameters are those of LMSeg with ResNet-50, with gradients of noise and the options of its schedule. The sides:
+``default`` is mmengine's constructor, ``merged`` ours, ``merged-unfused`` ours with ``fused=False``.
 
 Example:
     python tools/benchmarks/optimizer_step.py --threads 1
