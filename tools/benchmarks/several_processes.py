@@ -68,9 +68,9 @@ def play(args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--steps', type=int, default=25)
+    parser.add_argument('--steps', type=int, default=20)
     parser.add_argument('--warmup', type=int, default=5, help='steps that do not count')
-    parser.add_argument('--batch', type=int, default=4, help='images of a process and step')
+    parser.add_argument('--batch', type=int, default=8, help='images of a process and step')
     parser.add_argument('--workers', type=int, default=1, help='loaders of a process')
     parser.add_argument('--data', type=Path, help='the folders of the config; by default they are drawn')
     parser.add_argument('--cfg-options', nargs='*', default=[], help='as of tools/train.py')
