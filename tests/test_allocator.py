@@ -35,4 +35,4 @@ def page_faults(mode: str) -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason="glibc's allocator is meant")
 def test_freed_memory_is_used_again() -> None:
-    assert page_faults('keep') < 100 < page_faults('leave')
+    assert page_faults('keep') < page_faults('leave') / 2  # not none: the system may take idle pages
