@@ -13,6 +13,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import find_latest_checkpoint
 
 from . import config
+from .allocator import keep_freed_memory
 from .checkpoint import check_checkpoint_file
 from .errors import USER_ERRORS, OptionError
 from .processes import has_accelerator, join_processes
@@ -84,6 +85,8 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', '_'.join(parts)))
     options_as_hooks(cfg)
     join_processes(cfg)
+    if not has_accelerator():
+        keep_freed_memory()
     return cfg
 
 

@@ -27,7 +27,7 @@ from torch import nn
 
 import mmlmseg  # noqa: F401  (registers its modules)
 from mmlmseg.config import read_config
-from mmlmseg.engine.allocator import keep_freed_memory
+from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.lab import speed
 from mmlmseg.lab.benchmark.spec import BASES
 from mmlmseg.lab.floor import Products
