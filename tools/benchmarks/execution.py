@@ -18,8 +18,8 @@ from types import SimpleNamespace
 import torch
 from training_step import batch, build, ours
 
+from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.engine import ActivationCheckpointingHook, CompileHook
-from mmlmseg.engine.allocator import keep_freed_memory
 from mmlmseg.lab import speed
 
 HOOKS = {
