@@ -1,4 +1,4 @@
-"""What a config says of how a training is run, by the options of mmengine's runners: obeyed, or refused before it starts.
+"""What a config says of how a training is run, by the options of mmengine's runners: obeyed or refused at the start.
 
 ``compile`` and ``activation_checkpointing`` are obeyed by hooks, ``runner_type`` and ``strategy`` by the runner.
 """
