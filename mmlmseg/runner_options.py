@@ -1,4 +1,4 @@
-"""What a config says of how a training is run, by the options of mmengine's runners: obeyed or refused at the start.
+"""What a config says of how a training is run, by options of mmengine's runners: obeyed, or refused before it starts.
 
 ``compile`` and ``activation_checkpointing`` are obeyed by hooks, ``runner_type`` and ``strategy`` by the runner.
 """
@@ -15,6 +15,11 @@ from .errors import OptionError, did_you_mean
 
 _RUNNERS = ('Runner', 'FlexibleRunner')
 _STRATEGIES = ('SingleDeviceStrategy', 'DDPStrategy', 'mmlmseg.FSDPStrategy')
+
+_NOT_SHARDED = {
+    'mmlmseg.FreezeHook': 'it cannot tell apart the few parameters that are trained',
+    'mmlmseg.ActivationCheckpointingHook': 'torch 2.13 keeps other tensors of a part as it runs a second time',
+}
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -63,8 +68,10 @@ def check_strategy(cfg: Config) -> None:
     if kind == 'mmlmseg.FSDPStrategy':
         if cfg.launcher == 'none':
             raise OptionError(f'{kind} shards a model over several processes: start them with tools/dist_train.sh')
-        if any('FreezeHook' in str(hook.get('type')) for hook in cfg.get('custom_hooks') or []):
-            raise OptionError(f'FreezeHook trains a few parameters, which {kind} cannot tell apart: leave strategy out')
+        hooks = {str(hook.get('type')) for hook in cfg.get('custom_hooks') or []}
+        for refused, why in _NOT_SHARDED.items():
+            if refused in hooks:
+                raise OptionError(f'{refused} does not go with {kind}: {why}; leave one of them out')
     if 'ZeroRedundancyOptimizer' in str(cfg.optim_wrapper.get('optimizer', {}).get('type')):
         raise OptionError(
             'ZeroRedundancyOptimizer: mmengine saves a checkpoint on the first process, which would wait for the '

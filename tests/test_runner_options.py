@@ -49,7 +49,7 @@ FLEXIBLE, FSDP = dict(runner_type='FlexibleRunner'), dict(type='mmlmseg.FSDPStra
         (dict(FLEXIBLE, strategy=dict(type='DeepSpeedStrategy')), "'DeepSpeedStrategy': mmlmseg trains by Single"),
         (dict(FLEXIBLE, strategy=dict(type='FSDPStrategy')), r'Did you mean: .*mmlmseg\.FSDPStrategy'),
         (dict(FLEXIBLE, strategy=FSDP, launcher='none'), r'start them with tools/dist_train\.sh'),
-        (dict(FLEXIBLE, strategy=FSDP, custom_hooks=[dict(type='mmlmseg.FreezeHook')]), 'FreezeHook trains a few'),
+        (dict(FLEXIBLE, strategy=FSDP, custom_hooks=[dict(type='mmlmseg.FreezeHook')]), 'FreezeHook does not go with'),
         (dict(optim_wrapper=dict(optimizer=dict(type='ZeroRedundancyOptimizer'))), 'would wait for the others'),
     ],
 )
