@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, DictAction
-from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
-from mmengine.runner import find_latest_checkpoint
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from . import config
 from .checkpoint import check_checkpoint_file
 from .errors import USER_ERRORS, OptionError
+from .processes import has_accelerator, join_processes
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,14 +82,9 @@ def load_config(args: argparse.Namespace) -> Config:
     # Trainings on other datasets, or of another length, leave their checkpoints elsewhere.
     parts = [Path(args.config).stem, *datasets, *([str(iterations)] if iterations is not None else [])]
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', '_'.join(parts)))
-    if args.launcher == 'pytorch' and not has_accelerator():
-        _use_cpu_processes(cfg)
+    config.options_as_hooks(cfg)
+    join_processes(cfg)
     return cfg
-
-
-def has_accelerator() -> bool:
-    """Whether this machine has a device for mixed precision: a GPU or one of the other accelerators mmengine knows."""
-    return is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
 
 
 def use_amp(cfg: Config) -> None:
@@ -162,21 +156,7 @@ def use_show_dir(cfg: Config, folder: str) -> None:
     )
 
 
-def leave_processes() -> None:
-    """Lets several processes end together; one that is left waiting by the end of another dies with an error.
-
-    Call it when nothing refers to the runner any more: its model holds the threads that talk to the other processes.
-    """
-    if torch.distributed.is_initialized():
-        gc.collect()  # a runner is a cycle; threads that outlive the interpreter abort the process now and then
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-
-
-def _use_cpu_processes(cfg: Config) -> None:
-    """Let several processes train on a machine without accelerator, where mmengine would ask each for its GPU."""
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group('gloo')
-    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None)
-    wrapper['find_unused_parameters'] = cfg.get('find_unused_parameters', False)
-    cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
+def build_runner(cfg: Config) -> Runner:
+    """The runner of a training: mmengine's, or that of ``runner_type``."""
+    config.check_strategy(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

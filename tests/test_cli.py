@@ -28,7 +28,8 @@ def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_options_override_the_config(config_file: Path) -> None:
+def test_options_override_the_config(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, 'join_processes', lambda cfg: None)
     cfg = cli.load_config(parse(str(config_file), '--cfg-options', 'model.width=5', '--launcher', 'slurm'))
     assert cfg.model.width == 5
     assert cfg.launcher == 'slurm'
@@ -193,22 +194,3 @@ def test_what_a_user_can_mend_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == 'error: a.png: OpenCV(4.9): error: (-215) ; replace the file\n'
     with pytest.raises(ZeroDivisionError), cli.one_line_errors():
         raise ZeroDivisionError
-
-
-@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='needs the list of threads that Linux keeps')
-def test_no_thread_of_a_process_group_outlives_its_runner(tmp_path: Path) -> None:
-    """Or the interpreter may abort as it ends, after a training that went well."""
-
-    def talking() -> list[str]:
-        threads = [(task / 'comm').read_text() for task in Path('/proc/self/task').iterdir()]
-        return [name for name in threads if 'gloo' in name]
-
-    torch.distributed.init_process_group('gloo', f'file://{tmp_path}/meet', rank=0, world_size=1)
-    runner = argparse.Namespace(model=torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2)))
-    runner.model.runner = runner  # as hooks refer to their runner
-    assert talking()
-    del runner
-    cli.leave_processes()
-    assert not talking()
-    assert not torch.distributed.is_initialized()
-    cli.leave_processes()  # nothing to leave

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from mmlmseg import cli
 from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.processes import leave_processes
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,7 +40,7 @@ def main() -> None:
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
         runner.test()
         del runner
-    cli.leave_processes()
+    leave_processes()
 
 
 if __name__ == '__main__':

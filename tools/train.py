@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.runner import Runner
-
 from mmlmseg import cli
 from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.processes import leave_processes
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,8 +38,8 @@ def main() -> None:
             cli.use_resume(cfg, args.resume)
         elif cfg.get('load_from'):
             check_checkpoint_file(cfg.load_from, resume=cfg.get('resume', False))
-        Runner.from_cfg(cfg).train()
-    cli.leave_processes()
+        cli.build_runner(cfg).train()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from .execution import ActivationCheckpointingHook, CompileHook
 from .freeze import FreezeHook
 from .hooks import CheckLabelSpacesHook
 from .loops import ResumableTrainLoop
+from .optim_constructor import MergedGroupsConstructor
 from .optim_wrapper import BFloat16OptimWrapper
+from .strategy import FSDPStrategy
 
-__all__ = ['BFloat16OptimWrapper', 'CheckLabelSpacesHook', 'FreezeHook', 'ResumableTrainLoop']
+__all__ = [
+    'ActivationCheckpointingHook',
+    'BFloat16OptimWrapper',
+    'CheckLabelSpacesHook',
+    'CompileHook',
+    'FSDPStrategy',
+    'FreezeHook',
+    'MergedGroupsConstructor',
+    'ResumableTrainLoop',
+]

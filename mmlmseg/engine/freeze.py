@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from ..errors import CheckpointError, LabelSpaceError, OptionError, did_you_mean
 from ..models.head.adapters import served_alone
 from ..registry import HOOKS
+from .execution import unwrapped
 
 
 @HOOKS.register_module()
@@ -50,7 +50,7 @@ class FreezeHook(Hook):
                 f'FreezeHook trains {", ".join(self.trained)} of a model that holds no trained weights, and nothing '
                 'else: set load_from to a checkpoint with all label spaces, as tools/add_label_space.py writes it'
             )
-        model = _unwrapped(runner.model)
+        model = unwrapped(runner.model)
         wanted = {name: p for name, p in model.named_parameters() if p.requires_grad}
         alone = served_alone(model)
         for prefix in self.trained:
@@ -72,7 +72,7 @@ class FreezeHook(Hook):
                     f'whose parameters are frozen; only {", ".join(sorted(self._learning))} are trained: name no other '
                     'datasets in train_dataloader'
                 )
-        _unwrapped(runner.model).eval()
+        unwrapped(runner.model).eval()
         for parameter in self._frozen:
             parameter.requires_grad_(False)
 
@@ -85,10 +85,6 @@ class FreezeHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Leaves the model as it was."""
         self.before_val(runner)
-
-
-def _unwrapped(model: Any) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _begins(name: str, prefix: str) -> bool:

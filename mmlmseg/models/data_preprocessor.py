@@ -140,8 +140,12 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
                 raise DataError(f'{name}: image {shape[1:]} and {key} {found} differ in size; {advice}')
 
     def _stack(self, images: Sequence[Tensor], canvas: Size) -> Tensor:
-        """Normalises the images of a group at once; the padding holds the mean, and so ends up 0."""
-        batch = self.mean.expand(-1, *canvas).repeat(len(images), 1, 1, 1)  # [b, 3, H, W]
+        """Normalises the images of a group at once; the padding holds the mean, and so ends up 0.
+
+        Channels lie last in memory, which convolutions hand on: in bfloat16 they are half as fast otherwise.
+        """
+        batch = self.mean.new_empty(len(images), 3, *canvas).to(memory_format=torch.channels_last)  # [b, 3, H, W]
+        batch.copy_(self.mean.expand_as(batch))
         for place, image in zip(batch, images, strict=True):
             place[:, : image.shape[-2], : image.shape[-1]] = image.flip(0) if self.bgr_to_rgb else image
         return batch.sub_(self.mean).div_(self.std)

@@ -86,12 +86,17 @@ class PixelFeatures:
 class HeadOutputs:
     """Predictions of all decoder layers for one batch; index -1 is the final layer.
 
+    A loss is taken of the few masks that are matched, a sixth of all in LMSeg's setting. So in training the mask logits
+    carry no gradient, and :meth:`matched_masks` makes those of them anew that need one.
+
     Attributes:
         class_logits: ``[L, B, N, K + 1]``, finite; no-object last.
         mask_logits: ``[L, B, N, h, w]``.
         valid: ``[B, K + 1]`` bool: the columns that exist in each sample's space.
         activation: What the class logits mean, see :func:`class_probabilities`.
         spaces: The name of each sample's label space, length B.
+        filters: ``[L, B, N, C_mask]``, with gradient. None where the mask logits have their own.
+        pixels: ``[B, C_mask, h, w]`` per-pixel embeddings, whose products with the filters the mask logits are.
     """
 
     class_logits: Tensor
@@ -99,6 +104,29 @@ class HeadOutputs:
     valid: Tensor
     activation: ClassActivation = 'softmax'
     spaces: tuple[str, ...] = ()
+    filters: Tensor | None = None
+    pixels: Tensor | None = None
+
+    def matched_masks(self, layer: Tensor, sample: Tensor, query: Tensor) -> Tensor:
+        """Mask logits with gradient.
+
+        Args:
+            layer: Long ``[M]`` **on the host**, as the others.
+            sample: In ascending order.
+            query: Of each mask.
+
+        Returns:
+            ``[M, h, w]``; depends on filters and pixels also where M is 0.
+        """
+        device = self.mask_logits.device
+        index = torch.stack([layer, sample, query]).to(device, non_blocking=True)
+        if self.filters is None or self.pixels is None:
+            return self.mask_logits[tuple(index)]
+        lengths = torch.bincount(sample, minlength=len(self.pixels)).tolist()
+        by_image = self.filters[tuple(index)].split(lengths)  # [M_b, C_mask] each
+        maps = self.pixels.permute(0, 2, 3, 1).flatten(1, 2)  # [B, h * w, C_mask], where channels lie last no copy
+        logits = torch.cat([own @ pixels.T for own, pixels in zip(by_image, maps, strict=True)])
+        return logits.unflatten(1, self.pixels.shape[-2:])
 
 
 @dataclass(frozen=True)

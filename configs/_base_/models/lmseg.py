@@ -31,6 +31,7 @@ model = dict(
             type='mmlmseg.SetCriterion', class_weight=1.0, focal_weight=20.0, dice_weight=1.0, no_object_weight=0.1
         ),
     ),
+    precision='auto',  # bfloat16 where the machine has it
     train_cfg=dict(),
     test_cfg=dict(),
 )

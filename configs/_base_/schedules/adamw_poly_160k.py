@@ -3,6 +3,7 @@ _base_ = '../default_hooks.py'
 max_iters = 160_000
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='mmlmseg.MergedGroupsConstructor',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.01, norm_type=2),
     paramwise_cfg=dict(

@@ -2,6 +2,7 @@ _base_ = '../default_hooks.py'
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='mmlmseg.MergedGroupsConstructor',
     optimizer=dict(type='AdamW', lr=3e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0, norm_type=2),
     paramwise_cfg=dict(norm_decay_mult=0.0, custom_keys={'decode_head.queries': dict(decay_mult=0.0)}),

@@ -82,8 +82,10 @@ class Criterion(nn.Module):
         Returns:
             Classification loss and the two mask losses of each decoder layer, summed over the group [3, L].
         """
-        layer, sample, slot = (queries >= 0).nonzero(as_tuple=True)
+        # The masks of one target, of all layers, follow each other.
+        sample, slot, layer = (queries >= 0).permute(1, 2, 0).nonzero(as_tuple=True)
         index = torch.stack([layer, sample, slot, queries[layer, sample, slot]])
+        mask_logits = output.matched_masks(index[0], index[1], index[3])  # [M, h, w]
         layer, sample, slot, query = index.to(output.mask_logits.device, non_blocking=True)  # [M] each
 
         with no_autocast(output.mask_logits):
@@ -94,8 +96,7 @@ class Criterion(nn.Module):
 
             # Only matched masks are ever resized or sampled. With no match at all these are sums over nothing that
             # still depend on the mask logits, so that every parameter gets its (zero) gradient.
-            mask_logits = at_least_float32(output.mask_logits[layer, sample, query])  # [M, h, w]
-            losses = torch.stack(self.mask_losses(mask_logits, target, sample, slot))  # [2, M]
+            losses = torch.stack(self.mask_losses(at_least_float32(mask_logits), target, sample, slot))  # [2, M]
             zeros = by_class.new_zeros(2, len(by_class))
             by_mask = zeros.index_add(1, layer, losses.to(zeros.dtype))  # [2, L]
         return torch.cat([by_class[None], by_mask])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..numerics import ClassActivation
+from .resize import BilinearResize
 
 FOCAL_ALPHA = 0.25
 DICE_SMOOTHING = 1.0
@@ -104,12 +106,6 @@ def point_losses(logits: Tensor, inside: Tensor, counted: Tensor) -> tuple[Tenso
     return entropy / weight.sum(1).clamp(min=1), dice
 
 
-def interpolation_matrix(old: int, new: int, like: Tensor) -> Tensor:
-    """The bilinear resize (``align_corners=False``) of one axis as a matrix [new, old]."""
-    identity = torch.eye(old, dtype=like.dtype, device=like.device)[None, None]
-    return F.interpolate(identity, size=(new, old), mode='bilinear', align_corners=False)[0, 0]
-
-
 class _MaskLosses(torch.autograd.Function):
     """Works with ``z``, the logit signed such that it is large where the prediction is wrong.
 
@@ -120,46 +116,46 @@ class _MaskLosses(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, signs: Tensor, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
-        count, (h, w), (height, width) = len(logits), logits.shape[1:], signs.shape[2:]
-        rows, columns = interpolation_matrix(h, height, logits), interpolation_matrix(w, width, logits)
-        area = (signs < 0).sum((2, 3))[sample, slot].to(logits.dtype)  # [M]
-        counted = (signs != 0).sum((2, 3))[sample, slot].to(logits.dtype).clamp(min=1)  # [M]
-        focal, dice = torch.empty_like(area), torch.empty_like(area)
+        (h, w), (height, width) = logits.shape[1:], signs.shape[2:]
+        resize = BilinearResize((h, w), (height, width), logits)
+        focal, dice = logits.new_empty(2, len(logits))
         wants_grad = ctx.needs_input_grad[0]
         grads = logits.new_empty((2, *logits.shape) if wants_grad else 0)
 
-        chunk = chunk_length(count, height * width, logits.device)
-        buffers = logits.new_empty(5, chunk, height, width)
-        for start in range(0, count, chunk):
-            part = slice(start, min(start + chunk, count))
-            sign, z, wrong, entropy, weight = buffers[:, : part.stop - start]  # [m, H, W] each
-            torch.matmul(rows, logits[part] @ columns.T, out=z)
-            sign.copy_(signs[sample[part], slot[part]])
-            z.mul_(sign)
+        buffers = logits.new_empty(0)
+        for part, of in mask_chunks(sample, slot, signs):
+            if len(buffers) < len(part):
+                buffers = logits.new_empty(len(part), 4, height, width)
+            z, wrong, entropy, square = buffers[: len(part)].unbind(1)  # [m, H, W] each
+            sign = signs[sample[of], slot[of]].to(logits.dtype)  # [m, H, W], or [1, H, W] of one target for all
+            counts = sign.abs()  # 1 where a pixel counts
+            counted = counts.sum((1, 2))  # [m]
+            area = (counted - sign.sum((1, 2))) / 2  # [m]
+            counted.clamp_(min=1)
+            alpha = (counts / 2).add_(sign, alpha=0.5 - FOCAL_ALPHA)  # alpha, 1 - alpha or 0
 
+            resize.forward(logits[part], out=z).mul_(sign)
             torch.sigmoid(z, out=wrong)
-            torch.abs(z, out=entropy).neg_().exp_().log1p_().add_(z.clamp_(min=0))  # softplus(z)
-            torch.mul(sign, 0.5, out=weight).add_(0.5 - FOCAL_ALPHA).mul_(sign)  # alpha, 1 - alpha or 0
-            weight.mul_(wrong).mul_(wrong)
-            focal[part] = torch.mul(weight, entropy, out=z).sum((1, 2)) / counted[part]
+            torch.mul(wrong, wrong, out=square)
+            _softplus(z, out=entropy)
+            torch.mul(square, entropy, out=z)
+            focal[part] = _products(z, alpha) / counted
             if wants_grad:
-                entropy.mul_(2)
-                torch.mul(entropy, wrong, out=z)
-                entropy.add_(wrong).sub_(z).mul_(weight).mul_(sign)
-                grads[0, part] = rows.T @ (entropy @ columns) / counted[part, None, None]
+                z.addcmul_(z, wrong, value=-1).addcmul_(wrong, square, value=0.5).mul_(alpha.mul_(sign).mul_(2))
+                grads[0, part] = resize.backward(z).div_(counted[:, None, None])
 
-            torch.mul(sign, wrong, out=z)
-            difference = z.sum((1, 2))  # probability of the mask in the background, less that of missing it inside
-            outside = (difference + z.mul_(sign).sum((1, 2))) / 2
-            overlap = area[part] - (outside - difference)
+            # Probability of the mask in the background, less that of missing it inside; and both together.
+            difference, both = _products(wrong, sign), _products(wrong, counts)  # [m]
+            outside = (both + difference) / 2
+            overlap = area - (outside - difference)
             top = 2 * overlap + DICE_SMOOTHING
-            bottom = overlap + outside + area[part] + DICE_SMOOTHING
+            bottom = overlap + outside + area + DICE_SMOOTHING
             dice[part] = 1 - top / bottom
             if wants_grad:
                 even, odd = (top / bottom - 1) / bottom, 1 / bottom  # factors of sign^2 and of sign
-                wrong.addcmul_(wrong, wrong, value=-1).mul_(sign)
-                wrong.mul_(sign.mul_(even[:, None, None]).add_(odd[:, None, None]))
-                grads[1, part] = rows.T @ (wrong @ columns)
+                torch.mul(sign, odd[:, None, None], out=z).addcmul_(counts, even[:, None, None])
+                z.mul_(wrong.sub_(square))
+                grads[1, part] = resize.backward(z)
         ctx.save_for_backward(grads)
         return focal, dice
 
@@ -168,3 +164,28 @@ class _MaskLosses(torch.autograd.Function):
     def backward(ctx: Any, focal_grad: Tensor, dice_grad: Tensor) -> tuple[Tensor, None, None, None]:
         (grads,) = ctx.saved_tensors
         return grads[0] * focal_grad[:, None, None] + grads[1] * dice_grad[:, None, None], None, None, None
+
+
+def mask_chunks(sample: Tensor, slot: Tensor, signs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Which of the matched masks are worked on at a time, and the masks whose targets are theirs.
+
+    On a CPU these are masks of one target that follow each other, so that its map is read once. On an accelerator they
+    are as many as fit, each with its own.
+    """
+    if sample.device.type != 'cpu':
+        chunk = chunk_length(len(sample), signs[0, 0].numel(), sample.device)
+        yield from ((part, part) for part in torch.arange(len(sample), device=sample.device).split(chunk))
+        return
+    lengths = torch.unique_consecutive(sample * signs.shape[1] + slot, return_counts=True)[1].tolist()
+    yield from ((part, part[:1]) for part in torch.arange(len(sample)).split(lengths))
+
+
+def _softplus(z: Tensor, out: Tensor) -> Tensor:
+    return torch.ops.aten.softplus.out(z, out=out)
+
+
+def _products(maps: Tensor, weights: Tensor) -> Tensor:
+    """Sums of maps ``[m, H, W]``, weighted by maps of their own or by one for all: ``[m]``."""
+    if len(weights) == 1:
+        return maps.flatten(1) @ weights.flatten()
+    return torch.linalg.vecdot(maps.flatten(1), weights.flatten(1))

@@ -122,8 +122,12 @@ class QueryHead(BaseModule):
         """
         pixels = self.pixel_features(feats, metas)
 
+        @torch.no_grad()
         def masks_of(hidden: Tensor) -> Tensor:
-            return self.mask_embedding(self.adapters(hidden, categories.spaces), pixels.mask)
+            return self.mask_embedding.masks(filters_of(hidden), pixels.mask)
+
+        def filters_of(hidden: Tensor) -> Tensor:
+            return self.mask_embedding(self.adapters(hidden, categories.spaces))
 
         content, position = self.queries(categories.spaces)  # [B * S, N, C] each
         hidden, mask_logits = self.decoder(content, position, pixels.memory, categories, masks_of)  # [L, B * S, N, ...]
@@ -133,6 +137,8 @@ class QueryHead(BaseModule):
             valid=self.classifier.valid(categories),
             activation=self.class_activation,
             spaces=categories.spaces,
+            filters=filters_of(hidden) if self.training else None,
+            pixels=pixels.mask if self.training else None,
         )
 
     def asked_spaces(self, meta: Mapping[str, Any]) -> list[AskedSpace]:
@@ -337,9 +343,17 @@ class MaskEmbedding(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList([nn.Linear(channels, c) for c in (channels, channels, mask_channels)])
 
-    def forward(self, queries: Tensor, pixels: Tensor) -> Tensor:
-        """``[L, B * S, N, C]`` and ``[B, C_mask, h, w]`` to mask logits ``[L, B * S, N, h, w]``."""
+    def forward(self, queries: Tensor) -> Tensor:
+        """``[..., C]`` to filters ``[..., C_mask]``."""
         for layer in self.layers[:-1]:
             queries = F.relu(layer(queries))
-        filters = self.layers[-1](queries).unflatten(1, (len(pixels), -1))  # [L, B, S, N, C_mask]
-        return torch.einsum('lbsnc,bchw->lbsnhw', filters, pixels).flatten(1, 2)
+        return self.layers[-1](queries)
+
+    @staticmethod
+    def masks(filters: Tensor, pixels: Tensor) -> Tensor:
+        """Filters ``[L, B * S, N, C_mask]`` on pixels ``[B, C_mask, h, w]``: mask logits ``[L, B * S, N, h, w]``."""
+        layers, _, queries, _ = filters.shape
+        by_image = filters.unflatten(1, (len(pixels), -1)).transpose(0, 1).flatten(1, 3)  # [B, L * S * N, C_mask]
+        maps = pixels.permute(0, 2, 3, 1).flatten(1, 2)  # [B, h * w, C_mask], where channels lie last no copy
+        logits = by_image @ maps.transpose(1, 2)
+        return logits.view(len(pixels), layers, -1, queries, *pixels.shape[-2:]).transpose(0, 1).flatten(1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from mmseg.models.segmentors.base import BaseSegmentor
@@ -14,7 +14,8 @@ from ...checkpoint import CheckpointRecord, check_complete
 from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
-from ..numerics import class_probabilities
+from ..backbones.folded_norm import fold_fixed_norms
+from ..numerics import Precision, class_probabilities, precision_context
 from ..structures import Categories, HeadOutputs, Prediction
 from .results import ResultOptions, grouped, predict_groups
 
@@ -39,6 +40,8 @@ class MultiSpaceSegmentor(BaseSegmentor):
             :class:`ResultOptions`. ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), as test-time
             augmentation needs them.
         data_preprocessor: Config of the preprocessor.
+        precision: What convolutions and matrix products run in, in training and in prediction: ``float32``,
+            ``bfloat16``, or ``auto``: bfloat16 where the machine has it. An autocast around the model goes first.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
@@ -56,10 +59,15 @@ class MultiSpaceSegmentor(BaseSegmentor):
         train_cfg: dict[str, Any] | None = None,
         test_cfg: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
+        precision: Precision = 'float32',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if precision not in get_args(Precision):
+            raise OptionError(f'precision must be one of {", ".join(get_args(Precision))}, got {precision!r}')
+        self.precision: Precision = precision
         self.backbone = MODELS.build(backbone)
+        fold_fixed_norms(self.backbone)
         self.neck = None if neck is None else MODELS.build(neck)
         self.decode_head = MODELS.build(decode_head)
         self.train_cfg = train_cfg or {}
@@ -85,6 +93,10 @@ class MultiSpaceSegmentor(BaseSegmentor):
         """The label spaces that the model was trained on."""
         spaces: LabelSpaces = self.decode_head.label_spaces
         return spaces
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
 
     @property
     def options(self) -> ResultOptions:
@@ -130,13 +142,14 @@ class MultiSpaceSegmentor(BaseSegmentor):
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
         targets = [head.targets(samples) for _, samples in groups]
-        categories = head.categories_to_learn(data_samples, targets)
-        of_groups = categories.split([len(samples) for _, samples in groups])
-        outputs = [
-            head(self.extract_feat(images), [sample.metainfo for sample in samples], own)
-            for (images, samples), own in zip(groups, of_groups, strict=True)
-        ]
-        return head.criterion(outputs, targets)
+        with precision_context(self.precision, self._device):
+            categories = head.categories_to_learn(data_samples, targets)
+            of_groups = categories.split([len(samples) for _, samples in groups])
+            outputs = [
+                head(self.extract_feat(images), [sample.metainfo for sample in samples], own)
+                for (images, samples), own in zip(groups, of_groups, strict=True)
+            ]
+            return head.criterion(outputs, targets)
 
     @torch.no_grad()
     def predict(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[SegDataSample]:
@@ -152,7 +165,8 @@ class MultiSpaceSegmentor(BaseSegmentor):
             ``[1, H, W]``, class ids; ``pred_segments``, disjoint segments, or masks that may overlap where a sample
             asks for several label spaces; ``pred_instances``. See :mod:`mmlmseg.segments`.
         """
-        return predict_groups(self, inputs, data_samples)
+        with precision_context(self.precision, self._device):
+            return predict_groups(self, inputs, data_samples)
 
     def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
         """What the model says of each image of a group ``[B, 3, H, W]``, in each label space that it is asked for."""

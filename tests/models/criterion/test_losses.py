@@ -11,7 +11,6 @@ from torch import Tensor
 from mmlmseg.models.criterion import losses as module
 from mmlmseg.models.criterion.losses import (
     class_losses,
-    interpolation_matrix,
     mask_losses,
     point_losses,
     signed_targets,
@@ -144,14 +143,6 @@ def test_point_losses_stay_finite() -> None:
     assert dice.tolist() == pytest.approx([0, 1 - 1 / 3])
     (entropy + dice).sum().backward()
     torch.testing.assert_close(logits.grad, torch.tensor([[0.0, 0.0], [0.5, -0.5]]))
-
-
-@pytest.mark.parametrize(('old', 'new'), [(3, 12), (5, 7), (8, 8), (9, 4), (1, 5)])
-def test_interpolation_matrix_is_the_bilinear_resize(old: int, new: int) -> None:
-    maps = torch.randn(2, old, old, dtype=torch.float64)
-    matrix = interpolation_matrix(old, new, maps)
-    expected = F.interpolate(maps[None], size=(new, new), mode='bilinear', align_corners=False)[0]
-    torch.testing.assert_close(matrix @ maps @ matrix.T, expected)
 
 
 def test_class_losses_are_the_weighted_cross_entropy() -> None:

@@ -70,7 +70,7 @@ def test_padding_is_where_no_content_is() -> None:
 def test_masks_are_products_of_queries_and_pixels() -> None:
     embed = MaskEmbedding(8, 6)
     queries, pixels = torch.randn(2, 3, 4, 8), torch.randn(3, 6, 5, 7)
-    masks = embed(queries, pixels)
+    masks = embed.masks(embed(queries), pixels)
     assert masks.shape == (2, 3, 4, 5, 7)
     vector = embed.layers[2](embed.layers[1](embed.layers[0](queries[1, 2, 3]).relu()).relu())
     torch.testing.assert_close(masks[1, 2, 3], torch.einsum('c,chw->hw', vector, pixels[2]))

@@ -14,6 +14,8 @@ import torch
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
 STEPS = 2
+# Contents that start at zero are alike, so in the first layer it makes no difference which of them a query attends to.
+WITHOUT_GRADIENT = 'decode_head.decoder.layers.0.self_attention.attention.in_proj_weight'
 State = dict[str, torch.Tensor]
 
 
@@ -142,7 +144,7 @@ def test_two_processes_equal_one(model_config, spaces, make_sample, tmp_path: Pa
         assert first.keys() == second.keys() == alone.keys()
         for name, value in first.items():
             assert torch.equal(value, second[name]), name
-            assert name not in learned or not torch.equal(value, start[name]), name
+            assert name not in learned - {WITHOUT_GRADIENT} or not torch.equal(value, start[name]), name
             assert name not in kept or torch.equal(value, start[name]), name
             torch.testing.assert_close(value, alone[name], rtol=1e-8, atol=1e-10, msg=lambda m, n=name: f'{n}: {m}')
 
@@ -161,7 +163,7 @@ def work_as_rank(rank: int, folder: Path) -> None:
     """What one of the two processes does."""
     from mmengine.model import MMDistributedDataParallel
 
-    from mmlmseg.cli import leave_processes
+    from mmlmseg.processes import leave_processes
 
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', f'file://{folder}/meet', rank=rank, world_size=2)
