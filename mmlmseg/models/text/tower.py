@@ -46,9 +46,12 @@ class TextTower:
 
     def __init__(self, model: str, pretrained: str | None) -> None:
         import open_clip
+        from open_clip.transformer import ResidualAttentionBlock
 
         clip: Any = load_open_clip(model, pretrained)
         if not isinstance(clip, open_clip.CLIP) or clip.text_pool_type != 'argmax' or clip.attn_mask is None:
+            raise no_causal_text(model)
+        if any(type(block) is not ResidualAttentionBlock for block in clip.transformer.resblocks):
             raise no_causal_text(model)
         clip.visual = nn.Identity()  # the image tower is not needed here
         self.clip: Any = clip.requires_grad_(False)
