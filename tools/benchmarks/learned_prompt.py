@@ -17,8 +17,8 @@ import torch
 
 import mmlmseg  # noqa: F401  (registers its modules)
 from mmlmseg.engine.allocator import keep_freed_memory
-from mmlmseg.label_space import LabelSpaces
 from mmlmseg.lab import speed
+from mmlmseg.label_space import LabelSpaces
 from mmlmseg.models.numerics import precision_context
 from mmlmseg.registry import MODELS
 
@@ -59,7 +59,7 @@ def main() -> None:
     own = ['--precision', args.precision, '--step-seconds', args.step_seconds]
     own += ['--repeats', args.repeats, '--threads', args.threads]
     before = os.getloadavg()[0]
-    figures = speed.in_turn({side: own for side in ENCODERS}, args.rounds)
+    figures = speed.in_turn(dict.fromkeys(ENCODERS, own), args.rounds)
     extra = figures['prompt']['wall'] - figures['bank']['wall']
     figures['prompt'] |= dict(extra=extra, share=extra / args.step_seconds)
     sizes = dict(names=151, prompt=8, precision=args.precision, threads=args.threads, step=args.step_seconds)

@@ -88,7 +88,7 @@ class FrozenBlock:
         return x + self.down(self.activation(self.up(self.mlp_norm(x))))
 
     def _attend(self, qkv: Tensor, packs: Packs) -> Tensor:
-        """``[lead + P * T, 3 * w]`` to ``[lead + P * T, w]``: the lead sees itself, packs see the lead and themselves."""
+        """``[lead + P * T, 3 * w]`` to ``[lead + P * T, w]``: the lead sees itself, a pack the lead and itself."""
         count, size = packs.tokens.shape
         lead, own = qkv.unflatten(-1, (3, self.heads, -1)).split([packs.lead, count * size])
         lead = lead[None].permute(2, 0, 3, 1, 4)  # [3, 1, heads, lead, d]

@@ -41,17 +41,14 @@ class Packs:
         """Packs texts of token ids, none empty, behind ``lead`` >= 1 tokens."""
         shares = balanced([len(text) for text in texts], PACK_TOKENS)
         size = max(sum(len(texts[i]) for i in share) for share in shares)
-        tokens, position, owner, ends = [], [], [], {}
-        for share in shares:
-            rest = [0] * (size - sum(len(texts[i]) for i in share))
+        columns: list[tuple[int, int, int]] = []  # token, its position, the text that owns it
+        ends = [0] * len(texts)
+        for row, share in enumerate(shares, 1):
             for i in share:
-                tokens += texts[i]
-                position += range(lead, lead + len(texts[i]))
-                owner += [i + 1] * len(texts[i])  # 0 owns the rest
-                ends[i] = lead + len(tokens) - 1
-            for row in (tokens, position, owner):
-                row += rest
-        tokens, position, owner = torch.tensor([tokens, position, owner]).view(3, len(shares), size)
+                columns += [(token, lead + place, i) for place, token in enumerate(texts[i])]
+                ends[i] = lead + len(columns) - 1
+            columns += [(0, 0, -1)] * (row * size - len(columns))
+        tokens, position, owner = torch.tensor(columns).T.reshape(3, len(shares), size)
         own_text = (owner[:, :, None] == owner[:, None]).tril()  # [P, T, T]
         sees = F.pad(own_text, (lead, 0), value=True)[:, None]
         return cls(
@@ -60,7 +57,7 @@ class Packs:
             position.to(device),
             _bias(sees).to(device),
             _bias(torch.ones(lead, lead, dtype=torch.bool).tril()).to(device),
-            torch.tensor([ends[i] for i in range(len(texts))], device=device),
+            torch.tensor(ends, device=device),
         )
 
 
@@ -72,7 +69,7 @@ def balanced(lengths: Sequence[int], size: int) -> list[list[int]]:
         size: About how long a share is; there are as many as that makes.
 
     Returns:
-        Of each share the indices of its things; none is empty where no length is 0 or above ``size``.
+        Of each share the indices of its things; none is empty.
 
     Example:
         >>> balanced([1, 2, 5, 2], 5)
