@@ -14,10 +14,10 @@ import json
 import os
 
 import torch
+from mmlmseg.engine.allocator import keep_freed_memory
 
 import mmlmseg  # noqa: F401  (registers its modules)
 from mmlmseg.config import read_config
-from mmlmseg.engine.allocator import keep_freed_memory
 from mmlmseg.lab import speed
 from mmlmseg.lab.noise import build, noise
 

@@ -135,10 +135,13 @@ class DeformablePixelDecoder(BaseModule):
         """Deformable attention over maps ``[B, C, h_i, w_i]``."""
         sizes = [(own.shape[-2], own.shape[-1]) for own in maps]
         features = torch.cat([own.flatten(2).transpose(1, 2) for own in maps], 1)  # [B, Q, C]
-        position = torch.cat([
-            (self.position(own.new_zeros(1, *size, dtype=torch.bool)).flatten(2).transpose(1, 2) + level)
-            for own, size, level in zip(maps, sizes, self.level_encoding.weight, strict=True)
-        ], 1).to(features.dtype)  # [1, Q, C]
+        position = torch.cat(
+            [
+                (self.position(own.new_zeros(1, *size, dtype=torch.bool)).flatten(2).transpose(1, 2) + level)
+                for own, size, level in zip(maps, sizes, self.level_encoding.weight, strict=True)
+            ],
+            1,
+        ).to(features.dtype)  # [1, Q, C]
         # On a CPU the work on one image at a time stays in the cache.
         images = 1 if features.device.type == 'cpu' else len(features)
         canvas = Canvas.of(sizes, images, self.num_heads, self.num_points, features.device)

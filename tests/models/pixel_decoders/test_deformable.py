@@ -17,7 +17,9 @@ GN = dict(type='GN', num_groups=4)
 def twins(num_levels: int = 3) -> tuple[DeformablePixelDecoder, nn.Module]:
     """Ours, and mmdet's with the same weights."""
     small = dict(in_channels=CHANNELS, feat_channels=16, out_channels=20, norm_cfg=GN)
-    ours = DeformablePixelDecoder(**small, num_levels=num_levels, num_layers=2, num_heads=2, num_points=4, ffn_channels=32)
+    ours = DeformablePixelDecoder(
+        **small, num_levels=num_levels, num_layers=2, num_heads=2, num_points=4, ffn_channels=32
+    )
     attention = dict(embed_dims=16, num_heads=2, num_levels=num_levels, num_points=4, dropout=0.0, batch_first=True)
     mmdets = MODELS.build(
         ConfigDict(
@@ -28,7 +30,8 @@ def twins(num_levels: int = 3) -> tuple[DeformablePixelDecoder, nn.Module]:
             encoder=dict(
                 num_layers=2,
                 layer_cfg=dict(
-                    self_attn_cfg=attention, ffn_cfg=dict(embed_dims=16, feedforward_channels=32, num_fcs=2, ffn_drop=0.0)
+                    self_attn_cfg=attention,
+                    ffn_cfg=dict(embed_dims=16, feedforward_channels=32, num_fcs=2, ffn_drop=0.0),
                 ),
             ),
             positional_encoding=dict(num_feats=8, normalize=True),
@@ -70,7 +73,9 @@ def test_outputs_and_gradients_are_mmdets(levels: int, size: tuple[int, int]) ->
         leaves = [own.detach().requires_grad_() for own in feats]
         mask, memory = decoder(leaves)
         loss = sum(own.square().mean() for own in (mask, *memory))
-        results.append(((mask, *memory), torch.autograd.grad(loss, (*leaves, *decoder.parameters()), allow_unused=True)))
+        results.append(
+            ((mask, *memory), torch.autograd.grad(loss, (*leaves, *decoder.parameters()), allow_unused=True))
+        )
     (got, gradients), (expected, theirs) = results
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
     names = [name for name, _ in ours.named_parameters()]

@@ -30,12 +30,14 @@ def inputs(spread: float = 2.0, images: int = 2) -> tuple[Tensor, Tensor, Tensor
 
 def by_grid_sample(values: Tensor, x: Tensor, y: Tensor, attention: Tensor) -> Tensor:
     """Level by level and head by head, from the positions' places in [0, 1]."""
-    places = torch.cat([
-        torch.stack(torch.meshgrid((torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w, indexing='ij'), -1)
-        .flip(-1)
-        .flatten(0, 1)
-        for h, w in SIZES
-    ])  # [Q, 2]
+    places = torch.cat(
+        [
+            torch.stack(torch.meshgrid((torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w, indexing='ij'), -1)
+            .flip(-1)
+            .flatten(0, 1)
+            for h, w in SIZES
+        ]
+    )  # [Q, 2]
     x, y, attention = (part.unflatten(-1, (HEADS, len(SIZES), POINTS)) for part in (x, y, attention))
     total = torch.zeros(())
     for level, ((h, w), own) in enumerate(zip(SIZES, values.split([h * w for h, w in SIZES], 1), strict=True)):
