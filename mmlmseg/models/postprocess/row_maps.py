@@ -95,7 +95,7 @@ class RowMaps:
         direction = meta.get('flip_direction') if meta.get('flip') else None
         if meta.get('flip') and direction not in _FLIPPED_AXES:
             raise ValueError(f'flip_direction {direction!r} is unknown; use one of {", ".join(_FLIPPED_AXES)}.')
-        axes = _FLIPPED_AXES.get(direction, ())
+        axes = _FLIPPED_AXES.get(str(direction), ())
 
         def content(first: int, stop: int) -> Tensor:
             rows = (height - stop, height - first) if 0 in axes else (first, stop)
