@@ -89,8 +89,8 @@ class Canvas(NamedTuple):
         """Finds points by their offsets from each position.
 
         Args:
-            x: Offsets in pixels of the point's level, ``[B, Q, h * P]``. One that is not a number means the level's first
-                pixel, so that nothing is read out of bounds; its attention is not a number either.
+            x: Offsets in pixels of the point's level, ``[B, Q, h * P]``. Not a number means the first pixel, so
+                that nothing is read out of bounds; its attention is not a number either.
             y: The same downwards.
 
         Returns:

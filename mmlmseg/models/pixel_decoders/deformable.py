@@ -35,6 +35,20 @@ class DeformableEncoderLayer(BaseModule):
         return self.norms[1](self.ffn(features))
 
 
+class DeformableEncoder(nn.Module):
+    """Layers, one after the other."""
+
+    def __init__(self, layers: Sequence[DeformableEncoderLayer]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, features: Tensor, position: Tensor, canvas: Canvas) -> Tensor:
+        """``[B, Q, C]`` to ``[B, Q, C]``."""
+        for layer in self.layers:
+            features = layer(features, position, canvas)
+        return features
+
+
 @MODELS.register_module()
 class DeformablePixelDecoder(BaseModule):
     """Equals ``mmdet.MSDeformAttnPixelDecoder`` in weights and outputs, without compiled operators.
@@ -87,7 +101,7 @@ class DeformablePixelDecoder(BaseModule):
             DeformableEncoderLayer(feat_channels, num_heads, num_levels, num_points, ffn_channels)
             for _ in range(num_layers)
         ]
-        self.encoder = nn.ModuleDict(dict(layers=nn.ModuleList(layers)))
+        self.encoder = DeformableEncoder(layers)
         self.level_encoding = nn.Embedding(num_levels, feat_channels)
         self.lateral_convs = nn.ModuleList([project(channels, bias=False) for channels in coarse_first[num_levels:]])
         self.output_convs = nn.ModuleList(
@@ -108,8 +122,9 @@ class DeformablePixelDecoder(BaseModule):
         for parameter in self.encoder.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
-        for layer in self.encoder['layers']:
-            layer.self_attn.init_weights()
+        for module in self.encoder.modules():
+            if isinstance(module, DeformableAttention):
+                module.init_weights()
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Decodes backbone maps.
@@ -135,17 +150,14 @@ class DeformablePixelDecoder(BaseModule):
         """Deformable attention over maps ``[B, C, h_i, w_i]``."""
         sizes = [(own.shape[-2], own.shape[-1]) for own in maps]
         features = torch.cat([own.flatten(2).transpose(1, 2) for own in maps], 1)  # [B, Q, C]
-        position = torch.cat(
-            [
-                (self.position(own.new_zeros(1, *size, dtype=torch.bool)).flatten(2).transpose(1, 2) + level)
-                for own, size, level in zip(maps, sizes, self.level_encoding.weight, strict=True)
-            ],
-            1,
-        ).to(features.dtype)  # [1, Q, C]
+        nowhere = [own.new_zeros(1, *size, dtype=torch.bool) for own, size in zip(maps, sizes, strict=True)]  # padding
+        positions = [
+            self.position(padding).flatten(2).transpose(1, 2) + level
+            for padding, level in zip(nowhere, self.level_encoding.weight, strict=True)
+        ]
+        position = torch.cat(positions, 1).to(features.dtype)  # [1, Q, C]
         # On a CPU the work on one image at a time stays in the cache.
         images = 1 if features.device.type == 'cpu' else len(features)
         canvas = Canvas.of(sizes, images, self.num_heads, self.num_points, features.device)
-        for layer in self.encoder['layers']:
-            features = layer(features, position, canvas)
-        levels = features.split([h * w for h, w in sizes], 1)
+        levels = self.encoder(features, position, canvas).split([h * w for h, w in sizes], 1)
         return [own.transpose(1, 2).unflatten(2, size) for own, size in zip(levels, sizes, strict=True)]
