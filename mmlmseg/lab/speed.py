@@ -1,7 +1,8 @@
 """Speed, side by side: what a step takes, measured in processes of their own that run in turn, and a JSON line of it.
 
 A benchmark is a script under ``tools/benchmarks/`` that plays all its sides. Called as a user calls it, it starts
-itself once a side and round, A B A B, with ``--side NAME``; such a process measures and prints :func:`measure`'s figures.
+itself once a side and round, A B A B, with ``--side NAME``; such a process measures and prints the figures of
+:func:`measure`.
 """
 
 from __future__ import annotations
