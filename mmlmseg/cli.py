@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import find_latest_checkpoint
 
 from . import config
+from .allocator import keep_freed_memory
 from .checkpoint import check_checkpoint_file
 from .errors import USER_ERRORS, OptionError
 from .processes import has_accelerator, join_processes
+from .runner_options import options_as_hooks
 
 
 @contextmanager
@@ -64,8 +65,10 @@ def load_config(args: argparse.Namespace) -> Config:
     # Trainings on other datasets, or of another length, leave their checkpoints elsewhere.
     parts = [Path(args.config).stem, *datasets, *([str(iterations)] if iterations is not None else [])]
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', '_'.join(parts)))
-    config.options_as_hooks(cfg)
+    options_as_hooks(cfg)
     join_processes(cfg)
+    if not has_accelerator():
+        keep_freed_memory()
     return cfg
 
 
@@ -136,9 +139,3 @@ def use_show_dir(cfg: Config, folder: str) -> None:
     cfg.visualizer = dict(
         type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')], save_dir=folder
     )
-
-
-def build_runner(cfg: Config) -> Runner:
-    """The runner of a training: mmengine's, or that of ``runner_type``."""
-    config.check_strategy(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import RUNNERS, DefaultScope
+from mmengine.registry import DefaultScope
 
 from .checkpoint import is_remote, label_spaces_of, read_checkpoint
 from .errors import LabelSpaceError, OptionError, did_you_mean
 from .label_space import LabelSpace, LabelSpaces
 from .names import default_space_name
 
-_RUNNERS = ('Runner', 'FlexibleRunner')
-_STRATEGIES = ('SingleDeviceStrategy', 'DDPStrategy', 'mmlmseg.FSDPStrategy')
 _COUNTS_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
 
 
@@ -251,52 +249,3 @@ def training_spaces(dataset: Any) -> tuple[LabelSpace, ...]:
     for space in (space for own in joined.spaces for space in own):
         first.setdefault(space.name, space)
     return tuple(first.values())
-
-
-def options_as_hooks(cfg: Config) -> None:
-    """Turns ``compile`` and ``activation_checkpointing`` of a config into the hooks of :mod:`mmlmseg.engine.execution`.
-
-    Raises:
-        OptionError: Where one of them is not of the form that mmengine documents.
-    """
-    compiled, modules = cfg.pop('compile', False), cfg.pop('activation_checkpointing', [])
-    if not isinstance(compiled, (bool, Mapping)):
-        raise OptionError(f'compile = {compiled!r}: write True, or options of torch.compile as a dict')
-    modules = [modules] if isinstance(modules, str) else modules
-    if not isinstance(modules, Sequence) or not all(isinstance(name, str) for name in modules):
-        raise OptionError(f'activation_checkpointing = {modules!r}: write a list of names of modules')
-    hooks = []
-    if compiled is not False:
-        hooks.append(dict(type='mmlmseg.CompileHook', **({} if compiled is True else compiled)))
-    if modules:
-        hooks.append(dict(type='mmlmseg.ActivationCheckpointingHook', modules=list(modules)))
-    if hooks:
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *hooks]
-
-
-def check_strategy(cfg: Config) -> None:
-    """Refuses what a config says of runner, strategy and sharding that would not be done, or would never end.
-
-    Raises:
-        OptionError: On an unknown runner or strategy, one that is not looked at, or one that mmlmseg cannot train with.
-    """
-    runner, strategy = cfg.get('runner_type', 'Runner'), cfg.get('strategy')
-    if RUNNERS.get(runner) is None:
-        raise OptionError(f'runner_type = {runner!r}: no such runner.{did_you_mean(runner, _RUNNERS)}')
-    if strategy is not None and runner == 'Runner':
-        raise OptionError("strategy is obeyed by mmengine's FlexibleRunner alone: add runner_type='FlexibleRunner'")
-    kind = (strategy or {}).get('type', _STRATEGIES[0])
-    if kind not in _STRATEGIES:
-        raise OptionError(
-            f'strategy.type = {kind!r}: mmlmseg trains by {", ".join(_STRATEGIES)}.{did_you_mean(kind, _STRATEGIES)}'
-        )
-    if kind == 'mmlmseg.FSDPStrategy':
-        if cfg.launcher == 'none':
-            raise OptionError(f'{kind} shards a model over several processes: start them with tools/dist_train.sh')
-        if any(_kind(hook) == 'FreezeHook' for hook in cfg.get('custom_hooks') or []):
-            raise OptionError(f'FreezeHook trains a few parameters, which {kind} cannot tell apart: leave strategy out')
-    if 'ZeroRedundancyOptimizer' in str(cfg.optim_wrapper.get('optimizer', {}).get('type')):
-        raise OptionError(
-            'ZeroRedundancyOptimizer: mmengine saves a checkpoint on the first process, which would wait for the '
-            "others' parts for ever; use runner_type='FlexibleRunner', strategy=dict(type='mmlmseg.FSDPStrategy')"
-        )

@@ -40,6 +40,7 @@ def join_processes(cfg: Config) -> None:
         if not torch.distributed.is_initialized():
             torch.distributed.init_process_group('gloo')
         wrapper['device_ids'] = None  # where mmengine would name the GPU of the process
+        wrapper['gradient_as_bucket_view'] = True  # gradients are sent from where they are, not copied first
         cfg.model_wrapper_cfg = {**wrapper, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
     if cfg.get('runner_type') == 'FlexibleRunner':  # which reads neither find_unused_parameters nor model_wrapper_cfg
         cfg.strategy = {'type': 'DDPStrategy', **(cfg.get('strategy') or {})}

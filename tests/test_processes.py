@@ -76,7 +76,7 @@ def test_both_runners_are_told_of_unused_parameters_and_the_cpu(
     processes.join_processes(cfg)
     assert len(met) == 1
     wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=True)
-    wrapper['device_ids'] = None
+    wrapper.update(device_ids=None, gradient_as_bucket_view=True)
     assert cfg.model_wrapper_cfg == wrapper
     expected = options.get('strategy') if strategy is None else dict(strategy, model_wrapper=wrapper)
     assert cfg.get('strategy') == expected

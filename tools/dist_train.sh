@@ -10,6 +10,10 @@ CONFIG=$1
 GPUS=$2
 shift 2
 
+# The threads of a process, where torchrun would leave it one: its share of the cores.
+CORES=$(getconf _NPROCESSORS_ONLN)
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((CORES > GPUS ? CORES / GPUS : 1))}
+
 "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [OPTIONS of tools/train.py]
-# GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS come from the environment.
+# GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS come from the environment. On nodes without GPUs set
+# GRES to nothing; GPUS and GPUS_PER_NODE then count processes, which share the CPUs.
 set -euo pipefail
 if (($# < 3)); then
     echo "usage: $0 PARTITION JOB_NAME CONFIG [OPTIONS of tools/train.py]" >&2
@@ -12,11 +13,12 @@ CONFIG=$3
 shift 3
 GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-8}
+GRES=${GRES-gpu:$GPUS_PER_NODE}
 
 # shellcheck disable=SC2086
 srun -p "$PARTITION" \
     --job-name="$JOB_NAME" \
-    --gres="gpu:$GPUS_PER_NODE" \
+    ${GRES:+--gres="$GRES"} \
     --ntasks="$GPUS" \
     --ntasks-per-node="$GPUS_PER_NODE" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \

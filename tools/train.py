@@ -30,6 +30,7 @@ if __name__ == '__main__':
 from mmlmseg import cli
 from mmlmseg.checkpoint import check_checkpoint_file
 from mmlmseg.processes import leave_processes
+from mmlmseg.runner_options import build_runner
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
             cli.use_resume(cfg, args.resume)
         elif cfg.get('load_from'):
             check_checkpoint_file(cfg.load_from, resume=cfg.get('resume', False))
-        cli.build_runner(cfg).train()
+        build_runner(cfg).train()
     leave_processes()
 
 

@@ -70,13 +70,23 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(script: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    interpreter = ['bash'] if script.endswith('.sh') else [sys.executable, '-W', 'ignore']
+def free_port() -> str:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
-        env = {**os.environ, 'PYTHON': sys.executable, 'PORT': str(free.getsockname()[1])}
+        return str(free.getsockname()[1])
+
+
+def start(script: str, folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
+    interpreter = ['bash'] if script.endswith('.sh') else [sys.executable, '-W', 'ignore']
+    env = {**os.environ, 'PYTHON': sys.executable, 'PORT': free_port(), **environment}
     command = [*interpreter, str(ROOT / 'tools' / script), *options]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(script: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    process = start(script, folder, *options)
+    out, errors = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
 def test_training_resumes_from_its_last_checkpoint(workplace: Path) -> None:
@@ -108,27 +118,36 @@ def test_testing_with_augmentation(workplace: Path) -> None:
     assert not any('seg_logits' in sample for sample in samples)
 
 
-def test_two_processes_train_and_test_to_the_numbers_of_one(workplace: Path) -> None:
-    """The same global batch, without what is random or local to a process: dropout, and statistics of batch norm."""
-    fixed = [
-        'model.backbone.norm_eval=True',
-        'model.decode_head.decoder.dropout=0.0',
-        'optim_wrapper.optimizer.type=SGD',
-    ]
-    alone = run('train.py', workplace, 'tiny.py', '--work-dir', 'alone', '--cfg-options', *fixed)
-    assert alone.returncode == 0, alone.stderr[-3000:]
-    half = [*fixed, 'train_dataloader.batch_size=1']
-    both = run('dist_train.sh', workplace, 'tiny.py', '2', '--work-dir', 'both', '--cfg-options', *half)
-    assert both.returncode == 0, both.stderr[-3000:]
+# A global batch of two without what is random or local to a process: dropout, and statistics of batch norm.
+FIXED = ['model.backbone.norm_eval=True', 'model.decode_head.decoder.dropout=0.0', 'optim_wrapper.optimizer.type=SGD']
+HALF = [*FIXED, 'train_dataloader.batch_size=1']
+SHARDED = ['runner_type=FlexibleRunner', 'strategy.type=mmlmseg.FSDPStrategy']
 
-    weights = [read_checkpoint(workplace / name / 'iter_2.pth')['state_dict'] for name in ('alone', 'both')]
-    start = read_checkpoint(workplace / 'alone' / 'iter_1.pth')['state_dict']
-    assert weights[0].keys() == weights[1].keys()
-    moved = 0
-    for key, value in weights[0].items():
-        torch.testing.assert_close(weights[1][key], value, rtol=1e-3, atol=1e-5, msg=lambda m, k=key: f'{k}: {m}')
-        moved += not torch.equal(start[key], value)
-    assert moved > 50
+
+def weights(folder: Path, run: str, iteration: int = 2) -> dict[str, torch.Tensor]:
+    return read_checkpoint(folder / run / f'iter_{iteration}.pth')['state_dict']
+
+
+def check_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    for key, value in theirs.items():
+        torch.testing.assert_close(ours[key], value, rtol=1e-3, atol=1e-5, msg=lambda m, k=key: f'{k}: {m}')
+
+
+@pytest.fixture(scope='module')
+def alone(workplace: Path) -> dict[str, torch.Tensor]:
+    """What one process trains."""
+    done = run('train.py', workplace, 'tiny.py', '--work-dir', 'alone', '--cfg-options', *FIXED)
+    assert done.returncode == 0, done.stderr[-3000:]
+    start, end = weights(workplace, 'alone', 1), weights(workplace, 'alone')
+    assert sum(not torch.equal(start[key], value) for key, value in end.items()) > 50
+    return end
+
+
+def test_two_processes_train_and_test_to_the_numbers_of_one(workplace: Path, alone: dict[str, torch.Tensor]) -> None:
+    both = run('dist_train.sh', workplace, 'tiny.py', '2', '--work-dir', 'both', '--cfg-options', *HALF)
+    assert both.returncode == 0, both.stderr[-3000:]
+    check_equal(weights(workplace, 'both'), alone)
 
     scores = []
     for script, processes in (('test.py', []), ('dist_test.sh', ['2'])):
@@ -137,6 +156,39 @@ def test_two_processes_train_and_test_to_the_numbers_of_one(workplace: Path) -> 
         scores.append(re.findall(r'((?:street|facade|mean)/\w+): ([\d.]+)', done.stdout + done.stderr))
     assert scores[0]
     assert set(scores[0]) == set(scores[1])
+
+
+def test_two_nodes_train_what_one_process_does(workplace: Path, alone: dict[str, torch.Tensor]) -> None:
+    port = free_port()
+    nodes = [
+        start('dist_train.sh', workplace, 'tiny.py', '1', '--work-dir', 'nodes', '--cfg-options', *HALF, NNODES='2',
+              NODE_RANK=str(rank), PORT=port)
+        for rank in range(2)
+    ]  # fmt: skip
+    for node in nodes:
+        _, errors = node.communicate(timeout=300)
+        assert node.returncode == 0, errors[-3000:]
+    check_equal(weights(workplace, 'nodes'), alone)
+
+
+def test_sharded_training_trains_what_one_process_does(workplace: Path) -> None:
+    """Also where ranks hold different numbers of image sizes; its checkpoint goes on with and without sharding."""
+    write_folder_dataset(workplace / 'tall' / 'facade', 'facade', range(3), range(3, 5), size=(128, 64))
+    tall = f'train_dataloader.dataset.datasets.1.data_root={workplace}/tall/facade'
+    sizes = [*FIXED, tall, 'optim_wrapper.optimizer.momentum=0.9', 'train_cfg.max_iters=4']
+    four, two = 'train_dataloader.batch_size=4', 'train_dataloader.batch_size=2'
+    for name, script, options in (
+        ('whole', 'train.py', ['--cfg-options', *sizes, four]),
+        ('shards', 'dist_train.sh', ['2', '--cfg-options', *sizes, two, *SHARDED]),
+        ('onward', 'dist_train.sh', ['2', '--resume', 'shards/iter_3.pth', '--cfg-options', *sizes, two, *SHARDED]),
+        ('merged', 'train.py', ['--resume', 'shards/iter_3.pth', '--cfg-options', *sizes, four]),
+    ):
+        done = run(script, workplace, 'tiny.py', *options, '--work-dir', name)
+        assert done.returncode == 0, done.stderr[-3000:]
+    for name in ('shards', 'onward', 'merged'):
+        check_equal(weights(workplace, name, 4), weights(workplace, 'whole', 4))
+    done = run('test.py', workplace, 'tiny.py', 'shards/iter_4.pth')
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_one_dataset_of_the_config_for_another_length(workplace: Path) -> None:
@@ -159,6 +211,7 @@ def test_bad_requests_end_with_one_line(workplace: Path) -> None:
         ('train.py', ['--datasets', 'streets'], "has no dataset 'streets', only street, facade. Did you mean: street"),
         ('train.py', ['--iterations', '0'], '0 iterations: a training has at least one'),
         ('test.py', ['run/iter_2.pth', '--datasets', 'shop'], "has no dataset 'shop', only street, facade."),
+        ('train.py', ['--cfg-options', *SHARDED], 'shards a model over several processes'),
     ):
         done = run(script, workplace, 'tiny.py', *options)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr[-3000:]

@@ -61,7 +61,7 @@ def fold_fixed_norms(backbone: nn.Module) -> int:
         The number of folded norms, 0 where the backbone has none or would answer otherwise.
     """
     neighbours = (pair for parent in backbone.modules() for pair in pairwise(parent.children()))
-    pairs = [pair for pair in neighbours if _belong_together(*pair)]
+    pairs: list[tuple[Any, Any]] = [pair for pair in neighbours if _belong_together(*pair)]
     if not pairs:
         return 0
     channels = next(module.in_channels for module in backbone.modules() if isinstance(module, nn.Conv2d))

@@ -45,7 +45,7 @@ class Criterion(nn.Module):
         """The two losses of matched masks.
 
         Args:
-            logits: Matched mask logits [M, h, w], float32 or better. M may be 0; the losses depend on them even so.
+            logits: Matched mask logits [M, h, w]. M may be 0; the losses depend on them even so.
             targets: Targets of the size group.
             sample: The sample of each matched mask, long [M].
             slot: The target slot of each matched mask, long [M].
@@ -96,7 +96,7 @@ class Criterion(nn.Module):
 
             # Only matched masks are ever resized or sampled. With no match at all these are sums over nothing that
             # still depend on the mask logits, so that every parameter gets its (zero) gradient.
-            losses = torch.stack(self.mask_losses(at_least_float32(mask_logits), target, sample, slot))  # [2, M]
+            losses = torch.stack(self.mask_losses(mask_logits, target, sample, slot))  # [2, M]
             zeros = by_class.new_zeros(2, len(by_class))
             by_mask = zeros.index_add(1, layer, losses.to(zeros.dtype))  # [2, L]
         return torch.cat([by_class[None], by_mask])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -75,7 +76,7 @@ def mask_losses(logits: Tensor, signs: Tensor, sample: Tensor, slot: Tensor) -> 
     are only two maps at the resolution of the logits.
 
     Args:
-        logits: Matched mask logits [M, h, w], float32 or better.
+        logits: Matched mask logits [M, h, w].
         signs: Targets of the group as :func:`signed_targets` makes them, [B, T, H, W].
         sample: The sample of each matched mask, long [M].
         slot: The target slot of each matched mask, long [M].
@@ -118,16 +119,18 @@ class _MaskLosses(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, signs: Tensor, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
         (h, w), (height, width) = logits.shape[1:], signs.shape[2:]
         resize = BilinearResize((h, w), (height, width), logits)
-        focal, dice = logits.new_empty(2, len(logits))
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        focal, dice = logits.new_empty(2, len(logits), dtype=dtype)
         wants_grad = ctx.needs_input_grad[0]
         grads = logits.new_empty((2, *logits.shape) if wants_grad else 0)
 
         buffers = logits.new_empty(0)
         for part, of in mask_chunks(sample, slot, signs):
-            if len(buffers) < len(part):
-                buffers = logits.new_empty(len(part), 4, height, width)
-            z, wrong, entropy, square = buffers[: len(part)].unbind(1)  # [m, H, W] each
-            sign = signs[sample[of], slot[of]].to(logits.dtype)  # [m, H, W], or [1, H, W] of one target for all
+            masks = part.stop - part.start
+            if len(buffers) < masks:
+                buffers = logits.new_empty(masks, 4, height, width, dtype=dtype)
+            z, wrong, entropy, square = buffers[:masks].unbind(1)  # [m, H, W] each
+            sign = signs[sample[of], slot[of]].to(dtype)  # [m, H, W], or [1, H, W] of one target for all
             counts = sign.abs()  # 1 where a pixel counts
             counted = counts.sum((1, 2))  # [m]
             area = (counted - sign.sum((1, 2))) / 2  # [m]
@@ -163,10 +166,11 @@ class _MaskLosses(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, focal_grad: Tensor, dice_grad: Tensor) -> tuple[Tensor, None, None, None]:
         (grads,) = ctx.saved_tensors
-        return grads[0] * focal_grad[:, None, None] + grads[1] * dice_grad[:, None, None], None, None, None
+        factors = torch.stack([focal_grad, dice_grad]).to(grads.dtype)[..., None, None]  # [2, M, 1, 1]
+        return (grads * factors).sum(0), None, None, None
 
 
-def mask_chunks(sample: Tensor, slot: Tensor, signs: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def mask_chunks(sample: Tensor, slot: Tensor, signs: Tensor) -> Iterator[tuple[slice, slice]]:
     """Which of the matched masks are worked on at a time, and the masks whose targets are theirs.
 
     On a CPU these are masks of one target that follow each other, so that its map is read once. On an accelerator they
@@ -174,10 +178,13 @@ def mask_chunks(sample: Tensor, slot: Tensor, signs: Tensor) -> Iterator[tuple[T
     """
     if sample.device.type != 'cpu':
         chunk = chunk_length(len(sample), signs[0, 0].numel(), sample.device)
-        yield from ((part, part) for part in torch.arange(len(sample), device=sample.device).split(chunk))
+        for start in range(0, len(sample), chunk):
+            part = slice(start, min(start + chunk, len(sample)))
+            yield part, part
         return
     lengths = torch.unique_consecutive(sample * signs.shape[1] + slot, return_counts=True)[1].tolist()
-    yield from ((part, part[:1]) for part in torch.arange(len(sample)).split(lengths))
+    for length, end in zip(lengths, accumulate(lengths), strict=True):
+        yield slice(end - length, end), slice(end - length, end - length + 1)
 
 
 def _softplus(z: Tensor, out: Tensor) -> Tensor:

@@ -57,28 +57,28 @@ def mask_cost(
     layers, samples, queries, *_ = logits.shape
     dtype = torch.promote_types(logits.dtype, torch.float32)
     logits = logits.flatten(3)  # [L, B, N, P]
-    counted = pixels.flatten(1).to(dtype)[:, :, None]  # [B, P, 1]
-    target = (masks & pixels[:, None]).flatten(2).transpose(1, 2).to(dtype)  # [B, P, T]
-    area = target.sum(1)[:, None]  # [B, 1, T]
-    share = focal_weight / counted.sum(1, keepdim=True).clamp(min=1)  # [B, 1, 1]
+    regions = torch.cat(
+        [masks & pixels[:, None], pixels[:, None]], 1
+    )  # [B, T + 1, h, w]: targets, then all that counts
+    regions = regions.flatten(2).transpose(1, 2).to(dtype)  # [B, P, T + 1]
+    size = regions.sum(1)[:, None]  # [B, 1, T + 1]
+    area, share = size[..., :-1], focal_weight * (1 - FOCAL_ALPHA) / size[..., -1:].clamp(min=1)
 
-    cost = logits.new_empty(layers, samples, queries, target.shape[-1], dtype=dtype)
+    cost = logits.new_empty(layers, samples, queries, area.shape[-1], dtype=dtype)
     for layer, part, (logit, probability, inside, outside) in pixel_chunks(logits, dtype):
-        # The focal loss of every pixel, once as if it were in the mask and once as if it were not.
+        # The focal loss of every pixel, over 1 - alpha: as if it were outside of the mask, and what being inside saves.
         logit.copy_(logits[layer, part])
         torch.sigmoid(logit, out=probability)
-        torch.abs(logit, out=outside).neg_().exp_().log1p_()
-        outside.add_(torch.clamp(logit, min=0, out=inside))  # softplus(logit) = -log(1 - p)
+        torch.ops.aten.softplus.out(logit, out=outside)  # -log(1 - p)
         torch.sub(outside, logit, out=inside)  # -log(p)
         for _ in range(2):  # times (1 - p)^2
             inside.addcmul_(inside, probability, value=-1)
-        inside.mul_(FOCAL_ALPHA)
-        outside.mul_(probability).mul_(probability).mul_(1 - FOCAL_ALPHA)
+        outside.mul_(probability).mul_(probability)
+        saved = torch.add(outside, inside, alpha=-FOCAL_ALPHA / (1 - FOCAL_ALPHA), out=inside)
 
-        rest = outside @ counted[part]  # [m, N, 1]
-        focal = inside.sub_(outside) @ target[part] + rest  # [m, N, T]
-        overlap = probability @ target[part]
-        total = probability @ counted[part] + area[part]
+        focal = outside @ regions[part, :, -1:] - saved @ regions[part, :, :-1]  # [m, N, T]
+        overlap = probability @ regions[part]  # [m, N, T + 1]
+        overlap, total = overlap[..., :-1], overlap[..., -1:] + area[part]
         dice = 1 - (2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)
         cost[layer, part] = share[part] * focal + dice_weight * dice
     return cost

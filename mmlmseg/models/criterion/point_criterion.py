@@ -82,7 +82,7 @@ class PointCriterion(Criterion):
     def mask_losses(self, logits: Tensor, targets: Targets, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
         number, ratios = self.num_points, (self.oversample_ratio, self.importance_ratio)
         chunk = chunk_length(len(logits), int(self.oversample_ratio * number), logits.device)
-        parts = []
+        logits, parts = at_least_float32(logits), []
         for own, b, t in zip(logits.split(chunk), sample.split(chunk), slot.split(chunk), strict=True):
             points = uncertain_points(own, targets.pixels, b, number, *ratios)  # [m, P, 2]
             rows, columns = pixels_at(points, *targets.pixels.shape[1:])

@@ -6,8 +6,8 @@ In several label spaces at once they compete inside exclusive groups only, so ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,10 +15,9 @@ from torch import Tensor
 from ...errors import OptionError
 from ...label_space import LabelSpace
 from ...segments import MaskSet, SegmentMap, Segments
-from ..numerics import at_least_float32, no_autocast
 from ..structures import Prediction
-from .geometry import resize, restore
 from .mixed import Duplicates, exclusive_groups, unite_duplicates
+from .row_maps import RowMaps, Size, best
 
 
 @dataclass(frozen=True)
@@ -45,18 +44,32 @@ class PanopticThresholds:
                 raise OptionError(f'the {name} threshold of panoptic inference must be from 0 to 1, got {value}')
 
 
-class Candidates(NamedTuple):
+@dataclass(frozen=True)
+class Candidates:
     """The queries that take part in a result.
 
     Attributes:
-        masks: ``[n, H, W]`` mask probabilities at the original size.
+        masks: Mask logits ``[n, h, w]`` as the model gives them.
         labels: ``[n]`` long: their classes.
         scores: ``[n]``: their class probabilities.
+        size: Height and width of the padded input.
+        meta: The sample's metainfo, see :meth:`RowMaps.restore`.
     """
 
     masks: Tensor
     labels: Tensor
     scores: Tensor
+    size: Size
+    meta: Mapping[str, Any]
+
+    def take(self, which: Tensor) -> Candidates:
+        """Some of them: bool [n], or their numbers."""
+        return replace(self, masks=self.masks[which], labels=self.labels[which], scores=self.scores[which])
+
+    def probabilities(self) -> RowMaps:
+        """Mask probabilities ``[H0, W0, n]`` at the original size."""
+        resized = RowMaps.of(self.masks, self.scores.dtype).resize(self.size).restore(self.meta)
+        return resized.map(torch.Tensor.sigmoid_)
 
 
 @torch.no_grad()
@@ -85,12 +98,14 @@ def panoptic_segments(
     device = found[0].labels.device
     group = exclusive_groups(spaces).to(device) if group is None else group
     is_thing = torch.tensor([thing for space in spaces for thing in space.is_thing], device=device)
-    everything, overlap, pixel = _joined(found, spaces, thresholds)
+    first = [sum(space.num_classes for space in spaces[:i]) for i in range(len(spaces))]
+    everything = [replace(own, labels=own.labels + offset) for own, offset in zip(found, first, strict=True)]
     maps: list[SegmentMap] = []
-    for own in group.unique().tolist():
-        members = (group[everything.labels] == own).nonzero()[:, 0]
-        competing = Candidates(*(part[members] for part in everything)) if len(spaces) > 1 else everything
-        maps.append(compete(competing, is_thing, overlap[members], pixel[members]))
+    for number in group.unique().tolist():
+        members = [own.take(group[own.labels] == number) for own in everything]
+        limits = [own.scores.new_tensor([[t.overlap, t.pixel]]) for own, t in zip(members, thresholds, strict=True)]
+        of_each = torch.cat([limit.expand(len(own.scores), 2) for limit, own in zip(limits, members, strict=True)])
+        maps.append(compete(members, is_thing, overlap=of_each[:, 0], pixel=of_each[:, 1]))
     if len(spaces) == 1 and len(maps) == 1:
         return maps[0]
     labels, scores = torch.cat([own.labels for own in maps]), torch.cat([own.scores for own in maps])
@@ -103,52 +118,30 @@ def panoptic_segments(
     return joint if duplicates is None else unite_duplicates(joint, group, duplicates)
 
 
-def _joined(
-    found: Sequence[Candidates], spaces: Sequence[LabelSpace], thresholds: Sequence[PanopticThresholds]
-) -> tuple[Candidates, Tensor, Tensor]:
-    """The candidates of all spaces, their labels over all classes; and the overlap and pixel threshold of each."""
-    of_each = [own.scores.new_tensor([[t.overlap, t.pixel]] * len(own.scores)) for own, t in zip(found, thresholds)]
-    overlap, pixel = torch.cat([rows.reshape(-1, 2) for rows in of_each]).unbind(1)
-    if len(found) == 1:
-        return found[0], overlap, pixel
-    first = [sum(space.num_classes for space in spaces[:i]) for i in range(len(found))]
-    labels = torch.cat([own.labels + offset for own, offset in zip(found, first, strict=True)])
-    masks, scores = torch.cat([own.masks for own in found]), torch.cat([own.scores for own in found])
-    return Candidates(masks, labels, scores), overlap, pixel
-
-
 @torch.no_grad()
-def candidates(own: Prediction, size: tuple[int, int], meta: Mapping[str, Any], object_threshold: float) -> Candidates:
+def candidates(own: Prediction, size: Size, meta: Mapping[str, Any], object_threshold: float) -> Candidates:
     """Finds the queries whose best class is not no-object and more probable than a threshold.
 
     Args:
         own: What the model says of one sample.
         size: Height and width of the padded input.
-        meta: The sample's metainfo, see :func:`restore`.
+        meta: The sample's metainfo, see :meth:`RowMaps.restore`.
         object_threshold: Of the class probability.
-
-    Returns:
-        The candidates at the original size; only their masks are resized, so that [n, H0, W0] is the largest tensor.
     """
-    with no_autocast(own.classes):
-        scores, labels = own.classes.max(-1)  # [N]
-        found = ((labels < own.classes.shape[-1] - 1) & (scores > object_threshold)).nonzero()[:, 0]  # [n]
-        scores, labels = scores[found], labels[found]
-        if not len(found):
-            return Candidates(scores.new_zeros(0, *meta['ori_shape'][:2]), labels, scores)
-        masks = at_least_float32(own.mask_logits[found]).to(scores.dtype)
-        return Candidates(restore(resize(masks, size), meta).sigmoid_(), labels, scores)
+    scores, labels = own.classes.max(-1)  # [N]
+    found = (labels < own.classes.shape[-1] - 1) & (scores > object_threshold)
+    return Candidates(own.mask_logits[found], labels[found], scores[found], size, meta)
 
 
 @torch.no_grad()
-def compete(found: Candidates, is_thing: Tensor, overlap: Tensor, pixel: Tensor) -> SegmentMap:
+def compete(found: Sequence[Candidates], is_thing: Tensor, overlap: Tensor, pixel: Tensor) -> SegmentMap:
     """Gives each pixel to the candidate with the largest product of class and mask probability.
 
     A candidate that gets no pixel, has no pixel of mask probability 0.5 or more, or wins too small a fraction of these,
     leaves void. Those of one stuff class make one segment, one of a thing class makes its own.
 
     Args:
-        found: The candidates.
+        found: The n candidates, which may be of several label spaces.
         is_thing: Whether a class is countable, bool [K].
         overlap: The smallest fraction of its mask that each candidate must win, [n].
         pixel: The smallest mask probability of the pixels that each candidate gets, [n].
@@ -157,22 +150,26 @@ def compete(found: Candidates, is_thing: Tensor, overlap: Tensor, pixel: Tensor)
         Segments with one map: stuff in the order of the classes, then things in the order of the queries. The score of
         a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they got.
     """
-    masks, labels, scores = found
+    labels, scores = torch.cat([own.labels for own in found]), torch.cat([own.scores for own in found])  # [n]
+    size = tuple(found[0].meta['ori_shape'][:2])
+    winner = torch.zeros(size, dtype=torch.int32, device=labels.device)  # [H0, W0]
     if not len(labels):
-        blank = torch.zeros(1, *masks.shape[1:], dtype=torch.int32, device=labels.device)
-        return SegmentMap(blank, labels, scores=scores)
-    with no_autocast(masks):
-        inside = (masks >= 0.5).flatten(1).sum(1)  # [n]
-        winner = (masks * scores[:, None, None]).argmax(0)  # [H0, W0]
-        won = winner.flatten().bincount(minlength=len(labels))  # [n]
-        sure = masks.gather(0, winner[None])[0] >= pixel[winner]  # [H0, W0]
-        got = winner[sure].bincount(minlength=len(labels))  # [n]
-        stays = ((got > 0) & (inside > 0) & (won.double() / inside >= overlap)).nonzero()[:, 0]
+        return SegmentMap(winner[None], labels, scores=scores)
+    sure = torch.zeros(size, dtype=torch.bool, device=labels.device)  # [H0, W0]
+    inside = torch.zeros_like(labels)  # [n], pixels
+    for rows, masks in RowMaps.joined([own.probabilities() for own in found if len(own.labels)]).strips():
+        inside += (masks >= 0.5).sum((0, 1))
+        first = best(masks * scores)  # [R, W0]
+        winner[rows] = first
+        sure[rows] = masks.gather(-1, first[..., None])[..., 0] >= pixel[first]
+    won = winner.flatten().bincount(minlength=len(labels))  # [n]
+    got = winner[sure].bincount(minlength=len(labels))  # [n]
+    stays = ((got > 0) & (inside > 0) & (won.double() / inside >= overlap)).nonzero()[:, 0]
 
-        segment, merged, merged_scores = _merge_stuff(labels[stays], scores[stays], got[stays], is_thing)
-        ids = torch.zeros_like(labels, dtype=torch.int32)
-        ids[stays] = segment.int() + 1
-        return SegmentMap((ids[winner] * sure)[None], merged, scores=merged_scores)
+    segment, merged, merged_scores = _merge_stuff(labels[stays], scores[stays], got[stays], is_thing)
+    ids = torch.zeros_like(labels, dtype=torch.int32)
+    ids[stays] = segment.int() + 1
+    return SegmentMap((ids[winner] * sure)[None], merged, scores=merged_scores)
 
 
 def _merge_stuff(label: Tensor, score: Tensor, pixels: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,28 +5,43 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..numerics import at_least_float32, no_autocast
-from .geometry import resize
+from ..numerics import no_autocast
+from ..structures import Prediction
+from .row_maps import RowMaps, Size, best
+
+
+def class_scores(own: Prediction, size: Size) -> RowMaps:
+    """Marginalises over the queries: each pixel's score of a class is the sum of mask times class probability.
+
+    Args:
+        own: What the model says of one sample.
+        size: Height and width of the scores, usually those of the padded input.
+
+    Returns:
+        Scores ``[H, W, K]`` in the precision of the class probabilities.
+    """
+    classes = own.classes[:, :-1].contiguous()  # [N, K]
+
+    def mixed(logits: Tensor) -> Tensor:  # [..., N] to [..., K]
+        with no_autocast(logits):
+            return logits.sigmoid_() @ classes
+
+    return RowMaps.of(own.mask_logits, classes.dtype).resize(size).map(mixed, classes.shape[1])
 
 
 @torch.no_grad()
-def semantic_probabilities(classes: Tensor, mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Marginalise over the queries: each pixel's score of a class is the sum of mask times class probability.
+def class_map(scores: RowMaps) -> Tensor:
+    """The class with the largest score of each pixel, the first of equal ones: long ``[H, W]``."""
+    labels = torch.empty(scores.size, dtype=torch.long, device=scores.device)
+    for rows, strip in scores.strips():
+        labels[rows] = best(strip)
+    return labels
 
-    Works sample by sample: beside the result, only the resized masks of one sample exist, [N, H, W].
 
-    Args:
-        classes: Class probabilities of the final layer [B, N, K + 1], no-object last, not below float32.
-        mask_logits: Mask logits of the final layer [B, N, h, w].
-        size: Height and width of the result, usually those of the padded input.
-
-    Returns:
-        Scores [B, K, H, W] in the precision of the probabilities; 0 for classes outside a sample's label space.
-    """
-    with no_autocast(classes):
-        objects = classes[..., :-1]  # [B, N, K]
-        scores = objects.new_empty(len(objects), objects.shape[-1], *size)
-        for own, logits, score in zip(objects, mask_logits, scores, strict=True):
-            masks = resize(at_least_float32(logits).to(own.dtype), size).sigmoid_()  # [N, H, W]
-            torch.mm(own.T, masks.flatten(1), out=score.flatten(1))
-        return scores
+@torch.no_grad()
+def all_scores(scores: RowMaps, num_classes: int) -> Tensor:
+    """The scores of all pixels at once, ``[K, H, W]``, for who needs them: in float32 4 bytes a class and pixel."""
+    made = torch.empty(num_classes, *scores.size, dtype=scores.dtype, device=scores.device)
+    for rows, strip in scores.strips():
+        made[:, rows] = strip.movedim(-1, 0)
+    return made

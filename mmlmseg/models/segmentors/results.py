@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ...errors import OptionError
 from ...label_space import LabelSpace, LabelSpaces
-from ..postprocess.geometry import restore
 from ..postprocess.instance import instances
 from ..postprocess.mixed import Duplicates, exclusive_groups, same_meaning
 from ..postprocess.panoptic import PanopticThresholds, candidates, panoptic_segments
-from ..postprocess.semantic import semantic_probabilities
+from ..postprocess.row_maps import RowMaps, Size
+from ..postprocess.semantic import all_scores, class_map, class_scores
 from ..structures import Prediction
 
 TASKS = ('semantic', 'panoptic', 'instance')
@@ -124,9 +124,7 @@ def predict_groups(
     return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
 
 
-def add_results(
-    sample: SegDataSample, own: Sequence[Prediction], size: tuple[int, int], options: ResultOptions
-) -> None:
+def add_results(sample: SegDataSample, own: Sequence[Prediction], size: Size, options: ResultOptions) -> None:
     """Writes the results of all tasks into a sample.
 
     Args:
@@ -139,11 +137,7 @@ def add_results(
     meta, one = sample.metainfo, own[0]
     several = len(own) > 1
     if 'semantic' in options.tasks and not several:
-        scores = semantic_probabilities(one.classes[None], one.mask_logits[None], size)[0]
-        scores = restore(scores, meta)  # [K, H, W]
-        sample.pred_sem_seg = PixelData(data=scores.argmax(dim=0, keepdim=True))
-        if options.keep_probabilities:
-            sample.seg_logits = PixelData(data=scores)
+        add_semantic(sample, class_scores(one, size).restore(meta), one.space.num_classes, options)
     if 'panoptic' in options.tasks or several:
         spaces = [prediction.space for prediction in own]
         declared = meta.get('exclusive', ()) if several else ()
@@ -156,6 +150,13 @@ def add_results(
         sample.pred_segments = panoptic_segments(found, spaces, thresholds, group, duplicates)
     if 'instance' in options.tasks and not several:
         sample.pred_instances = instances(one, size, meta)
+
+
+def add_semantic(sample: SegDataSample, scores: RowMaps, num_classes: int, options: ResultOptions) -> None:
+    """Writes ``pred_sem_seg`` into a sample, and ``seg_logits`` where they are to be kept, from its class scores."""
+    sample.pred_sem_seg = PixelData(data=class_map(scores)[None])
+    if options.keep_probabilities:
+        sample.seg_logits = PixelData(data=all_scores(scores, num_classes))
 
 
 def _duplicates(own: Sequence[Prediction], options: MixedOptions) -> Duplicates | None:

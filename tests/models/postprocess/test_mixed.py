@@ -24,8 +24,10 @@ ALL = (PanopticThresholds(overlap=0.0),) * 2
 
 
 def found(number: int, num_classes: int) -> Candidates:
-    masks = torch.rand(number, 9, 11, dtype=torch.float64)
-    return Candidates(masks, torch.randint(0, num_classes, (number,)), torch.rand(number, dtype=torch.float64))
+    masks = torch.rand(number, 9, 11, dtype=torch.float64).logit()
+    meta = dict(img_shape=(9, 11), ori_shape=(9, 11))
+    scores = torch.rand(number, dtype=torch.float64)
+    return Candidates(masks, torch.randint(0, num_classes, (number,)), scores, (9, 11), meta)
 
 
 def test_without_handling_of_overlaps_it_is_the_union() -> None:
@@ -34,7 +36,7 @@ def test_without_handling_of_overlaps_it_is_the_union() -> None:
     masks, labels, scores = [], [], []
     for candidates, things, limits, first in zip(own, THINGS.split(SIZES), LIMITS, (0, 3), strict=True):
         number = (len(candidates.labels),)
-        alone = compete(candidates, things, torch.full(number, limits.overlap), torch.full(number, limits.pixel))
+        alone = compete([candidates], things, torch.full(number, limits.overlap), torch.full(number, limits.pixel))
         masks += [alone.ids[0] == i + 1 for i in range(len(alone.labels))]
         labels += (alone.labels + first).tolist()
         scores += alone.scores.tolist()
@@ -148,7 +150,8 @@ def test_random_united_segments_stay_exclusive() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
 def test_on_cuda() -> None:
     own = [found(6, 3), found(5, 4)]
-    there = [Candidates(*(part.cuda() for part in one)) for one in own]
+    moved = [{key: getattr(one, key).cuda() for key in ('masks', 'labels', 'scores')} for one in own]
+    there = [dataclasses.replace(one, **parts) for one, parts in zip(own, moved, strict=True)]
     duplicates = Duplicates(torch.eye(7).bool())
     here = panoptic_segments(own, SPACES, LIMITS, GROUP, duplicates)
     mixed = panoptic_segments(there, SPACES, LIMITS, GROUP.cuda(), Duplicates(duplicates.same.cuda()))
