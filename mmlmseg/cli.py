@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
 from . import config
@@ -18,24 +18,6 @@ from .checkpoint import check_checkpoint_file
 from .errors import USER_ERRORS, OptionError
 from .processes import has_accelerator, join_processes
 from .runner_options import options_as_hooks
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that training and testing have in common, under the names OpenMMLab gives them."""
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='where checkpoints go, by default work_dirs/CONFIG[_DATASETS][_ITERATIONS]')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override config entries: key=value, nested.key=value, key="[a,b]" (quotes needed, no blanks)',
-    )
-    parser.add_argument('--datasets', metavar='A,B', help='only these of the datasets of the config')
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='how the processes were started'
-    )
-    # torch.distributed.launch passes this one, spelt either way.
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 @contextmanager
@@ -58,7 +40,7 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config, apply the options that say what is trained or tested, and set work directory and label spaces.
 
     Args:
-        args: With the attributes of `add_common_arguments`, and `iterations` of a training or `checkpoint` of a test.
+        args: With what `tools/common_arguments.py` reads, and `iterations` of a training or `checkpoint` of a test.
 
     Raises:
         OptionError: If there is no such file, or an option does not fit it.

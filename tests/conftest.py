@@ -32,14 +32,16 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope='session')
 def load_script() -> Callable[[Path], ModuleType]:
-    """Imports a script by its file, as a module to call functions of."""
+    """Imports a script by its file, as a module to call functions of; it finds what lies beside it, as when it runs."""
 
     def load(path: Path) -> ModuleType:
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(path.parent))
+            spec.loader.exec_module(module)
         return module
 
     return load

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -13,11 +14,19 @@ from mmlmseg import cli
 from mmlmseg.errors import CheckpointError, DataError, OptionError
 from mmlmseg.registry import MODELS
 
+Parse = Callable[..., argparse.Namespace]
 
-def parse(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    cli.add_common_arguments(parser)
-    return parser.parse_args(list(words))
+
+@pytest.fixture
+def parse(load_script: Callable[[Path], ModuleType]) -> Parse:
+    script = load_script(Path(__file__).resolve().parents[1] / 'tools' / 'common_arguments.py')
+
+    def read(*words: str) -> argparse.Namespace:
+        parser = argparse.ArgumentParser()
+        script.add_common_arguments(parser)
+        return parser.parse_args(list(words))
+
+    return read
 
 
 @pytest.fixture
@@ -28,7 +37,7 @@ def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_options_override_the_config(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_override_the_config(parse: Parse, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, 'join_processes', lambda cfg: None)
     cfg = cli.load_config(parse(str(config_file), '--cfg-options', 'model.width=5', '--launcher', 'slurm'))
     assert cfg.model.width == 5
@@ -38,7 +47,7 @@ def test_options_override_the_config(config_file: Path, monkeypatch: pytest.Monk
 
 
 def test_datasets_and_length_after_the_other_options(
-    config_file: Path, tmp_path: Path, model_config: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
+    parse: Parse, config_file: Path, tmp_path: Path, model_config: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in 'ab':
         (tmp_path / name).mkdir()
@@ -79,7 +88,7 @@ def test_datasets_and_length_after_the_other_options(
 
 
 @pytest.mark.parametrize('spelling', ['--local-rank=1', '--local_rank=1'])
-def test_local_rank_is_taken_in_both_spellings(spelling: str) -> None:
+def test_local_rank_is_taken_in_both_spellings(parse: Parse, spelling: str) -> None:
     assert parse('x.py', spelling).local_rank == 1
 
 
@@ -180,7 +189,7 @@ def test_tta_names_what_is_missing() -> None:
         cli.use_tta(Config())
 
 
-def test_a_missing_config_is_named_with_its_neighbours(config_file: Path) -> None:
+def test_a_missing_config_is_named_with_its_neighbours(parse: Parse, config_file: Path) -> None:
     with pytest.raises(OptionError, match=r'smal\.py: no such config file\. Did you mean: small\.py\?'):
         cli.load_config(parse(str(config_file.with_name('smal.py'))))
 

@@ -232,8 +232,8 @@ def test_full_size_sizes_are_the_papers() -> None:
     config = Config.fromfile(FULL_SIZE)
     train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
     steps = [{step.type: step for step in dataset.pipeline} for dataset in train.datasets]
-    assert [s['RandomCrop'].crop_size for s in steps] == [(512, 512), (512, 1024), (640, 640), (1280, 1280)]
-    assert [s['Pad'].size[::-1] for s in steps] == [s['RandomCrop'].crop_size for s in steps]
+    assert [s['mmlmseg.RandomCrop'].crop_size for s in steps] == [(512, 512), (512, 1024), (640, 640), (1280, 1280)]
+    assert [s['Pad'].size[::-1] for s in steps] == [s['mmlmseg.RandomCrop'].crop_size for s in steps]
     assert [(min(s['RandomChoiceResize'].scales), max(s['RandomChoiceResize'].scales)) for s in steps] == [
         (256, 1024), (512, 2048), (320, 960), (1024, 4096),
     ]  # fmt: skip

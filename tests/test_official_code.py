@@ -13,7 +13,7 @@ from torch import nn
 
 from mmlmseg.config import complete_label_spaces
 from mmlmseg.datasets.samplers import DatasetPerRankSampler
-from mmlmseg.models.decoders.plain import UnprojectedAttention
+from mmlmseg.models.decoders.attention import MultiHeadAttention, UnprojectedAttention
 from mmlmseg.models.text.table import NO_OBJECT_TEXT
 from mmlmseg.registry import DATA_SAMPLERS, MODELS
 
@@ -74,7 +74,7 @@ def test_cross_attention_does_not_project_keys_and_values(model: nn.Module) -> N
     layers = model.decode_head.decoder.layers
     assert len(layers) == 6
     for layer in layers:
-        assert isinstance(layer.self_attention.attention, nn.MultiheadAttention)
+        assert isinstance(layer.self_attention.attention, MultiHeadAttention)
         assert isinstance(layer.image_attention.attention, UnprojectedAttention)
         assert isinstance(layer.text_attention.attention, UnprojectedAttention)
 

@@ -11,6 +11,20 @@ import argparse
 import logging
 from pathlib import Path
 
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Add label spaces to a trained model; its old predictions stay.')
+    parser.add_argument('old', type=Path, help='checkpoint of the trained model')
+    parser.add_argument('config', help='config with all label spaces, old and new')
+    parser.add_argument('new', type=Path, help='checkpoint to write, with all label spaces')
+    parser.add_argument('--seed', type=int, default=0, help='of what starts at random (default: %(default)s)')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -57,12 +71,7 @@ def extend(old: Path, cfg: Config, new: Path, seed: int = 0) -> tuple[list[str],
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description='Add label spaces to a trained model; its old predictions stay.')
-    parser.add_argument('old', type=Path, help='checkpoint of the trained model')
-    parser.add_argument('config', help='config with all label spaces, old and new')
-    parser.add_argument('new', type=Path, help='checkpoint to write, with all label spaces')
-    parser.add_argument('--seed', type=int, default=0, help='of what starts at random (default: %(default)s)')
-    args = parser.parse_args()
+    args = parse_args()
     with cli.one_line_errors():
         prefixes, names = extend(args.old, read_config(args.config), args.new, args.seed)
     print(f'{args.new}: new, and not trained yet, are', *names, sep='\n  ')

@@ -18,6 +18,25 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        'names', nargs='+', help='text files with one name per line, classes.json files or their folders'
+    )
+    parser.add_argument('--encoder', required=True, help='open_clip:MODEL:WEIGHTS (hub tag or file), or a folder')
+    parser.add_argument('--encoder-name', help='what to call the encoder of a folder (default: the name of the folder)')
+    parser.add_argument('--prompt', default='a photo of a {name}', help='template (default: %(default)r)')
+    parser.add_argument(
+        '--out', required=True, help='.safetensors (with provenance) or .npy (names in a .txt beside it)'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import torch
 from torch import Tensor
 
@@ -104,17 +123,7 @@ def build_bank(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the tool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'names', nargs='+', help='text files with one name per line, classes.json files or their folders'
-    )
-    parser.add_argument('--encoder', required=True, help='open_clip:MODEL:WEIGHTS (hub tag or file), or a folder')
-    parser.add_argument('--encoder-name', help='what to call the encoder of a folder (default: the name of the folder)')
-    parser.add_argument('--prompt', default='a photo of a {name}', help='template (default: %(default)r)')
-    parser.add_argument(
-        '--out', required=True, help='.safetensors (with provenance) or .npy (names in a .txt beside it)'
-    )
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with cli.one_line_errors():
         names = collect_names(args.names)
         if args.encoder.startswith('open_clip:'):

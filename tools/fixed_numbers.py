@@ -19,6 +19,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+    commands.add_parser('record').add_argument('file', type=Path)
+    comparing = commands.add_parser('compare')
+    comparing.add_argument('before', type=Path)
+    comparing.add_argument('after', type=Path)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -241,13 +256,7 @@ def compare(before: Path, after: Path) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest='command', required=True)
-    commands.add_parser('record').add_argument('file', type=Path)
-    comparing = commands.add_parser('compare')
-    comparing.add_argument('before', type=Path)
-    comparing.add_argument('after', type=Path)
-    args = parser.parse_args()
+    args = parse_args()
     if args.command == 'record':
         record(args.file)
     else:

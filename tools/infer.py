@@ -13,15 +13,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-
-from mmlmseg import cli
-from mmlmseg.apis import LMSegInferencer, Result
-from mmlmseg.label_space import LabelSpaces
-from mmlmseg.visualization import percentage
-from mmlmseg.visualization.label_panel import MIN_SCORE
-
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -43,7 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'label space is a group)',
     )
     parser.add_argument(
-        '--min-score', type=float, default=MIN_SCORE, help=f'least score of instances (default: {MIN_SCORE})'
+        '--min-score', type=float, help='least score of instances (default: that from which pictures show them)'
     )
     parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
@@ -52,6 +43,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if not args.inputs and not args.list_label_spaces:
         parser.error('name at least one image, folder or glob (or --list-label-spaces)')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
+from rich.console import Console
+from rich.table import Table
+
+from mmlmseg import cli
+from mmlmseg.apis import LMSegInferencer, Result
+from mmlmseg.label_space import LabelSpaces
+from mmlmseg.visualization import percentage
 
 
 def show_label_spaces(spaces: LabelSpaces, console: Console) -> None:
@@ -94,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             label_spaces=split(args.label_spaces, ',') if args.label_spaces is not None else None,
             task=args.task,
             exclusive=[split(group, '+') for group in split(args.exclusive, ';')],
-            min_score=args.min_score,
+            **({} if args.min_score is None else dict(min_score=args.min_score)),
         )
     show_results(results, console)
     if args.out_dir:

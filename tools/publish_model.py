@@ -8,6 +8,18 @@ import io
 from pathlib import Path
 from typing import Any
 
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', type=Path, help='checkpoint written by training')
+    parser.add_argument('prefix', type=Path, nargs='?', help='path of the new file without hash; by default beside it')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import torch
 
 from mmlmseg import cli
@@ -70,10 +82,7 @@ def publish(source: Path, prefix: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', type=Path, help='checkpoint written by training')
-    parser.add_argument('prefix', type=Path, nargs='?', help='path of the new file without hash; by default beside it')
-    args = parser.parse_args()
+    args = parse_args()
     with cli.one_line_errors():
         target = publish(args.checkpoint, args.prefix or args.checkpoint)
     print(origin(read_checkpoint(target)))

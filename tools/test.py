@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.evaluator import DumpResults
-from mmengine.runner import Runner
-
-from mmlmseg import cli
-from mmlmseg.checkpoint import check_checkpoint_file
-from mmlmseg.processes import leave_processes
+from common_arguments import add_common_arguments
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a model and evaluate it.')
-    cli.add_common_arguments(parser)
+    add_common_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation, by tta_model of the config')
     parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions, with their metainfo, to this file')
@@ -23,6 +18,17 @@ def parse_args() -> argparse.Namespace:
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         parser.error(f'--out: {args.out} must end in .pkl; for pictures use --show-dir')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
+from mmengine.evaluator import DumpResults
+from mmengine.runner import Runner
+
+from mmlmseg import cli
+from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.processes import leave_processes
 
 
 def main() -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from mmlmseg import cli
-from mmlmseg.checkpoint import check_checkpoint_file
-from mmlmseg.processes import leave_processes
-from mmlmseg.runner_options import build_runner
+from common_arguments import add_common_arguments
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model.')
-    cli.add_common_arguments(parser)
+    add_common_arguments(parser)
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -25,6 +22,15 @@ def parse_args() -> argparse.Namespace:
         '--auto-scale-lr', action='store_true', help='scale the learning rate by the actual over the base batch size'
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
+from mmlmseg import cli
+from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.processes import leave_processes
+from mmlmseg.runner_options import build_runner
 
 
 def main() -> None:

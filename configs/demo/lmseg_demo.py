@@ -13,16 +13,16 @@ crop_size = (128, 160)
 train_pipeline = [
     *_base_.loading,
     dict(type='RandomResize', scale=image_scale, ratio_range=(0.9, 1.4), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='mmlmseg.RandomCrop', crop_size=crop_size),
+    dict(type='mmlmseg.RandomFlip', prob=0.5),
     dict(type='Pad', size=crop_size[::-1], pad_val=dict(img=128, seg=255)),
-    dict(type='PackSegInputs'),
+    dict(type='mmlmseg.PackSegments'),
 ]
 test_pipeline = [  # labels are loaded after resizing: predictions are compared at the size of the original
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=image_scale, keep_ratio=True),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
+    dict(type='mmlmseg.LoadAnnotations'),
+    dict(type='mmlmseg.PackSegments'),
 ]
 train_sets = [dict(type='mmlmseg.FolderDataset', data_root=f, split='train', pipeline=train_pipeline) for f in folders]
 val_sets = [dict(type='mmlmseg.FolderDataset', data_root=f, split='val', pipeline=test_pipeline) for f in folders]

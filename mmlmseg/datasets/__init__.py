@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .augment import PhotoMetricDistortion, RandomCrop, RandomFlip
 from .checks import CheckLabels
 from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
@@ -9,7 +10,7 @@ from .multi import MultiDataset
 from .multi_space import MultiSpaceFolderDataset
 from .public import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, MapillaryVistas65Dataset
 from .samplers import DatasetPerRankSampler, PerImageSampler, SameDatasetSampler
-from .transforms import LoadSegments, PackSegments, RandomRangeCrop
+from .transforms import LoadAnnotations, LoadSegments, PackSegments, RandomRangeCrop
 
 __all__ = [
     'ADE20KPanopticDataset',
@@ -18,6 +19,7 @@ __all__ = [
     'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
     'FolderDataset',
+    'LoadAnnotations',
     'LoadSegments',
     'MapillaryVistas65Dataset',
     'MultiDataset',
@@ -25,6 +27,9 @@ __all__ = [
     'PackSegments',
     'PanopticDataset',
     'PerImageSampler',
+    'PhotoMetricDistortion',
+    'RandomCrop',
+    'RandomFlip',
     'RandomRangeCrop',
     'SameDatasetSampler',
 ]

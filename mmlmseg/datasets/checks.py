@@ -14,6 +14,7 @@ from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX
+from .truth import count_values
 
 _FILE_ENDS = {'.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9', '.png': b'IEND\xaeB`\x82'}
 
@@ -70,7 +71,7 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
         ignore_index: The id that stands for no class.
         reduced: Whether the ids were lowered by one after reading (``reduce_zero_label``); those of the file are named.
     """
-    ids = np.flatnonzero(np.bincount(labels.ravel())) if labels.dtype == np.uint8 else np.unique(labels)
+    ids, _ = count_values(labels)
     ids = ids[ids != ignore_index]
     outside = ids[(ids < 0) | (ids >= num_classes)]
     if not len(outside):

@@ -23,20 +23,26 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.we
 """How the names of images end, in lower case."""
 
 
-def files_by_name(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Finds files below a folder by their name without suffix, sub-folders included (``town/scene1``)."""
-    if not folder.is_dir():
+def files_by_name(folder: str, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Finds files below a folder by their name without suffix, sub-folders included (``town/scene1``).
+
+    Paths stay text: a million objects of pathlib take tens of seconds.
+    """
+    if not os.path.isdir(folder):
         raise DataError(f'{folder}: no such folder; a folder dataset needs images/ and labels/ below its data_root')
-    found: dict[str, Path] = {}
+    found: dict[str, str] = {}
     for parent, _, files in os.walk(folder, followlinks=True):
+        below = Path(parent).relative_to(folder).as_posix()
+        prefix = '' if below == '.' else f'{below}/'
         for file in files:
-            path = Path(parent, file)
-            if path.suffix.lower() not in suffixes:
+            stem, suffix = os.path.splitext(file)
+            if suffix.lower() not in suffixes:
                 continue
-            name = path.relative_to(folder).with_suffix('').as_posix()
+            name = prefix + stem
             if name in found:
-                raise DataError(f'{folder}: {found[name].name} and {file} are both the sample {name!r}; keep one')
-            found[name] = path
+                first = os.path.basename(found[name])
+                raise DataError(f'{folder}: {first} and {file} are both the sample {name!r}; keep one')
+            found[name] = os.path.join(parent, file)
     return found
 
 
@@ -143,10 +149,10 @@ class FolderDataset(BaseSegDataset):
         kinds = dict(img_path=('image', IMAGE_SUFFIXES), seg_map_path=('label', ('.png',)))
         if Path(self.data_prefix['panoptic_path']).is_dir():
             kinds['panoptic_path'] = ('instance map', ('.png',))
-        files: dict[str, dict[str, Path]] = {}
+        files: dict[str, dict[str, str]] = {}
         for key, (what, suffixes) in kinds.items():
             folder = self.data_prefix[key]
-            files[key] = files_by_name(Path(folder), suffixes)
+            files[key] = files_by_name(folder, suffixes)
             missing = [name for name in names if name not in files[key]]
             if missing:
                 raise DataError(
@@ -155,7 +161,7 @@ class FolderDataset(BaseSegDataset):
                 )
         return [
             dict(
-                {key: str(found[name]) for key, found in files.items()},
+                {key: found[name] for key, found in files.items()},
                 label_map=self.label_map,
                 reduce_zero_label=self.reduce_zero_label,
                 seg_fields=[],
@@ -164,6 +170,6 @@ class FolderDataset(BaseSegDataset):
         ]
 
 
-def _hint(name: str, known: dict[str, Path]) -> str:
+def _hint(name: str, known: dict[str, str]) -> str:
     stem = str(Path(name).with_suffix(''))
     return f' Names are written without suffix: {stem!r}.' if stem in known else did_you_mean(name, known)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import cv2
+import mmcv
 import numpy as np
 import torch
-from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs, RandomCrop
+from mmengine import fileio
+from mmseg.datasets import transforms as stock
 from PIL import Image
+from torch import Tensor
 
 from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
@@ -35,6 +40,43 @@ def map_keys(number: int) -> list[tuple[str, str]]:
     """The keys under which a sample of so many label spaces holds classes and segments of each, numbered from 0."""
     ends = [''] if number == 1 else [f'_{i}' for i in range(number)]
     return [(f'gt_seg_map{end}', f'gt_segment_map{end}') for end in ends]
+
+
+def id_table(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> np.ndarray:
+    """What each 8-bit id of a label map is read as, uint8 [256].
+
+    Args:
+        reduce_zero_label: Whether ids are lowered by one, 0 and 255 becoming 255.
+        label_map: New ids by old ones, applied after that.
+    """
+    lowered = np.array([255, *range(254), 255] if reduce_zero_label else range(256), np.uint8)
+    table = lowered.copy()
+    for old, new in (label_map or {}).items():
+        table[lowered == old] = new
+    return table
+
+
+@TRANSFORMS.register_module()
+class LoadAnnotations(stock.LoadAnnotations):
+    """mmseg's loading of labels, which changes all ids at once by a table.
+
+    Arguments are those of mmseg's; ``reduce_zero_label`` is that of each sample.
+
+    Raises:
+        OptionError: Where ``reduce_zero_label`` is given and is not that of a sample.
+    """
+
+    def _load_seg_map(self, results: dict[str, Any]) -> None:
+        reduced = results['reduce_zero_label']
+        if self.reduce_zero_label not in (None, reduced):
+            raise OptionError(
+                f'LoadAnnotations has reduce_zero_label={self.reduce_zero_label}, the dataset of '
+                f'{results["seg_map_path"]} {reduced}; say it in the dataset alone'
+            )
+        content = fileio.get(results['seg_map_path'], backend_args=self.backend_args)
+        labels = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend)
+        results['gt_seg_map'] = cv2.LUT(labels.squeeze().astype(np.uint8), id_table(reduced, results.get('label_map')))
+        results['seg_fields'].append('gt_seg_map')
 
 
 @TRANSFORMS.register_module()
@@ -79,7 +121,6 @@ class LoadSegments(LoadAnnotations):
                 truth['gt_seg_map'], segments = segments_of_ids(ids, truth['segments'], space)
             check(truth)
         else:
-            self.reduce_zero_label = truth['reduce_zero_label']  # mmseg would keep that of the first
             self._load_seg_map(truth)
             check(truth)
             instances = read_instances(truth['panoptic_path']) if 'panoptic_path' in truth else None
@@ -88,8 +129,16 @@ class LoadSegments(LoadAnnotations):
         return truth['gt_seg_map'], segments
 
 
+def image_planes(image: np.ndarray) -> Tensor:
+    """An image [H, W, C], or [H, W] of one channel, as tensor [C, H, W]; a tenth of the time of a transposed copy."""
+    channels = image.shape[2] if image.ndim == 3 else 1
+    planes = np.empty((channels, *image.shape[:2]), image.dtype)
+    cv2.split(image, list(planes))
+    return torch.from_numpy(planes)
+
+
 @TRANSFORMS.register_module()
-class PackSegments(PackSegInputs):
+class PackSegments(stock.PackSegInputs):
     """Packs what mmseg's ``PackSegInputs`` does, ``image_id`` and, where they were loaded, the segments.
 
     ``gt_segments`` is a :class:`~mmlmseg.segments.SegmentMap` of all label spaces of the sample. With several of them
@@ -102,7 +151,9 @@ class PackSegments(PackSegInputs):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Packs a sample, where no transform moved labels and segments apart."""
-        packed = super().transform(results)
+        packed = super().transform({key: value for key, value in results.items() if key != 'img'})
+        if 'img' in results:
+            packed['inputs'] = image_planes(results['img'])
         if 'gt_segment_labels' in results:
             packed['data_samples'].gt_segments = _join_spaces(results)
         return packed
@@ -130,7 +181,7 @@ def _join_spaces(results: dict[str, Any]) -> SegmentMap:
 
 
 @TRANSFORMS.register_module()
-class RandomRangeCrop(RandomCrop):
+class RandomRangeCrop(stock.RandomCrop):
     """Crops images to a height and a width drawn from a range, as DETR and MaskFormer do for COCO.
 
     Args:

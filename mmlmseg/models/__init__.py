@@ -1,5 +1,5 @@
 """Models: importing this package registers all parts."""
 
-from . import backbones, criterion, data_preprocessor, decoders, head, segmentors, text
+from . import backbones, criterion, data_preprocessor, decoders, head, pixel_decoders, segmentors, text
 
-__all__ = ['backbones', 'criterion', 'data_preprocessor', 'decoders', 'head', 'segmentors', 'text']
+__all__ = ['backbones', 'criterion', 'data_preprocessor', 'decoders', 'head', 'pixel_decoders', 'segmentors', 'text']

@@ -12,12 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from mmlmseg import cli
-from mmlmseg.config import read_config
-from mmlmseg.visualization.contact_sheet import build_datasets, contact_sheet
-
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -32,6 +26,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.number < 1:
         parser.error('--number: show at least one sample')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
+from PIL import Image
+
+from mmlmseg import cli
+from mmlmseg.config import read_config
+from mmlmseg.visualization.contact_sheet import build_datasets, contact_sheet
 
 
 def main(argv: Sequence[str] | None = None) -> int:

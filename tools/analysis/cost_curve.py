@@ -10,9 +10,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmlmseg import cli
-from mmlmseg.lab.figures.curves import plot_cost_curves, read_cost_curves
-
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -21,6 +18,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', required=True, metavar='FIG', help='figure to write: .png, .pdf or .svg')
     parser.add_argument('--title', default='', help='written above the figure')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
+from mmlmseg import cli
+from mmlmseg.lab.figures.curves import plot_cost_curves, read_cost_curves
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Plot the class names of a model by what it takes them to mean.')
+    parser.add_argument('config', help='config of the model')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('--out', required=True, metavar='FIG', help='figure to write: .png, .pdf or .svg')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import torch
 from torch import Tensor
 
@@ -21,15 +34,6 @@ from mmlmseg.config import read_config
 from mmlmseg.errors import OptionError
 from mmlmseg.lab.figures.text_map import plot_text_map, tsne
 from mmlmseg.models.text import TextTable
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description='Plot the class names of a model by what it takes them to mean.')
-    parser.add_argument('config', help='config of the model')
-    parser.add_argument('checkpoint', help='its weights')
-    parser.add_argument('--out', required=True, metavar='FIG', help='figure to write: .png, .pdf or .svg')
-    return parser.parse_args(argv)
 
 
 @torch.no_grad()

@@ -11,9 +11,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmlmseg import cli
-from mmlmseg.lab.figures.curves import plot_training_curves, read_scalars, run_names
-
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -30,6 +27,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.smooth < 0:
         parser.error('--smooth: a width cannot be negative')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
+from mmlmseg import cli
+from mmlmseg.lab.figures.curves import plot_training_curves, read_scalars, run_names
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,6 +17,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('benchmark', help='a benchmark file, e.g. tools/benchmarks/clash5_semantic.yml')
+    parser.add_argument('--results', default='docs/results', help='where lines, table and figure go')
+    parser.add_argument('--work-dir', default='work_dirs/benchmarks', help='where logs and checkpoints go')
+    parser.add_argument(
+        '--report', action='store_true', help='train nothing, only write the table of what has finished'
+    )
+    parser.add_argument('--run', metavar='NAME', help='do this run only, and write no table')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
 from mmlmseg.cli import one_line_errors
 from mmlmseg.errors import OptionError, did_you_mean, errors_of
@@ -31,19 +48,6 @@ from mmlmseg.lab.benchmark import (
     run_config,
 )
 from mmlmseg.lab.figures.curves import plot_cost_curves, read_cost_curves
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('benchmark', help='a benchmark file, e.g. tools/benchmarks/clash5_semantic.yml')
-    parser.add_argument('--results', default='docs/results', help='where lines, table and figure go')
-    parser.add_argument('--work-dir', default='work_dirs/benchmarks', help='where logs and checkpoints go')
-    parser.add_argument(
-        '--report', action='store_true', help='train nothing, only write the table of what has finished'
-    )
-    parser.add_argument('--run', metavar='NAME', help='do this run only, and write no table')
-    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,6 +18,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config that the model was trained with')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('--synonyms', required=True, metavar='FILE', help='JSON with the key test_synonyms')
+    parser.add_argument('--out', required=True, metavar='FILE', help='write the scores here, as JSON')
+    parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -197,17 +212,6 @@ def show(datasets: Mapping[str, Any], console: Console) -> None:
         for part, (count, *scores) in ((part, own.values()) for part, own in summary['means'].items()):
             table.add_row(dataset, part, str(count), *('' if score is None else f'{score:.2f}' for score in scores))
     console.print(table)
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config that the model was trained with')
-    parser.add_argument('checkpoint', help='its weights')
-    parser.add_argument('--synonyms', required=True, metavar='FILE', help='JSON with the key test_synonyms')
-    parser.add_argument('--out', required=True, metavar='FILE', help='write the scores here, as JSON')
-    parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
-    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

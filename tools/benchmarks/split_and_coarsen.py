@@ -25,6 +25,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('root', type=Path, help='a folder dataset: images/, labels/, classes.json, train.txt, val.txt')
+    parser.add_argument('mapping', help='YAML or JSON: the coarse class of each fine class, null to ignore it')
+    parser.add_argument('--out', type=Path, help='where the folders are written')
+    parser.add_argument('--name', help='what the label spaces are called before _fine and _coarse')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 import numpy as np
 import yaml
 from PIL import Image
@@ -212,12 +226,7 @@ def link(source: Path, target: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('root', type=Path, help='a folder dataset: images/, labels/, classes.json, train.txt, val.txt')
-    parser.add_argument('mapping', help='YAML or JSON: the coarse class of each fine class, null to ignore it')
-    parser.add_argument('--out', type=Path, help='where the folders are written')
-    parser.add_argument('--name', help='what the label spaces are called before _fine and _coarse')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with cli.one_line_errors():
         out = args.out or Path('work_dirs', 'halves', args.root.resolve().name)
         for folder in plan(args.root, args.mapping, args.name):

@@ -26,8 +26,8 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 import mmlmseg  # noqa: F401  (registers its modules)
-from mmlmseg.config import read_config
 from mmlmseg.allocator import keep_freed_memory
+from mmlmseg.config import read_config
 from mmlmseg.lab import speed
 from mmlmseg.lab.benchmark.spec import BASES
 from mmlmseg.lab.floor import Products

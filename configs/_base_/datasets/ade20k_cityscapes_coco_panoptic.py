@@ -17,9 +17,9 @@ def scaled_crop(short_side, max_size, crop):
     return [
         *loading,
         shortest_side([int(short_side * tenths / 10) for tenths in range(5, 21)], max_size),
-        dict(type='RandomCrop', crop_size=crop),
-        dict(type='RandomFlip', prob=0.5),
-        dict(type='PhotoMetricDistortion'),
+        dict(type='mmlmseg.RandomCrop', crop_size=crop),
+        dict(type='mmlmseg.RandomFlip', prob=0.5),
+        dict(type='mmlmseg.PhotoMetricDistortion'),
         dict(type='Pad', size=crop[::-1], pad_val=dict(img=128, seg=255)),
         packing,
     ]
@@ -64,7 +64,7 @@ sources = dict(
                     ],
                 ],
             ),
-            dict(type='RandomFlip', prob=0.5),
+            dict(type='mmlmseg.RandomFlip', prob=0.5),
             packing,
         ],
         test_size=dict(scale=800, max_size=1333),

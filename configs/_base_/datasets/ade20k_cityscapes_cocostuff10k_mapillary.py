@@ -70,18 +70,18 @@ def dataset(source, split, pipeline):
 def train_dataset(source):
     pipeline = [
         dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
+        dict(type='mmlmseg.LoadAnnotations'),
         dict(
             type='RandomChoiceResize',
             scales=[int(source['short_side'] * ratio) for ratio in source['train_ratios']],
             resize_type='ResizeShortestEdge',
             max_size=source['train_max_size'],
         ),
-        dict(type='RandomCrop', crop_size=source['crop']),
-        dict(type='RandomFlip', prob=0.5),
-        dict(type='PhotoMetricDistortion'),
+        dict(type='mmlmseg.RandomCrop', crop_size=source['crop']),
+        dict(type='mmlmseg.RandomFlip', prob=0.5),
+        dict(type='mmlmseg.PhotoMetricDistortion'),
         dict(type='Pad', size=source['crop'][::-1], pad_val=dict(img=128, seg=255)),
-        dict(type='PackSegInputs'),
+        dict(type='mmlmseg.PackSegments'),
     ]
     return dataset(source, source['splits'][0], pipeline)
 
@@ -90,8 +90,8 @@ def val_dataset(source):
     pipeline = [
         dict(type='LoadImageFromFile'),
         shortest_edge(source, 1.0, source['test_max_size']),
-        dict(type='LoadAnnotations'),
-        dict(type='PackSegInputs'),
+        dict(type='mmlmseg.LoadAnnotations'),
+        dict(type='mmlmseg.PackSegments'),
     ]
     return dataset(source, source['splits'][1], pipeline)
 
@@ -102,9 +102,9 @@ def tta_pipeline(source):
     max_size = source['test_max_size'] * ratios[-1]
     views = [
         [shortest_edge(source, ratio, max_size) for ratio in ratios],
-        [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-        [dict(type='LoadAnnotations')],
-        [dict(type='PackSegInputs')],
+        [dict(type='mmlmseg.RandomFlip', prob=0.0), dict(type='mmlmseg.RandomFlip', prob=1.0)],
+        [dict(type='mmlmseg.LoadAnnotations')],
+        [dict(type='mmlmseg.PackSegments')],
     ]
     return [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=views)]
 

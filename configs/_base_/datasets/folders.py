@@ -2,19 +2,16 @@
 _base_ = './loaders.py'
 
 crop_size = (192, 256)  # one for all, so that a batch is one group and batch norm may be trained
-loading = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadAnnotations')]
 augmenting = [
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
+    dict(type='mmlmseg.RandomCrop', crop_size=crop_size),
+    dict(type='mmlmseg.RandomFlip', prob=0.5),
+    dict(type='mmlmseg.PhotoMetricDistortion'),
     dict(type='Pad', size=crop_size[::-1], pad_val=dict(img=128, seg=255)),
-    dict(type='PackSegInputs'),
+    dict(type='mmlmseg.PackSegments'),
 ]
-test_pipeline = [*loading, dict(type='PackSegInputs')]
-panoptic_steps = dict(  # in the place of the steps of these names, where things are told apart
-    LoadAnnotations=dict(type='mmlmseg.LoadSegments'),
-    PackSegInputs=dict(type='mmlmseg.PackSegments'),
-)
+test_pipeline = [*loading, dict(type='mmlmseg.PackSegments')]
+panoptic_steps = {'mmlmseg.LoadAnnotations': dict(type='mmlmseg.LoadSegments')}  # where things are told apart
 mixed_pipeline = [loading[0], dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')]
 
 train_dataloader = dict(batch_size=8, num_workers=2)
@@ -31,9 +28,9 @@ tta_pipeline = [
         type='TestTimeAug',
         transforms=[
             [dict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (0.75, 1.0, 1.25)],
-            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-            [dict(type='LoadAnnotations')],
-            [dict(type='PackSegInputs')],
+            [dict(type='mmlmseg.RandomFlip', prob=0.0), dict(type='mmlmseg.RandomFlip', prob=1.0)],
+            [dict(type='mmlmseg.LoadAnnotations')],
+            [dict(type='mmlmseg.PackSegments')],
         ],
     ),
 ]

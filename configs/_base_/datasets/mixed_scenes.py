@@ -11,8 +11,8 @@ loading = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments')]
 train_pipeline = [
     *loading,
     dict(type='RandomResize', scale=crop_size[::-1], ratio_range=(0.9, 1.4), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='mmlmseg.RandomCrop', crop_size=crop_size),
+    dict(type='mmlmseg.RandomFlip', prob=0.5),
     dict(type='Pad', size=crop_size[::-1], pad_val=dict(img=128, seg=255)),
     dict(type='mmlmseg.PackSegments'),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ...errors import OptionError
 from ...registry import MODELS
@@ -62,56 +63,64 @@ class PointCriterion(Criterion):
     def cost(self, outputs: HeadOutputs, targets: Targets) -> Tensor:
         layers, samples, queries = outputs.mask_logits.shape[:3]
         points = random_points(samples, self.num_points, outputs.mask_logits.device)  # [B, P, 2], for all layers
-        rows, columns = pixels_at(points, *targets.pixels.shape[1:])
-        image = torch.arange(samples, device=points.device)[:, None]
-        counted = targets.pixels[image, rows, columns][..., None]  # [B, P, 1]
-        masks = targets.masks[image, :, rows, columns]  # [B, P, T]
-
-        chunk = chunk_length(samples, queries * self.num_points, points.device)
-        per_image = [points.split(chunk), (masks & counted).split(chunk), (counted & ~masks).split(chunk)]
-        class_weight, mask_weight, dice_weight = self.weights
-        by_mask = [
-            mask_weight * entropy + dice_weight * dice
-            for layer in outputs.mask_logits
-            for part in zip(layer.split(chunk), *per_image, strict=True)
-            for entropy, dice in [pair_losses(*part)]
-        ]
-        by_class = class_cost(outputs, targets.labels)
-        return class_weight * by_class + torch.cat(by_mask).unflatten(0, (layers, samples))
+        pixels = pixels_at(points, *targets.pixels.shape[1:])  # [B, P]
+        chunk = chunk_length(layers, queries * self.num_points, points.device)
+        _, mask_weight, dice_weight = self.weights
+        of_images = []
+        for image in range(samples):
+            counted = targets.pixels[image].flatten()[pixels[image]]  # [P]
+            inside = targets.masks[image].flatten(1)[:, pixels[image]] & counted  # [T, P]
+            by_layer = [
+                mask_weight * entropy + dice_weight * dice
+                for logits in outputs.mask_logits[:, image].split(chunk)
+                for entropy, dice in [pair_losses(logits, points[image], inside, counted)]
+            ]
+            of_images.append(torch.cat(by_layer))  # [L, N, T]
+        return self.weights[0] * class_cost(outputs, targets.labels) + torch.stack(of_images, 1)
 
     def mask_losses(self, logits: Tensor, targets: Targets, sample: Tensor, slot: Tensor) -> tuple[Tensor, Tensor]:
         number, ratios = self.num_points, (self.oversample_ratio, self.importance_ratio)
         chunk = chunk_length(len(logits), int(self.oversample_ratio * number), logits.device)
-        logits, parts = at_least_float32(logits), []
+        parts = []
         for own, b, t in zip(logits.split(chunk), sample.split(chunk), slot.split(chunk), strict=True):
-            points = uncertain_points(own, targets.pixels, b, number, *ratios)  # [m, P, 2]
-            rows, columns = pixels_at(points, *targets.pixels.shape[1:])
-            inside = targets.masks[b[:, None], t[:, None], rows, columns]
-            parts.append((points, inside, targets.pixels[b[:, None], rows, columns]))
-        points, inside, counted = map(torch.cat, zip(*parts, strict=True))
-        return point_losses(sample_maps(logits[:, None], points)[:, 0], inside, counted)
+            points = uncertain_points(at_least_float32(own.detach()), targets.pixels, b, number, *ratios)  # [m, P, 2]
+            pixels = pixels_at(points, *targets.pixels.shape[1:])
+            counted = targets.pixels.flatten(1)[b].gather(1, pixels)  # [m, P]
+            inside = targets.masks.flatten(2)[b, t].gather(1, pixels)
+            # Read once more in the backward pass: no map at points of all masks is kept.
+            parts.append(checkpoint(losses_at, own, points, inside, counted, use_reentrant=False))
+        entropy, dice = map(torch.cat, zip(*parts, strict=True))
+        return entropy, dice
 
 
-def pair_losses(logits: Tensor, points: Tensor, inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
+def losses_at(logits: Tensor, points: Tensor, inside: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    """The losses of :func:`point_losses` of masks [m, h, w], each at its own points [m, P, 2]."""
+    return point_losses(sample_maps(at_least_float32(logits)[:, None], points)[:, 0], inside, counted)
+
+
+def pair_losses(logits: Tensor, points: Tensor, inside: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
     """The losses of :func:`point_losses` between every query and every target of an image.
 
     Both are linear in the target, so they are matrix products over the points: no [N, T, P] tensor exists.
 
     Args:
-        logits: Mask logits [m, N, h, w].
-        points: Points of each image [m, P, 2].
-        inside: Counted points in each target's mask, bool [m, P, T].
-        outside: All other counted points, bool [m, P, T].
+        logits: Mask logits of any layers [l, N, h, w].
+        points: Points of the image [P, 2].
+        inside: Counted points in each target's mask, bool [T, P].
+        counted: Points that count, bool [P].
 
     Returns:
-        Binary cross entropy, a mean over the counted points, and dice loss, [m, N, T] each.
+        Binary cross entropy, a mean over the counted points, and dice loss, [l, N, T] each.
     """
-    logits = sample_maps(at_least_float32(logits), points)  # [m, N, P]
-    probability = logits.sigmoid()
-    inside, outside = inside.to(logits.dtype), outside.to(logits.dtype)
-    area = inside.sum(1, keepdim=True)  # [m, 1, T]
-    counted = area + outside.sum(1, keepdim=True)
-    entropy = F.softplus(-logits) @ inside + F.softplus(logits) @ outside
-    overlap = probability @ inside
-    total = overlap + probability @ outside + area
-    return entropy / counted.clamp(min=1), 1 - (2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)
+    layers, queries = logits.shape[:2]
+    logits = sample_maps(at_least_float32(logits.flatten(0, 1)[None]), points[None])[0]  # [l * N, P]
+    regions = torch.cat([inside, counted[None]]).to(logits.dtype)  # [T + 1, P]: targets, then all that counts
+    size = regions.sum(1)
+    area, count = size[:-1], size[-1].clamp(min=1)
+    # -log(1 - p) everywhere, less what being inside saves: log(p) - log(1 - p), the logit.
+    entropy = F.softplus(logits) @ regions[-1:].T - logits @ regions[:-1].T  # [l * N, T]
+    overlap = logits.sigmoid_() @ regions.T  # [l * N, T + 1]
+    overlap, total = overlap[:, :-1], overlap[:, -1:] + area
+    dice = 1 - (2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)
+    by_layer = (layers, queries)
+    return (entropy / count).unflatten(0, by_layer), dice.unflatten(0, by_layer)

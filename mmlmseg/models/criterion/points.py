@@ -11,8 +11,16 @@ from torch import Tensor
 
 
 def random_points(count: int, number: int, device: torch.device) -> Tensor:
-    """Points drawn uniformly from torch's global generator, float32 [count, number, 2]."""
-    return torch.rand(count, number, 2, device=device)
+    """Points drawn uniformly from torch's global generator, float32 [count, number, 2].
+
+    A CPU draws one number after the other, so each gives four coordinates there: to 1 / 65536 of the image.
+    """
+    if device.type != 'cpu':
+        return torch.rand(count, number, 2, device=device)
+    coordinates = count * number * 2
+    words = torch.empty(-(-coordinates // 4), dtype=torch.int64).random_(-(2**63), None)
+    drawn = words.view(torch.int16)[:coordinates].view(count, number, 2)
+    return drawn.float().add_(2**15 + 0.5).mul_(2**-16)
 
 
 def sample_maps(maps: Tensor, points: Tensor) -> Tensor:
@@ -25,18 +33,19 @@ def sample_maps(maps: Tensor, points: Tensor) -> Tensor:
     return F.grid_sample(maps, grid, mode='bilinear', padding_mode='border', align_corners=False)[:, :, 0]
 
 
-def pixels_at(points: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+def pixels_at(points: Tensor, height: int, width: int) -> Tensor:
     """The pixel that each point lies in, to read bool maps without a copy in floating point.
 
     Unlike Mask2Former, which blends the labels of neighbouring pixels, a point so has one label, and either counts or
     does not: nothing of an ignored pixel leaks over its edge.
 
     Returns:
-        Row and column of the points [..., 2], long [...] each.
+        Place of the points [..., 2] in the flattened map, long [...].
     """
     x, y = points.unbind(-1)
     # A product may be rounded up to the far edge.
-    return (y * height).long().clamp(max=height - 1), (x * width).long().clamp(max=width - 1)
+    rows, columns = (y * height).long().clamp_(max=height - 1), (x * width).long().clamp_(max=width - 1)
+    return rows.mul_(width).add_(columns)
 
 
 @torch.no_grad()
@@ -61,9 +70,9 @@ def uncertain_points(
     """
     chosen = int(importance_ratio * number)
     candidates = random_points(len(logits), int(oversample_ratio * number), logits.device)  # [M, Q, 2]
-    doubt = -sample_maps(logits[:, None], candidates)[:, 0].abs()  # [M, Q]
-    rows, columns = pixels_at(candidates, *pixels.shape[1:])
-    doubt.masked_fill_(~pixels[sample[:, None], rows, columns], -torch.inf)
+    doubt = sample_maps(logits[:, None], candidates)[:, 0].abs_().neg_()  # [M, Q]
+    counted = pixels.flatten(1)[sample].gather(1, pixels_at(candidates, *pixels.shape[1:]))  # [M, Q]
+    doubt.masked_fill_(~counted, -torch.inf)
     best = doubt.topk(chosen, dim=1, sorted=False).indices[..., None].expand(-1, -1, 2)
     rest = random_points(len(logits), number - chosen, logits.device)
     return torch.cat([candidates.gather(1, best), rest], 1)

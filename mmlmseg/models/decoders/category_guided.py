@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from ...errors import OptionError
 from ...registry import MODELS
 from ..structures import Categories
-from .plain import Attention, ImageMemory, PlainDecoder, PlainDecoderLayer
+from .attention import Attention
+from .plain import ImageMemory, PlainDecoder, PlainDecoderLayer
 
 Order = Literal['visual-text', 'text-visual']
 
@@ -33,7 +34,7 @@ class CategoryGuidedLayer(PlainDecoderLayer):
         if categories.rows is None:
             raise OptionError('category-guided decoding needs text rows: give the head a text=dict(...)')
         rows = categories.rows.to(x.dtype)  # [B, K + 1, C]
-        return self.text_attention(x, x + position, rows, rows, ~categories.valid)
+        return self.text_attention(x, x + position, rows, rows, ~categories.valid[:, None])
 
     def forward(self, x: Tensor, position: Tensor, memory: ImageMemory, categories: Categories) -> Tensor:
         x = self.attend_self(x, position)

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import OptionError
 from ...registry import MODELS
 from ..structures import Categories, MemoryLevel
-from .plain import ImageMemory, MasksOf, PlainDecoder, PlainDecoderLayer
+from .plain import ImageMemory, MasksAt, PlainDecoder, PlainDecoderLayer
 
 
 class MaskedAttentionLayer(PlainDecoderLayer):
@@ -60,8 +59,8 @@ class MaskedAttentionDecoder(PlainDecoder):
         position: Tensor,
         memory: Sequence[MemoryLevel],
         categories: Categories,
-        masks_of: MasksOf,
-    ) -> tuple[Tensor, Tensor]:
+        masks_at: MasksAt,
+    ) -> Tensor:
         """See :meth:`PlainDecoder.forward`; the categories play no part."""
         if len(memory) != len(self.level.weight):
             raise OptionError(
@@ -71,14 +70,12 @@ class MaskedAttentionDecoder(PlainDecoder):
         embedded = zip(memory, self.level.weight, strict=True)
         images = [ImageMemory.of(replace(level, value=level.value + own)) for level, own in embedded]
         decoded = [self.norm(content)]
-        masks = [masks_of(decoded[0][None])]
         for i, layer in enumerate(self.layers):
             turn = i % len(memory)
-            hidden = hidden_pixels(masks[-1][0], memory[turn])
+            hidden = hidden_pixels(masks_at(decoded[-1], memory[turn].size), memory[turn])
             content = layer(content, position, images[turn], hidden)
             decoded.append(self.norm(content))
-            masks.append(masks_of(decoded[-1][None]))
-        return torch.stack(decoded), torch.cat(masks)
+        return torch.stack(decoded)
 
 
 @torch.no_grad()
@@ -86,14 +83,13 @@ def hidden_pixels(mask_logits: Tensor, level: MemoryLevel) -> Tensor:
     """Where queries must not look: outside their masks, and in padding. A query with an empty mask looks everywhere.
 
     Args:
-        mask_logits: ``[B * S, N, h, w]``.
+        mask_logits: ``[B * S, N, h_l, w_l]``, at the size of the level.
         level: The memory that is read, of B images.
 
     Returns:
         bool ``[B, S * N, h_l * w_l]``; every query keeps a pixel to see.
     """
-    logits = F.interpolate(mask_logits, size=level.size, mode='bilinear', align_corners=False)
-    outside = (logits < 0).flatten(2).unflatten(0, (len(level.value), -1)).flatten(1, 2)  # [B, S * N, h_l * w_l]
+    outside = (mask_logits < 0).flatten(2).unflatten(0, (len(level.value), -1)).flatten(1, 2)  # [B, S * N, h_l * w_l]
     padding = level.padding[:, None]
     hidden = outside | padding
     return torch.where(hidden.all(-1, keepdim=True), padding, hidden)

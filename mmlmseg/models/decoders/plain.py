@@ -1,20 +1,21 @@
-"""The decoder of MaskFormer: queries see each other and the image; and the blocks of every decoder."""
+"""The decoder of MaskFormer: queries see each other and the image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..structures import Categories, MemoryLevel
+from .attention import Attention, FeedForward
 
-MasksOf = Callable[[Tensor], Tensor]
-"""From decoded queries ``[L, B * S, N, C]`` to their mask logits ``[L, B * S, N, h, w]``."""
+MasksAt = Callable[[Tensor, tuple[int, int]], Tensor]
+"""From decoded queries ``[B * S, N, C]`` and a size (h, w) to their mask logits there, ``[B * S, N, h, w]``, without
+gradient."""
 
 
 class ImageMemory(NamedTuple):
@@ -28,117 +29,6 @@ class ImageMemory(NamedTuple):
     def of(cls, level: MemoryLevel) -> ImageMemory:
         """Adds the position to the keys."""
         return cls(level.value + level.position, level.value, level.padding)
-
-
-class UnprojectedAttention(nn.Module):
-    """Multi-head attention without key and value projections, for use in place of :class:`torch.nn.MultiheadAttention`.
-
-    The heads split the channels of keys and values as they come; only queries and outputs have a linear layer. Equals
-    torch's module with the identity as key and value projection.
-
-    Args:
-        channels: C.
-        num_heads: Heads; must divide C.
-        dropout: On attention weights.
-    """
-
-    def __init__(self, channels: int, num_heads: int, dropout: float) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.query = nn.Linear(channels, channels)
-        self.output = nn.Linear(channels, channels)
-        for layer in (self.query, self.output):
-            nn.init.zeros_(layer.bias)  # as in torch's module
-
-    def forward(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        key_padding_mask: Tensor | None = None,
-        need_weights: Literal[False] = False,
-        attn_mask: None = None,
-    ) -> tuple[Tensor, None]:
-        """``[B, N, C]`` from ``[B, S, C]``, with a ``[B, S]`` mask that is True where a key must not be seen."""
-        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (self.query(query), key, value))
-        visible = None if key_padding_mask is None else ~key_padding_mask[:, None, None]  # [B, 1, 1, S]
-        dropout = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(q, k, v, visible, dropout)  # [B, heads, N, C / heads]
-        return self.output(attended.transpose(1, 2).flatten(2)), None
-
-
-class Attention(nn.Module):
-    """Multi-head attention with residual and post-norm.
-
-    Args:
-        channels: C.
-        num_heads: Heads; must divide C.
-        dropout: On attention weights and on the output.
-        project_keys_values: Give keys and values a linear layer each; queries and outputs always have one.
-    """
-
-    def __init__(self, channels: int, num_heads: int, dropout: float, project_keys_values: bool = True) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.attention: nn.Module
-        if project_keys_values:
-            self.attention = nn.MultiheadAttention(channels, num_heads, dropout=dropout, batch_first=True)
-        else:
-            self.attention = UnprojectedAttention(channels, num_heads, dropout)
-        self.dropout = nn.Dropout(dropout)
-        self.norm = nn.LayerNorm(channels)
-
-    def forward(
-        self,
-        x: Tensor,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        padding: Tensor | None = None,
-        hidden: Tensor | None = None,
-    ) -> Tensor:
-        """Attends and adds.
-
-        Args:
-            x: ``[B, N, C]``, the residual.
-            query: ``[B, N, C]``.
-            key: ``[B, S, C]``.
-            value: ``[B, S, C]``.
-            padding: ``[B, S]`` bool, True where a key must not be seen; one key at least must stay visible.
-            hidden: The same for each query, ``[B, N, S]``, in place of ``padding``.
-
-        Returns:
-            ``[B, N, C]``.
-        """
-        mask = None if hidden is None else hidden.repeat_interleave(self.num_heads, 0)  # [B * heads, N, S]
-        attended = self.attention(query, key, value, key_padding_mask=padding, need_weights=False, attn_mask=mask)[0]
-        return self.norm(x + self.dropout(attended))
-
-
-class FeedForward(nn.Module):
-    """Two linear layers with residual and post-norm.
-
-    Args:
-        channels: C.
-        hidden_channels: The width between the layers.
-        dropout: After each layer.
-    """
-
-    def __init__(self, channels: int, hidden_channels: int, dropout: float) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(channels, hidden_channels),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(hidden_channels, channels),
-            nn.Dropout(dropout),
-        )
-        self.norm = nn.LayerNorm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, N, C] -> [B, N, C]``."""
-        return self.norm(x + self.layers(x))
 
 
 def side_by_side(queries: Tensor, images: int) -> Tensor:
@@ -184,8 +74,8 @@ class PlainDecoderLayer(nn.Module):
         """
         images = len(memory.key)
         placed = side_by_side(x + position, images)
-        padding = memory.padding if hidden is None else None
-        seen = self.image_attention(side_by_side(x, images), placed, memory.key, memory.value, padding, hidden)
+        hidden = memory.padding[:, None] if hidden is None else hidden
+        seen = self.image_attention(side_by_side(x, images), placed, memory.key, memory.value, hidden)
         return one_by_one(seen, len(x))
 
     def forward(self, x: Tensor, position: Tensor, memory: ImageMemory, categories: Categories) -> Tensor:
@@ -239,8 +129,8 @@ class PlainDecoder(BaseModule):
         position: Tensor,
         memory: Sequence[MemoryLevel],
         categories: Categories,
-        masks_of: MasksOf,
-    ) -> tuple[Tensor, Tensor]:
+        masks_at: MasksAt,
+    ) -> Tensor:
         """Decodes the queries.
 
         Args:
@@ -248,15 +138,14 @@ class PlainDecoder(BaseModule):
             position: ``[B * S, N, C]`` their positions, added before every attention.
             memory: Image features, coarse first; this decoder reads the first level.
             categories: What the B * S samples may be classified as.
-            masks_of: Makes mask logits of decoded queries, see :data:`MasksOf`.
+            masks_at: Makes mask logits of decoded queries, see :data:`MasksAt`; this decoder asks for none.
 
         Returns:
-            Decoded queries, normalised, and their mask logits, one entry a layer.
+            Decoded queries, normalised, one entry a layer: ``[L, B * S, N, C]``.
         """
         image = ImageMemory.of(memory[0])
         decoded = []
         for layer in self.layers:
             content = layer(content, position, image, categories)
             decoded.append(self.norm(content))
-        hidden = torch.stack(decoded)
-        return hidden, masks_of(hidden)
+        return torch.stack(decoded)

@@ -80,14 +80,28 @@ def served_alone(model: nn.Module) -> dict[str, str]:
     }
 
 
+class _JoinIdle(torch.autograd.Function):
+    """Outputs as they are, which also give each parameter a gradient of zero."""
+
+    @staticmethod
+    def forward(ctx: Any, outputs: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.save_for_backward(*parameters)
+        return outputs.view_as(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        return gradient, *map(torch.zeros_like, ctx.saved_tensors)
+
+
 def join_idle(outputs: Tensor, parameters: Iterable[Tensor]) -> Tensor:
     """Joins parameters with weight 0 to what a step may have made without them.
 
-    Distributed training wants a gradient for every trained parameter. Where no gradient is recorded, or none of them is
-    trained, the outputs are returned as they are.
+    Distributed training wants a gradient for every trained parameter, and AdamW moves one without a gradient otherwise
+    than one whose gradient is 0. Where no gradient is recorded, or none of them is trained, the outputs are returned as
+    they are.
     """
     trained = [p for p in parameters if p.requires_grad] if torch.is_grad_enabled() else []
-    return outputs + sum(p.sum() * 0.0 for p in trained) if trained else outputs
+    return _JoinIdle.apply(outputs, *trained) if trained else outputs
 
 
 @MODELS.register_module()

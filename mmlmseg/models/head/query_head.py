@@ -5,6 +5,7 @@ The head builds its parts from configs and never asks which method they make up.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -23,6 +24,7 @@ from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..criterion import read_targets
+from ..decoders.plain import MasksAt
 from ..numerics import ClassActivation
 from ..structures import Categories, HeadOutputs, MemoryLevel, PixelFeatures, Targets
 from ..text.variation import drop_absent, present_classes
@@ -118,28 +120,43 @@ class QueryHead(BaseModule):
             categories: What the B * S samples may be classified as: every image in S label spaces, one after the other.
 
         Returns:
-            The predictions of all layers for the B * S samples.
+            The predictions for the B * S samples: of all layers in training, of the last one in evaluation.
         """
         pixels = self.pixel_features(feats, metas)
-
-        @torch.no_grad()
-        def masks_of(hidden: Tensor) -> Tensor:
-            return self.mask_embedding.masks(filters_of(hidden), pixels.mask)
-
-        def filters_of(hidden: Tensor) -> Tensor:
-            return self.mask_embedding(self.adapters(hidden, categories.spaces))
-
         content, position = self.queries(categories.spaces)  # [B * S, N, C] each
-        hidden, mask_logits = self.decoder(content, position, pixels.memory, categories, masks_of)  # [L, B * S, N, ...]
+        hidden = self.decoder(content, position, pixels.memory, categories, self._masks_at(pixels.mask, categories))
+        if not self.training:
+            hidden = hidden[-1:]
+        hidden = self.adapters(hidden, categories.spaces)  # [L, B * S, N, C]
+        filters = self.mask_embedding(hidden)  # [L, B * S, N, C_mask]
+        with torch.no_grad():
+            mask_logits = self.mask_embedding.masks(filters, pixels.mask)
         return HeadOutputs(
-            class_logits=self.classifier(self.adapters(hidden, categories.spaces), categories),
+            class_logits=self.classifier(hidden, categories),
             mask_logits=mask_logits,
             valid=self.classifier.valid(categories),
             activation=self.class_activation,
             spaces=categories.spaces,
-            filters=filters_of(hidden) if self.training else None,
+            filters=filters if self.training else None,
             pixels=pixels.mask if self.training else None,
         )
+
+    def _masks_at(self, pixels: Tensor, categories: Categories) -> MasksAt:
+        """The mask logits of queries on per-pixel embeddings ``[B, C_mask, h, w]``, resized to any size.
+
+        Both are linear, so the few embeddings are resized, each size once, and not the masks of every layer.
+        """
+
+        @functools.cache
+        def resized(size: tuple[int, int]) -> Tensor:
+            return F.interpolate(pixels.detach(), size=size, mode='bilinear', align_corners=False)
+
+        @torch.no_grad()
+        def masks_at(queries: Tensor, size: tuple[int, int]) -> Tensor:
+            filters = self.mask_embedding(self.adapters(queries[None], categories.spaces))
+            return self.mask_embedding.masks(filters, resized(size))[0]
+
+        return masks_at
 
     def asked_spaces(self, meta: Mapping[str, Any]) -> list[AskedSpace]:
         """The label spaces that a sample asks for: ``label_spaces`` of its metainfo; a model of one space needs none.

@@ -250,7 +250,8 @@ class TextTable(BaseModule):
         kept = None if self._kept is None else self._kept.to(self.no_object)  # follows the model
         if kept is None or not kept.made_by(parameters):
             made_by = {name: p.detach().clone() for name, p in parameters.items()}
-            kept = self._keep(self.rows(self.label_spaces.vocabulary), made_by)
+            with no_autocast(self.no_object):  # what is kept, and saved, does not depend on who asks first
+                kept = self._keep(self.rows(self.label_spaces.vocabulary), made_by)
         self._kept = kept
         return kept
 
@@ -266,7 +267,8 @@ class TextTable(BaseModule):
             new = [name for name in names if name not in kept.position]
         if new:
             position = {name: i for i, name in enumerate(new, len(kept.rows))}
-            rows = torch.cat([kept.rows, self.rows(new)[:-1].to(kept.rows)])
+            with no_autocast(self.no_object):
+                rows = torch.cat([kept.rows, self.rows(new)[:-1].to(kept.rows)])
             kept = _Kept(rows, {**kept.position, **position}, kept.parameters)
             self._kept = kept if len(new) <= FREE_ROWS else self._kept
         return kept

@@ -376,7 +376,7 @@ def test_a_fifth_is_held_out(cfg: Config, clash5: Path) -> None:
         assert trained == everything[:10]
         assert scored == (everything[10:] if name != 'msrc_v2' else [])
     assert all(part['pipeline'] == pipeline for part in cfg.val_dataloader.dataset.datasets)
-    assert 'RandomCrop' in [step.type for step in cfg.train_dataloader.dataset.datasets[0].pipeline]
+    assert 'mmlmseg.RandomCrop' in [step.type for step in cfg.train_dataloader.dataset.datasets[0].pipeline]
 
 
 @pytest.mark.parametrize(

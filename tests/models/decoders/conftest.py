@@ -12,9 +12,10 @@ from torch import Tensor
 from mmlmseg.models.structures import Categories, MemoryLevel
 
 
-def masks_of(hidden: Tensor) -> Tensor:
-    """Mask logits [L, B, N, 4, 6] that depend on the queries."""
-    return hidden[..., :1, None] + hidden[..., 1:2, None] * torch.linspace(-1, 1, 24).reshape(4, 6)
+def masks_at(hidden: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mask logits [B, N, h, w] that depend on the queries."""
+    h, w = size
+    return hidden[..., :1, None] + hidden[..., 1:2, None] * torch.linspace(-1, 1, h * w).reshape(h, w)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def decoder_inputs() -> Callable[..., dict[str, Any]]:
             categories=Categories(
                 ('a',) * batch, torch.ones(batch, 4, dtype=torch.bool), torch.randn(batch, 4, channels)
             ),
-            masks_of=masks_of,
+            masks_at=masks_at,
         )
 
     return make

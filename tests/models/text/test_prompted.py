@@ -78,9 +78,10 @@ def test_a_text_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     for name, more in (
         ('tiny-custom', dict(custom_text=True, text_cfg=text)),
         ('tiny-hugging-face', dict(text_cfg=dict(hf_model_name='roberta-base'))),
+        ('tiny-normed-queries', dict(text_cfg=dict(text, qk_norm=True))),
     ):
         (tmp_path / f'{name}.json').write_text(json.dumps({**config, **more}))
     open_clip.add_model_config(tmp_path)
-    for name in ('tiny-custom', 'tiny-hugging-face'):
+    for name in ('tiny-custom', 'tiny-hugging-face', 'tiny-normed-queries'):
         with pytest.raises(TextBankError, match=f"'{name}' has no causal CLIP text .*such as RN50-quickgelu"):
             OpenClipText(name).encode(['tree'], CPU)

@@ -5,9 +5,12 @@ import copy
 import open_clip
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmlmseg.errors import TextBankError
 from mmlmseg.models.open_clip_loader import load_open_clip
+from mmlmseg.models.text.blocks import FrozenBlock
+from mmlmseg.models.text.packs import Packs
 from mmlmseg.models.text.tower import TextTower, weights_digest
 
 TEXTS = ['a photo of a cat', 'tree', 'a long wooden coffee table', 'traffic sign (back)']
@@ -51,16 +54,58 @@ def test_a_text_does_not_depend_on_its_batch(tower: TextTower) -> None:
     torch.testing.assert_close(tower.encode_texts(TEXTS)[1:2], tower.encode_texts(TEXTS[1:2]))
 
 
-def test_many_texts_take_several_packs(tower: TextTower, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packs_and_chunks_change_nothing(tower: TextTower, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = tower.encode_texts(TEXTS)
-    monkeypatch.setattr('mmlmseg.models.text.tower.PACK', 3)
-    torch.testing.assert_close(tower.encode_texts(TEXTS), expected)
+    for name, size in (('packs.PACK_TOKENS', 5), ('packs.PACK_TOKENS', 1000), ('tower.CHUNK', 3)):
+        monkeypatch.setattr(f'mmlmseg.models.text.{name}', size)
+        torch.testing.assert_close(tower.encode_texts(TEXTS), expected)
 
 
-def test_float32_under_autocast(tower: TextTower) -> None:
+def test_under_autocast_layers_run_in_its_type_and_rows_are_float32(tower: TextTower) -> None:
+    expected = tower.encode_texts(TEXTS)
     with torch.autocast('cpu', torch.bfloat16):
-        assert torch.equal(tower.encode_texts(TEXTS), tower.encode_texts(TEXTS).float())
-    assert tower.encode_texts(TEXTS).dtype == torch.float32
+        rows = tower.encode_texts(TEXTS)
+        assert {block.up.weight.dtype for block in tower.blocks(torch.bfloat16)} == {torch.bfloat16}
+    assert rows.dtype == torch.float32
+    assert not torch.equal(rows, expected)
+    assert F.cosine_similarity(rows, expected).min() > 0.999
+    assert torch.equal(tower.encode_texts(TEXTS), expected)
+
+
+def test_the_prompt_gets_the_gradient_of_open_clips_own_layers(tower: TextTower) -> None:
+    """Text by text, through open_clip's transformer and autograd."""
+    clip, tokens = tower.clip, [tower.tokenise(text) for text in TEXTS]
+    ours, theirs = (torch.randn(3, 16, generator=torch.manual_seed(1)).requires_grad_() for _ in range(2))
+    weights = torch.randn(len(TEXTS), 12)
+    rows = []
+    for text in tokens:
+        words = clip.token_embedding(torch.tensor([tower.tokeniser.sot_token_id, *text, tower.tokeniser.eot_token_id]))
+        x = torch.cat([words[:1], theirs, words[1:]]) + clip.positional_embedding[: len(words) + 3]
+        x = clip.transformer(x[None], attn_mask=clip.attn_mask[: len(x), : len(x)])
+        rows.append(clip.ln_final(x[0, -1]) @ clip.text_projection)
+    torch.testing.assert_close(tower.encode(tokens, ours), torch.stack(rows))
+    (torch.stack(rows) * weights).sum().backward()
+    (tower.encode(tokens, ours) * weights).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    with torch.autocast('cpu', torch.bfloat16):
+        (exact,) = torch.autograd.grad((tower.encode(tokens, ours) * weights).sum(), ours)
+    assert F.cosine_similarity(exact.flatten(), theirs.grad.flatten(), 0) > 0.999
+
+
+@pytest.mark.parametrize('config', [dict(), dict(ls_init_value=0.3)])
+@pytest.mark.parametrize('quick_gelu', [True, False])
+def test_blocks_equal_open_clips(quick_gelu: bool, config: dict) -> None:
+    activation = open_clip.transformer.QuickGELU if quick_gelu else torch.nn.GELU
+    block = open_clip.transformer.ResidualAttentionBlock(16, 2, act_layer=activation, **config).requires_grad_(False)
+    for parameter in block.parameters():
+        parameter.add_(0.1 * torch.randn_like(parameter))
+    packs = Packs.of([[1, 2], [3, 4, 5], [6]], lead=2, device=torch.device('cpu'))
+    x = torch.randn(packs.tokens.numel(), 16)
+    ends = FrozenBlock.of(block, torch.float32)(x, packs, packs.ends)
+    for end, length in zip(packs.ends.tolist(), (2, 3, 1), strict=True):
+        own = torch.cat([x[:2], x[end + 1 - length : end + 1]])
+        mask = torch.full((len(own), len(own)), -torch.inf).triu(1)
+        torch.testing.assert_close(ends[packs.ends.tolist().index(end)], block(own[None], attn_mask=mask)[0, -1])
 
 
 def test_too_long_a_text_is_named(tower: TextTower) -> None:
