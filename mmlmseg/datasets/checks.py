@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ def check_image_file(path: str) -> None:
     Reads the last bytes only; a file with an unusual end is decoded once more, strictly. Files that are not local are
     left to their backend.
     """
-    end = _FILE_ENDS.get(Path(path).suffix.lower())
-    if end is None or not Path(path).is_file():
+    end = _FILE_ENDS.get(os.path.splitext(path)[1].lower())
+    if end is None or not os.path.isfile(path):
         return
     with open(path, 'rb') as file:
         file.seek(-min(len(end), file.seek(0, 2)), 2)
@@ -91,7 +91,7 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
 
 def check_depth(path: str) -> None:
     """Makes sure that a 16-bit PNG of labels holds 8-bit ids: mmseg cuts the upper byte off, and 300 becomes 44."""
-    if Path(path).suffix.lower() != '.png' or not Path(path).is_file():
+    if os.path.splitext(path)[1].lower() != '.png' or not os.path.isfile(path):
         return
     with open(path, 'rb') as file:
         header = file.read(25)

@@ -23,8 +23,8 @@ def count_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if values.dtype != np.uint8 or not values.size:
         return np.unique(values, return_counts=True)
     flat = values.ravel()
-    starts = _run_starts(flat)
-    counts = np.bincount(flat[starts], np.diff(starts, append=flat.size)).astype(np.int64)
+    ends, lengths = _runs(flat)
+    counts = np.bincount(flat[ends], lengths).astype(np.int64)
     present = np.flatnonzero(counts)
     return present, counts[present]
 
@@ -35,14 +35,15 @@ def distinct_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     As ``np.unique`` finds them, but by runs: neighbours are mostly equal, and sorting costs most.
     """
     flat = values.ravel()
-    starts = _run_starts(flat)
-    distinct, places = np.unique(flat[starts], return_inverse=True)
-    return distinct, np.repeat(places, np.diff(starts, append=flat.size)).reshape(values.shape)
+    ends, lengths = _runs(flat)
+    distinct, places = np.unique(flat[ends], return_inverse=True)
+    return distinct, np.repeat(places, lengths).reshape(values.shape)
 
 
-def _run_starts(flat: np.ndarray) -> np.ndarray:
-    """Where the runs of equal values begin in [P], the first at 0."""
-    return np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+def _runs(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The last place of each run of equal values in [P], P > 0, and the length of each."""
+    ends = np.append(np.flatnonzero(flat[1:] != flat[:-1]), len(flat) - 1)
+    return ends, np.diff(ends, prepend=-1)
 
 
 def segments_of_ids(
