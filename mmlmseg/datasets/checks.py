@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
@@ -25,8 +26,8 @@ def check_image_file(path: str) -> None:
     Reads the last bytes only; a file with an unusual end is decoded once more, strictly. Files that are not local are
     left to their backend.
     """
-    end = _FILE_ENDS.get(Path(path).suffix.lower())
-    if end is None or not Path(path).is_file():
+    end = _FILE_ENDS.get(os.path.splitext(path)[1].lower())
+    if end is None or not os.path.isfile(path):
         return
     with open(path, 'rb') as file:
         file.seek(-min(len(end), file.seek(0, 2)), 2)
@@ -71,6 +72,9 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
         ignore_index: The id that stands for no class.
         reduced: Whether the ids were lowered by one after reading (``reduce_zero_label``); those of the file are named.
     """
+    eight_bits = labels.dtype == np.uint8 and ignore_index == IGNORE_INDEX
+    if eight_bits and not cv2.countNonZero(cv2.inRange(labels, num_classes, IGNORE_INDEX - 1)):
+        return  # as nearly always; in 0.04 ms, where listing the ids takes 0.1
     ids, _ = count_values(labels)
     ids = ids[ids != ignore_index]
     outside = ids[(ids < 0) | (ids >= num_classes)]
@@ -91,7 +95,7 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
 
 def check_depth(path: str) -> None:
     """Makes sure that a 16-bit PNG of labels holds 8-bit ids: mmseg cuts the upper byte off, and 300 becomes 44."""
-    if Path(path).suffix.lower() != '.png' or not Path(path).is_file():
+    if os.path.splitext(path)[1].lower() != '.png' or not os.path.isfile(path):
         return
     with open(path, 'rb') as file:
         header = file.read(25)

@@ -49,10 +49,13 @@ def id_table(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> np
         reduce_zero_label: Whether ids are lowered by one, 0 and 255 becoming 255.
         label_map: New ids by old ones, applied after that.
     """
-    lowered = np.array([255, *range(254), 255] if reduce_zero_label else range(256), np.uint8)
-    table = lowered.copy()
+    ids = np.arange(256, dtype=np.uint8)
+    if reduce_zero_label:
+        ids[1:255] -= 1
+        ids[0] = 255
+    table = ids.copy()
     for old, new in (label_map or {}).items():
-        table[lowered == old] = new
+        table[ids == old] = new
     return table
 
 
@@ -75,7 +78,9 @@ class LoadAnnotations(stock.LoadAnnotations):
             )
         content = fileio.get(results['seg_map_path'], backend_args=self.backend_args)
         labels = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend)
-        results['gt_seg_map'] = cv2.LUT(labels.squeeze().astype(np.uint8), id_table(reduced, results.get('label_map')))
+        results['gt_seg_map'] = cv2.LUT(
+            labels.squeeze().astype(np.uint8, copy=False), id_table(reduced, results.get('label_map'))
+        )
         results['seg_fields'].append('gt_seg_map')
 
 

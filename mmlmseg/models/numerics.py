@@ -27,10 +27,14 @@ def has_bfloat16(device: torch.device) -> bool:
     """
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != 'cpu' or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if device.type != 'cpu' or not _onednn_has_bfloat16():
         return False
     x86 = torch.cpu._is_avx512_supported()  # then oneDNN says yes also where it emulates
     return not x86 or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _onednn_has_bfloat16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def precision_context(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager:

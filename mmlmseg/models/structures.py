@@ -122,7 +122,8 @@ class HeadOutputs:
         index = torch.stack([layer, sample, query]).to(device, non_blocking=True)
         if self.filters is None or self.pixels is None:
             return self.mask_logits[tuple(index)]
-        lengths = torch.bincount(sample, minlength=len(self.pixels)).tolist()
+        sets = self.filters.shape[1] // len(self.pixels)  # of an image
+        lengths = torch.bincount(sample // sets, minlength=len(self.pixels)).tolist()
         by_image = self.filters[tuple(index)].split(lengths)  # [M_b, C_mask] each
         maps = self.pixels.permute(0, 2, 3, 1).flatten(1, 2)  # [B, h * w, C_mask], where channels lie last no copy
         logits = torch.cat([own @ pixels.T for own, pixels in zip(by_image, maps, strict=True)])

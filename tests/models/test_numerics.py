@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mmlmseg.models import numerics
 from mmlmseg.models.numerics import ClassActivation, at_least_float32, class_probabilities, no_autocast
 
 VALID = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 1]], dtype=torch.bool)
@@ -60,3 +61,49 @@ def test_half_precision_is_lifted_to_float32(activation: ClassActivation) -> Non
         got = class_probabilities(logits, VALID, activation)
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, class_probabilities(logits.double(), VALID, activation).float())
+
+
+@pytest.mark.parametrize(
+    ('precision', 'native', 'wanted', 'word'),
+    [
+        ('auto', True, torch.bfloat16, ''),
+        ('auto', False, torch.float32, 'precision: float32, as this machine'),
+        ('bfloat16', True, torch.bfloat16, ''),
+        ('bfloat16', False, torch.bfloat16, "many times slower, use precision='auto'"),
+        ('float32', True, torch.float32, ''),
+    ],
+)
+def test_precision_follows_the_machine(monkeypatch, precision, native: bool, wanted: torch.dtype, word: str) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(numerics, 'has_bfloat16', lambda device: native)
+    monkeypatch.setattr(numerics, 'print_log', lambda text, *_: said.append(text))
+    numerics._say.cache_clear()
+    matrix = torch.ones(2, 2)
+    for _ in range(2):
+        with numerics.precision_context(precision, matrix.device):
+            assert (matrix @ matrix).dtype == wanted
+    assert len(said) == bool(word)
+    assert word in ''.join(said)
+
+
+@pytest.mark.parametrize('precision', ['auto', 'bfloat16', 'float32'])
+def test_an_autocast_around_the_model_goes_first(precision) -> None:
+    matrix = torch.ones(2, 2)
+    with torch.autocast('cpu', torch.float16), numerics.precision_context(precision, matrix.device):
+        assert (matrix @ matrix).dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ('flags', 'wanted'),
+    [((True, True, True, False), True), ((True, True, False, True), True), ((True, True, False, False), False)]
+    + [((True, False, False, False), True), ((False, True, True, True), False)],
+)
+def test_a_cpu_has_bfloat16_by_its_instructions(monkeypatch, flags: tuple[bool, ...], wanted: bool) -> None:
+    """oneDNN's word, AVX512, its bfloat16, AMX: where oneDNN says yes on x86 without either, it emulates."""
+    onednn, *cpu = flags
+    names = ('_is_avx512_supported', '_is_avx512_bf16_supported', '_is_amx_tile_supported')
+    monkeypatch.setattr(numerics, '_onednn_has_bfloat16', lambda: onednn)
+    for name, flag in zip(names, cpu, strict=True):
+        monkeypatch.setattr(torch.cpu, name, lambda flag=flag: flag)
+    assert numerics.has_bfloat16(torch.device('cpu')) is wanted
+    assert numerics.has_bfloat16(torch.device('meta')) is False

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from ...errors import DataError, OptionError
 from .histogram import check_range
+from .mask_areas import areas as count
+from .mask_areas import packed, shared_areas
 from .panoptic import PanopticCounts, SegmentAreas, count_matches, matching_ious
 
 Matching = Literal['greedy', 'optimal']
-CHUNK = 2**16  # pixels; float32 counts to 2**24 exactly
 
 
 def piq_counts(
@@ -77,16 +78,18 @@ def piq_counts(
     _check_lengths('true', truth, {'labels': truth_labels, 'crowd flags': crowd})
     if not scores.isfinite().all():
         raise DataError('the score of a predicted mask is not a finite number.')
-    _check_truth_off_void(truth, truth_labels, crowd, void[group_of_class[truth_labels]])
+    bits, true_bits, void_bits = packed(prediction), packed(truth), packed(void)
+    true_groups = group_of_class[truth_labels].cpu().numpy()
+    _check_truth_off_void(true_bits, truth_labels, crowd, void_bits[true_groups])
 
-    regions, region_of_class = _unjudged(truth, truth_labels, crowd, void, group_of_class)
-    shared = intersections(torch.cat([truth, regions]), prediction)  # [T + R, P]
-    overlap, inside = shared.split([len(truth), len(regions)])
+    regions, region_of_class = _unjudged(true_bits, truth_labels, crowd, void_bits, group_of_class)
+    shared = torch.from_numpy(shared_areas(np.concatenate([true_bits, regions]), bits)).to(prediction.device)
+    overlap, inside = shared.split([len(truth), len(regions)])  # [T, P], [R, P]
     own = torch.arange(len(prediction), device=prediction.device)
     areas = SegmentAreas(
         overlap,
-        truth.flatten(1).sum(1),
-        prediction.flatten(1).sum(1),
+        torch.from_numpy(count(true_bits)).to(prediction.device),
+        torch.from_numpy(count(bits)).to(prediction.device),
         void=inside[group_of_class[prediction_labels], own],
         excused=inside[region_of_class[prediction_labels], own],
     )
@@ -103,25 +106,16 @@ def check_matching(matching: str) -> None:
         raise OptionError(f'matching must be "greedy" or "optimal", got {matching!r}')
 
 
-def intersections(rows: Tensor, columns: Tensor) -> Tensor:
-    """Count the pixels, long [R, C], that masks [R, H, W] and [C, H, W] share, as a matrix product."""
-    total = torch.zeros(len(rows), len(columns), dtype=torch.long, device=rows.device)
-    with torch.autocast(rows.device.type, enabled=False):
-        for row, column in zip(rows.flatten(1).split(CHUNK, dim=1), columns.flatten(1).split(CHUNK, dim=1)):
-            total += (row.float() @ column.float().T).long()  # [R, pixels] @ [pixels, C]
-    return total
-
-
 def _unjudged(
-    truth: Tensor, truth_labels: Tensor, crowd: Tensor, void: Tensor, group_of_class: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Where a prediction is no error: regions [R, H, W], void of each group first; that of each class [K]."""
-    region_of_class, regions = group_of_class.clone(), [void]
+    truth: np.ndarray, truth_labels: Tensor, crowd: Tensor, void: np.ndarray, group_of_class: Tensor
+) -> tuple[np.ndarray, Tensor]:
+    """Where a prediction is no error: packed regions [R, words], void of each group first; that of each class [K]."""
+    region_of_class, regions = group_of_class.clone(), [*void]
     for number, label in enumerate(truth_labels[crowd].unique(), start=len(void)):
-        crowds = truth[crowd & (truth_labels == label)].any(0, keepdim=True)  # [1, H, W]
-        regions.append(crowds | void[group_of_class[label]])
+        own = (crowd & (truth_labels == label)).cpu().numpy()
+        regions.append(np.bitwise_or.reduce(truth[own]) | void[int(group_of_class[label])])
         region_of_class[label] = number
-    return torch.cat(regions), region_of_class
+    return np.stack(regions), region_of_class
 
 
 def _greedy(iou: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -156,9 +150,9 @@ def _check_lengths(name: str, masks: Tensor, columns: dict[str, Tensor]) -> None
             raise DataError(f'{tuple(values.shape)} {what} for {len(masks)} {name} masks.')
 
 
-def _check_truth_off_void(truth: Tensor, truth_labels: Tensor, crowd: Tensor, void: Tensor) -> None:
-    """``void`` [T, H, W] is that of each true mask; crowds, which only excuse, may lie on it."""
-    covered = (truth & void).flatten(1).sum(1).masked_fill(crowd, 0)  # [T]
+def _check_truth_off_void(truth: np.ndarray, truth_labels: Tensor, crowd: Tensor, void: np.ndarray) -> None:
+    """``void`` [T, words] is that of each true mask; crowds, which only excuse, may lie on it."""
+    covered = np.where(crowd.cpu().numpy(), 0, count(truth & void))  # [T]
     if covered.any():
         worst = int(covered.argmax())
         raise DataError(

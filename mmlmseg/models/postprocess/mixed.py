@@ -18,6 +18,9 @@ from ...names import name_key
 from ...segments import MaskSet
 from ..numerics import at_least_float32, no_autocast
 
+PIXELS = 2**16
+"""That are compared at once: masks as numbers take four times their memory."""
+
 
 @dataclass(frozen=True)
 class Duplicates:
@@ -47,9 +50,11 @@ def unite_duplicates(segments: MaskSet, group: Tensor, duplicates: Duplicates) -
     """
     certain, origins = segments.scores, segments.origins
     assert certain is not None and origins is not None  # noqa: PT018
-    flat = segments.masks.flatten(1).float()
+    flat = segments.masks.flatten(1)  # [S, pixels]
+    shared = certain.new_zeros(len(flat), len(flat), dtype=torch.float32)  # exact below 2^24 pixels
     with no_autocast(flat):
-        shared = flat @ flat.T  # [S, S], exact below 2^24 pixels
+        for some in flat.split(PIXELS, dim=1):
+            shared += some.float() @ some.float().T
     area = shared.diagonal()
     iou = shared / (area[:, None] + area - shared).clamp(min=1)
     alike = duplicates.same[segments.labels][:, segments.labels] & (iou > duplicates.iou)

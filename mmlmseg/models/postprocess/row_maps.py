@@ -23,7 +23,7 @@ STRIP = 2**20
 LEAST_ROWS = 4
 """Of a strip, as to resize one row takes two."""
 
-_FLIPPED_AXES = {'horizontal': (1,), 'vertical': (0,), 'diagonal': (0, 1)}
+_FLIPPED_AXES: dict[str, tuple[int, ...]] = {'none': (), 'horizontal': (1,), 'vertical': (0,), 'diagonal': (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,15 @@ class RowMaps:
     Attributes:
         rows: From the first row and the one after the last to a new tensor ``[rows, W, C]``.
         size: (H, W).
-        depth: The most channels on the way: what a pixel costs in memory.
+        channels: C.
+        depth: The most channels on the way to these: what a pixel costs in memory.
         dtype: The precision of the numbers.
         device: Where they are made.
     """
 
     rows: Callable[[int, int], Tensor]
     size: Size
+    channels: int
     depth: int
     dtype: torch.dtype
     device: torch.device
@@ -55,17 +57,27 @@ class RowMaps:
         def rows(first: int, stop: int) -> Tensor:
             return last[first:stop].to(dtype, copy=True, memory_format=torch.contiguous_format)
 
-        return cls(rows, (maps.shape[1], maps.shape[2]), len(maps), dtype, maps.device)
+        return cls(rows, (maps.shape[1], maps.shape[2]), len(maps), len(maps), dtype, maps.device)
 
     @classmethod
     def joined(cls, parts: Sequence[RowMaps]) -> RowMaps:
         """The channels of some maps of one size, one after the other."""
-        depth = sum(part.depth for part in parts)
-        return replace(parts[0], rows=lambda *span: torch.cat([part.rows(*span) for part in parts], -1), depth=depth)
+        channels, depth = sum(part.channels for part in parts), sum(part.depth for part in parts)
 
-    def map(self, function: Callable[[Tensor], Tensor], channels: int = 0) -> RowMaps:
-        """The maps after a function of each pixel, ``[..., C]`` to ``[..., channels]``, which may change its input."""
-        return replace(self, rows=lambda *span: function(self.rows(*span)), depth=max(self.depth, channels))
+        def rows(first: int, stop: int) -> Tensor:
+            return torch.cat([part.rows(first, stop) for part in parts], -1)
+
+        return replace(parts[0], rows=rows, channels=channels, depth=depth)
+
+    def map(self, function: Callable[[Tensor], Tensor], channels: int | None = None) -> RowMaps:
+        """The maps after a function of each pixel, ``[..., C]`` to ``[..., channels]``, which may change its input.
+
+        By default the number of channels stays.
+        """
+        number = self.channels if channels is None else channels
+        return replace(
+            self, rows=lambda *span: function(self.rows(*span)), channels=number, depth=max(self.depth, number)
+        )
 
     def resize(self, size: Size) -> RowMaps:
         """The maps in another size: bilinear, ``align_corners=False``, as :func:`torch.nn.functional.interpolate`."""
@@ -92,10 +104,10 @@ class RowMaps:
             ValueError: On an unknown direction.
         """
         height, width = meta['img_shape'][:2]
-        direction = meta.get('flip_direction') if meta.get('flip') else None
-        if meta.get('flip') and direction not in _FLIPPED_AXES:
+        direction = meta.get('flip_direction') if meta.get('flip') else 'none'
+        if direction not in _FLIPPED_AXES:
             raise ValueError(f'flip_direction {direction!r} is unknown; use one of {", ".join(_FLIPPED_AXES)}.')
-        axes = _FLIPPED_AXES.get(direction, ())
+        axes = _FLIPPED_AXES[direction]
 
         def content(first: int, stop: int) -> Tensor:
             rows = (height - stop, height - first) if 0 in axes else (first, stop)

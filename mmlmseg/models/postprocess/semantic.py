@@ -39,9 +39,9 @@ def class_map(scores: RowMaps) -> Tensor:
 
 
 @torch.no_grad()
-def all_scores(scores: RowMaps, num_classes: int) -> Tensor:
+def all_scores(scores: RowMaps) -> Tensor:
     """The scores of all pixels at once, ``[K, H, W]``, for who needs them: in float32 4 bytes a class and pixel."""
-    made = torch.empty(num_classes, *scores.size, dtype=scores.dtype, device=scores.device)
+    made = torch.empty(scores.channels, *scores.size, dtype=scores.dtype, device=scores.device)
     for rows, strip in scores.strips():
         made[:, rows] = strip.movedim(-1, 0)
     return made

@@ -37,8 +37,9 @@ class MultiSpaceSegmentor(BaseSegmentor):
         test_cfg: ``tasks`` lists the results to make: ``semantic`` (the default), ``panoptic``, ``instance``.
             ``panoptic`` holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by
             name. ``mixed`` says what becomes of duplicates where a sample asks for several label spaces, see
-            :class:`ResultOptions`. ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), as test-time
-            augmentation needs them.
+            :class:`ResultOptions`. ``tiles=dict(size=(1024, 1024), overlap=128)`` reads larger images in tiles, for
+            semantic results only, see :class:`Tiles`. ``keep_probabilities=True`` keeps ``seg_logits`` (class
+            probabilities), as test-time augmentation needs them.
         data_preprocessor: Config of the preprocessor.
         precision: What convolutions and matrix products run in, in training and in prediction: ``float32``,
             ``bfloat16``, or ``auto``: bfloat16 where the machine has it. An autocast around the model goes first.

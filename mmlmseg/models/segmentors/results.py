@@ -19,6 +19,7 @@ from ..postprocess.panoptic import PanopticThresholds, candidates, panoptic_segm
 from ..postprocess.row_maps import RowMaps, Size
 from ..postprocess.semantic import all_scores, class_map, class_scores
 from ..structures import Prediction
+from .tiles import Reader, Tiles, tiled_scores
 
 TASKS = ('semantic', 'panoptic', 'instance')
 
@@ -54,6 +55,7 @@ class ResultOptions:
         thresholds: Of panoptic and mixed results, where a space has none of its own.
         per_space: Thresholds of single spaces.
         mixed: Of results in several label spaces.
+        tiles: How semantic results cut large images; None reads them whole.
     """
 
     tasks: tuple[str, ...]
@@ -61,6 +63,7 @@ class ResultOptions:
     thresholds: PanopticThresholds
     per_space: Mapping[str, PanopticThresholds]
     mixed: MixedOptions
+    tiles: Tiles | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], spaces: LabelSpaces) -> ResultOptions:
@@ -69,11 +72,17 @@ class ResultOptions:
         Raises:
             LabelSpaceError: Where thresholds name an unknown label space.
             TypeError: On an unknown threshold or option.
-            OptionError: On an unknown task, or a threshold that is no fraction.
+            OptionError: On an unknown task, a threshold that is no fraction, or tiles that do not go with the tasks.
         """
         tasks = tuple(config.get('tasks', ('semantic',)))
         if not tasks or not set(tasks) <= set(TASKS):
             raise OptionError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
+        tiles = None if config.get('tiles') is None else Tiles(**config['tiles'])
+        if tiles is not None and tasks != ('semantic',):
+            raise OptionError(
+                f'test_cfg.tiles: panoptic and instance results are not yet made of tiles, and the tasks are '
+                f"{', '.join(tasks)}; set test_cfg.tasks=['semantic'] or leave out the tiles"
+            )
         panoptic = config.get('panoptic', {})
         common = {key: value for key, value in panoptic.items() if key != 'per_space'}
         special = {spaces.get(name).name: own for name, own in panoptic.get('per_space', {}).items()}
@@ -83,6 +92,7 @@ class ResultOptions:
             thresholds=PanopticThresholds(**common),
             per_space={name: PanopticThresholds(**{**common, **own}) for name, own in special.items()},
             mixed=MixedOptions(**config.get('mixed', {})),
+            tiles=tiles,
         )
 
     def thresholds_of(self, space: LabelSpace) -> PanopticThresholds:
@@ -90,15 +100,12 @@ class ResultOptions:
         return self.per_space.get(space.name, self.thresholds)
 
 
-class Predictor(Protocol):
+class Predictor(Reader, Protocol):
     """What results can be made of: a segmentor, or a union of segmentors."""
 
     @property
     def options(self) -> ResultOptions:
         """Which results."""
-
-    def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
-        """What is said of each image of a group in each label space that its metainfo asks for."""
 
 
 def grouped(
@@ -117,10 +124,16 @@ def predict_groups(
     options = model.options
     done = []
     for images, samples in grouped(inputs, data_samples):
+        size = (images.shape[-2], images.shape[-1])
+        done += samples
+        if options.tiles is not None and not options.tiles.suffice(size):
+            for sample, image in zip(samples, images, strict=True):
+                scores = tiled_scores(model, image, sample.metainfo, options.tiles)
+                add_semantic(sample, scores.restore(sample.metainfo), options)
+            continue
         found = model.predictions(images, [sample.metainfo for sample in samples])
         for sample, own in zip(samples, found, strict=True):
-            add_results(sample, own, (images.shape[-2], images.shape[-1]), options)
-        done += samples
+            add_results(sample, own, size, options)
     return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
 
 
@@ -137,7 +150,7 @@ def add_results(sample: SegDataSample, own: Sequence[Prediction], size: Size, op
     meta, one = sample.metainfo, own[0]
     several = len(own) > 1
     if 'semantic' in options.tasks and not several:
-        add_semantic(sample, class_scores(one, size).restore(meta), one.space.num_classes, options)
+        add_semantic(sample, class_scores(one, size).restore(meta), options)
     if 'panoptic' in options.tasks or several:
         spaces = [prediction.space for prediction in own]
         declared = meta.get('exclusive', ()) if several else ()
@@ -152,11 +165,11 @@ def add_results(sample: SegDataSample, own: Sequence[Prediction], size: Size, op
         sample.pred_instances = instances(one, size, meta)
 
 
-def add_semantic(sample: SegDataSample, scores: RowMaps, num_classes: int, options: ResultOptions) -> None:
+def add_semantic(sample: SegDataSample, scores: RowMaps, options: ResultOptions) -> None:
     """Writes ``pred_sem_seg`` into a sample, and ``seg_logits`` where they are to be kept, from its class scores."""
     sample.pred_sem_seg = PixelData(data=class_map(scores)[None])
     if options.keep_probabilities:
-        sample.seg_logits = PixelData(data=all_scores(scores, num_classes))
+        sample.seg_logits = PixelData(data=all_scores(scores))
 
 
 def _duplicates(own: Sequence[Prediction], options: MixedOptions) -> Duplicates | None:

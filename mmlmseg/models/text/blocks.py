@@ -74,12 +74,12 @@ class FrozenBlock:
         """One layer.
 
         Args:
-            x: ``[lead + P * T, w]``, float32: the tokens of the lead and of all packs.
+            x: ``[P * T, w]``, float32: the tokens of all packs.
             packs: What each of them sees.
             places: Of the tokens that are asked for, ``[n]``; all by default.
 
         Returns:
-            ``[lead + P * T, w]`` or ``[n, w]``, float32.
+            ``[P * T, w]`` or ``[n, w]``, float32.
         """
         seen = self._attend(self.qkv(self.attention_norm(x)), packs)
         if places is not None:
@@ -88,19 +88,15 @@ class FrozenBlock:
         return x + self.down(self.activation(self.up(self.mlp_norm(x))))
 
     def _attend(self, qkv: Tensor, packs: Packs) -> Tensor:
-        """``[lead + P * T, 3 * w]`` to ``[lead + P * T, w]``: the lead sees itself, a pack the lead and itself."""
-        count, size = packs.tokens.shape
-        lead, own = qkv.unflatten(-1, (3, self.heads, -1)).split([packs.lead, count * size])
-        lead = lead[None].permute(2, 0, 3, 1, 4)  # [3, 1, heads, lead, d]
-        own = own.unflatten(0, (count, size)).permute(2, 0, 3, 1, 4)  # [3, P, heads, T, d]
-        keys = torch.cat([lead[1:].expand(-1, count, -1, -1, -1), own[1:]], dim=3)  # [2, P, heads, lead + T, d]
-        of_lead = _attention(lead[0], lead[1], lead[2], packs.lead_bias)
-        of_packs = _attention(own[0], keys[0], keys[1], packs.bias)
-        return torch.cat([of_lead.transpose(1, 2).flatten(0, 1), of_packs.transpose(1, 2).flatten(0, 1)]).flatten(1)
+        """Causal attention of each text to the lead and itself: ``[P * T, 3 * w]`` to ``[P * T, w]``.
 
-
-def _attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """Attention of queries that hold its root. ``F.scaled_dot_product_attention`` takes four times as long for packs as
-    short as these on a CPU, most of it backwards (1.6 ms a layer in bfloat16, 2 cores)."""
-    scores = query @ key.transpose(-1, -2)
-    return (scores + bias).softmax(-1).to(value.dtype) @ value  # the bias is float32, and so is the softmax
+        ``F.scaled_dot_product_attention`` takes four times as long for packs as short as these on a CPU, most of it
+        backwards (1.6 ms a layer in bfloat16, 2 cores).
+        """
+        own = qkv.unflatten(-1, (3, self.heads, -1)).unflatten(0, packs.tokens.shape)  # [P, T, 3, heads, d]
+        own = own.permute(2, 0, 3, 1, 4)  # [3, P, heads, T, d]
+        lead = own[1:, :1, :, : packs.lead].expand(-1, own.shape[1], -1, -1, -1)
+        key, value = torch.cat([lead, own[1:]], dim=3)  # [P, heads, lead + T, d]
+        scores = own[0] @ key.transpose(-1, -2)  # queries hold attention's root
+        weights = (scores + packs.bias).softmax(-1)  # float32, as the bias is
+        return (weights.to(value.dtype) @ value).transpose(1, 2).flatten(0, 1).flatten(1)

@@ -115,9 +115,9 @@ class TextTower:
         clip, start, end = self.clip, self.tokeniser.sot_token_id, self.tokeniser.eot_token_id
         lead = 1 + len(prompt)
         packs = Packs.of([[*text, end] for text in tokens], lead, prompt.device)
-        words = clip.token_embedding(packs.tokens) + clip.positional_embedding[packs.position]  # [P, T, w]
+        x = (clip.token_embedding(packs.tokens) + clip.positional_embedding[packs.position]).flatten(0, 1)  # [P * T, w]
         first = torch.cat([clip.token_embedding.weight[start][None], prompt]) + clip.positional_embedding[:lead]
-        x = torch.cat([first, words.flatten(0, 1)])  # [lead + P * T, w]
+        x = torch.cat([first, x[lead:]])
         for block in blocks[:-1]:
             x = block(x, packs)
         x = blocks[-1](x, packs, packs.ends)  # [n, w]

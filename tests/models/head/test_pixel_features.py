@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmlmseg.models.head.query_head import MaskEmbedding, PixelFeatureExtractor, padding_mask
+from mmlmseg.registry import MODELS
 
 GN = dict(type='GN', num_groups=4)
 ENCODER = dict(
@@ -77,3 +79,15 @@ def test_masks_are_products_of_queries_and_pixels() -> None:
     assert masks.shape == (2, 3, 4, 5, 7)
     vector = embed.layers[2](embed.layers[1](embed.layers[0](queries[1, 2, 3]).relu()).relu())
     torch.testing.assert_close(masks[1, 2, 3], torch.einsum('c,chw->hw', vector, pixels[2]))
+
+
+def test_masks_of_resized_embeddings_are_resized_masks(model_config) -> None:
+    head = MODELS.build(model_config()['decode_head']).double()
+    pixels, queries = torch.randn(2, 32, 8, 12, dtype=torch.float64), torch.randn(2, 5, 32, dtype=torch.float64)
+    categories = head.categories(['street', 'street'])
+    masks_at = head._masks_at(pixels, categories)
+    full = head.mask_embedding.masks(head.mask_embedding(queries[None]), pixels)[0]
+    assert not masks_at(queries, (8, 12)).requires_grad
+    for size in [(8, 12), (4, 6), (3, 5)]:
+        wanted = F.interpolate(full, size=size, mode='bilinear', align_corners=False)
+        torch.testing.assert_close(masks_at(queries, size), wanted)

@@ -17,7 +17,7 @@ def probabilities(
 ) -> torch.Tensor:
     classes = class_probabilities(class_logits, valid, 'softmax')
     given = [Prediction(own, masks, SPACE) for own, masks in zip(classes, mask_logits, strict=True)]
-    return torch.stack([all_scores(class_scores(own, size), classes.shape[-1] - 1) for own in given])
+    return torch.stack([all_scores(class_scores(own, size)) for own in given])
 
 
 def predictions(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

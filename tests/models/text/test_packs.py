@@ -10,9 +10,10 @@ def test_shares_are_about_equally_long_and_hold_everything_once() -> None:
     shares = balanced(lengths, 32)
     loads = [sum(lengths[i] for i in share) for share in shares]
     assert sorted(i for share in shares for i in share) == list(range(150))
+    assert shares[0][0] == 0
     assert len(shares) == -(-sum(lengths) // 32)
     assert max(loads) - min(loads) <= max(lengths)
-    assert balanced([7], 3) == [[0]]  # none is empty
+    assert balanced([1, 7], 3) == [[0], [1]]  # none is empty
 
 
 def test_a_token_sees_the_lead_and_its_own_text_up_to_itself() -> None:
@@ -20,13 +21,16 @@ def test_a_token_sees_the_lead_and_its_own_text_up_to_itself() -> None:
     packs = Packs.of(texts, lead=3, device=torch.device('cpu'))
     count, size = packs.tokens.shape
     assert size <= PACK_TOKENS
-    assert count * size - sum(map(len, texts)) < count * 4
-    assert packs.lead_bias.isinf().equal(torch.ones(3, 3, dtype=torch.bool).triu(1))
+    assert count * size - sum(map(len, texts)) - 3 < count * 4
+    sees = packs.bias[:, 0].eq(0)  # [P, T, lead + T]
+    assert packs.position[0, :3].tolist() == [0, 1, 2]
+    for i in range(3):
+        assert sees[0, i].nonzero().flatten().tolist() == [3 + j for j in range(i + 1)]
     for text, end in zip(texts, packs.ends.tolist(), strict=True):
-        row, last = divmod(end - 3, size)
+        row, last = divmod(end, size)
+        first = last + 1 - len(text)
+        assert packs.tokens[row, first : last + 1].tolist() == text
         for i in range(len(text)):
-            at = last - len(text) + 1 + i
-            assert packs.tokens[row, at] == text[i]
-            assert packs.position[row, at] == 3 + i
-            seen = packs.bias[row, 0, at].eq(0).nonzero().flatten().tolist()
-            assert seen == [0, 1, 2, *range(3 + at - i, 3 + at + 1)]
+            assert packs.position[row, first + i] == 3 + i
+            own = range(3 + first, 3 + first + i + 1)
+            assert sees[row, first + i].nonzero().flatten().tolist() == [0, 1, 2, *own]
