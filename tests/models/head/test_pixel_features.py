@@ -42,9 +42,7 @@ DECODERS = {
 }
 
 
-@pytest.mark.parametrize(
-    ('name', 'levels'), [('plain', 1), ('transformer', 1), ('deformable', 3), ('ours', 3)]
-)
+@pytest.mark.parametrize(('name', 'levels'), [('plain', 1), ('transformer', 1), ('deformable', 3), ('ours', 3)])
 def test_every_pixel_decoder_fits_behind_one_interface(name: str, levels: int) -> None:
     extractor = PixelFeatureExtractor(DECODERS[name], [4, 8, 12, 24], channels=16, mask_channels=20)
     extractor.init_weights()
