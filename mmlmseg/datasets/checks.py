@@ -72,10 +72,9 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
         ignore_index: The id that stands for no class.
         reduced: Whether the ids were lowered by one after reading (``reduce_zero_label``); those of the file are named.
     """
-    if labels.dtype == np.uint8 and ignore_index == IGNORE_INDEX:
-        between = cv2.inRange(labels, np.array([num_classes], float), np.array([IGNORE_INDEX - 1], float))
-        if not cv2.countNonZero(between):  # as nearly always; in 0.04 ms, where listing the ids takes 0.1
-            return
+    eight_bits = labels.dtype == np.uint8 and ignore_index == IGNORE_INDEX
+    if eight_bits and not cv2.countNonZero(cv2.inRange(labels, num_classes, IGNORE_INDEX - 1)):  # type: ignore[call-overload]
+        return  # as nearly always; in 0.04 ms, where listing the ids takes 0.1
     ids, _ = count_values(labels)
     ids = ids[ids != ignore_index]
     outside = ids[(ids < 0) | (ids >= num_classes)]

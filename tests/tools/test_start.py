@@ -13,8 +13,9 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 SCRIPTS = [
     path.relative_to(TOOLS).as_posix()
     for path in sorted(TOOLS.rglob('*.py'))
-    # Those that time something take options that all of them share, from the package.
-    if path.name not in ('common_arguments.py', 'criterion_speed.py') and 'lab import speed' not in path.read_text()
+    # Those that time or simulate something take their options from the package.
+    if path.name not in ('common_arguments.py', 'criterion_speed.py', 'scale_simulation.py')
+    and 'lab import speed' not in path.read_text()
 ]
 
 

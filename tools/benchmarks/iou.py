@@ -33,7 +33,7 @@ def main() -> None:
         given = [part for key, value in about.items() for part in (f'--{key}', value)]
         given += ['--size', *args.size, '--repeats', args.repeats]
         figures = speed.in_turn(dict.fromkeys(SIDES, given), args.rounds)
-        if figures['mmlmseg']['score'] != figures['mmseg']['score']:
+        if abs(figures['mmlmseg']['score'] - figures['mmseg']['score']) > 0.0051:  # mmseg rounds to two digits
             raise SystemExit('the numbers differ')
         about['size'] = args.size
         speed.report('mean IoU', figures, 'mmlmseg', 'mmseg', '10 times', about, before, args.out)

@@ -1,6 +1,7 @@
 """Time and memory of the class map of an image with many classes, against the plain formula that holds all scores.
 
-Both class maps must be equal. ``added_mb`` is what the step adds to the memory of the process at its highest.
+Both class maps must be equal, but for pixels whose two best scores a rounding tells apart (``differing``, at most one
+in 100,000). ``added_mb`` is what the step adds to the memory of the process at its highest.
 
 Example:
     python tools/benchmarks/many_classes.py --classes 5000 --size 240 320
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument('--classes', type=int, default=5000)
     parser.add_argument('--size', type=int, nargs=2, default=(240, 320), metavar=('H', 'W'))
     parser.add_argument('--queries', type=int, default=100)
+    parser.add_argument('--maps', type=Path, help=argparse.SUPPRESS)
     speed.add_arguments(parser, repeats=3)
     args = parser.parse_args()
     about = dict(classes=args.classes, queries=args.queries, threads=args.threads)
@@ -48,10 +52,13 @@ def main() -> None:
         before = os.getloadavg()[0]
         given = [part for key, value in about.items() for part in (f'--{key}', value)]
         given += ['--size', *args.size, '--repeats', args.repeats]
-        figures = speed.in_turn(dict.fromkeys(SIDES, given), args.rounds)
-        if figures['mmlmseg']['checksum'] != figures['plain']['checksum']:
-            raise SystemExit('the class maps differ')
-        about['size'] = args.size
+        with tempfile.TemporaryDirectory() as maps:
+            given += ['--maps', maps]
+            figures = speed.in_turn(dict.fromkeys(SIDES, given), args.rounds)
+            found, plainly = (torch.load(Path(maps, side)) for side in SIDES)
+        about.update(size=args.size, differing=float((found != plainly).float().mean()))
+        if about['differing'] > 1e-5:
+            raise SystemExit(f'the class maps differ on {about["differing"]:.3%} of the pixels')
         goal = '0.5 GB added at 5000 classes and 240x320, 1.0 GB at 1203 and 1024x2048'
         speed.report('class map of many classes', figures, 'mmlmseg', 'plain', goal, about, before, args.out)
         return
@@ -64,9 +71,9 @@ def main() -> None:
     before = speed.peak_mb()
     found = SIDES[args.side](own, (height, width))
     added = speed.peak_mb() - before
-    place = torch.arange(1, found.numel() + 1)
+    torch.save(found, args.maps / args.side)
     figures = speed.measure(lambda: SIDES[args.side](own, (height, width)), args.repeats, warmup=0)
-    print(json.dumps(dict(figures, added_mb=added, checksum=float((found.flatten() * place).sum()))))
+    print(json.dumps(dict(figures, added_mb=added)))
 
 
 if __name__ == '__main__':

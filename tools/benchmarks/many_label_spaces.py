@@ -15,9 +15,9 @@ import os
 from itertools import count
 
 import torch
-from mmlmseg.engine.allocator import keep_freed_memory
 
 import mmlmseg  # noqa: F401  (registers its modules)
+from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.config import read_config
 from mmlmseg.lab import speed
 from mmlmseg.lab.noise import build, noise
@@ -39,11 +39,10 @@ def play(args: argparse.Namespace) -> None:
     names = TextBank.load('minilm').names
     spaces = int(args.side)
     cfg = read_config(CONFIGS[args.method])
-    cfg.model.decode_head.label_spaces = [
-        dict(name=f'space{i}', classes=list(names[9 * i : 9 * i + CLASSES])) for i in range(spaces)
-    ]
+    head = cfg.model.decode_head
+    head.label_spaces = [dict(name=f'space{i}', classes=list(names[9 * i : 9 * i + CLASSES])) for i in range(spaces)]
     if args.channels:  # as wide as at full size: queries of label spaces' own weigh more
-        cfg.model.decode_head.merge_from_dict(dict(channels=args.channels, queries=dict(num_queries=args.queries)))
+        head.channels, head.queries.num_queries = args.channels, args.queries
     model, optim = build(cfg)
     steps = count()
 

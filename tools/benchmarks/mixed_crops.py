@@ -14,9 +14,9 @@ import json
 import os
 
 import torch
-from mmlmseg.engine.allocator import keep_freed_memory
 
 import mmlmseg  # noqa: F401  (registers its modules)
+from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.config import read_config
 from mmlmseg.lab import speed
 from mmlmseg.lab.noise import build, noise

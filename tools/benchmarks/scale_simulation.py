@@ -80,7 +80,9 @@ def main() -> None:
     cfg = read_config(CONFIG)
     max_padding = cfg.model.data_preprocessor.get('max_padding', 0.15)
     parts = parts_of(cfg.train_dataloader.dataset)
-    crops = [next(tuple(s.crop_size) for s in part.pipeline if s.type == 'RandomCrop') for part in parts.values()]
+    crops = [
+        next(tuple(s.crop_size) for s in part.pipeline if s.type == 'mmlmseg.RandomCrop') for part in parts.values()
+    ]
     lines, table = [], ['| images a rank | sampler | ' + ' | '.join(f'{n} ranks' for n in args.ranks) + ' |']
     table.append('|---' * (len(args.ranks) + 2) + '|')
     for batch in args.batch:

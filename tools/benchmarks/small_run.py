@@ -42,14 +42,14 @@ def train(checkout: Path, config: str, iterations: int) -> speed.Figures:
             raise RuntimeError(done.stderr[-2000:])
         (log,) = Path(work_dir).glob('*/vis_data/scalars.json')
         lines = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines()]
-    measured = [line for line in lines if line['step'] > WARMUP]
+    measured = [line for line in lines if 'loss' in line and line['step'] > WARMUP]  # not of an evaluation
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return dict(
         wall=statistics.mean(line['time'] for line in measured),
         cpu=(used.ru_utime + used.ru_stime) / iterations,
         peak_mb=used.ru_maxrss / 1024,
         data_time=statistics.mean(line['data_time'] for line in measured),
-        loss=lines[-1]['loss'],
+        loss=measured[-1]['loss'],
     )
 
 

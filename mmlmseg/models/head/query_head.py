@@ -305,11 +305,11 @@ def padding_mask(metas: Sequence[dict[str, Any]], size: tuple[int, int], device:
 
 
 class PixelFeatureExtractor(BaseModule):
-    """An mmdet pixel decoder behind one interface.
+    """Any pixel decoder, mmdet's or ours, behind one interface.
 
     Args:
         pixel_decoder: Config of ``mmdet.PixelDecoder``, ``mmdet.TransformerEncoderPixelDecoder`` or
-            ``mmdet.MSDeformAttnPixelDecoder``, without channels.
+            ``mmlmseg.DeformablePixelDecoder``, without channels.
         in_channels: Channels of the backbone's maps, fine first.
         channels: C, the width of the memory.
         mask_channels: The width of the per-pixel embeddings.

@@ -26,7 +26,8 @@ class DeformableEncoderLayer(BaseModule):
     def __init__(self, channels: int, num_heads: int, num_levels: int, num_points: int, ffn_channels: int) -> None:
         super().__init__()
         self.self_attn = DeformableAttention(channels, num_heads, num_levels, num_points)
-        self.ffn = FFN(channels, ffn_channels)
+        # In place, on what a linear layer gives, the gradient would be copied twice.
+        self.ffn = FFN(channels, ffn_channels, act_cfg=dict(type='ReLU', inplace=False))
         self.norms = nn.ModuleList([nn.LayerNorm(channels) for _ in range(2)])
 
     def forward(self, features: Tensor, position: Tensor, canvas: Canvas) -> Tensor:

@@ -30,6 +30,7 @@ DECODERS = {
         encoder=ENCODER,
         positional_encoding=dict(num_feats=8, normalize=True),
     ),
+    'ours': dict(type='mmlmseg.DeformablePixelDecoder', norm_cfg=GN, num_layers=1, num_heads=2, num_points=2),
     'deformable': dict(
         type='mmdet.MSDeformAttnPixelDecoder',
         num_outs=3,
@@ -41,7 +42,7 @@ DECODERS = {
 }
 
 
-@pytest.mark.parametrize(('name', 'levels'), [('plain', 1), ('transformer', 1), ('deformable', 3)])
+@pytest.mark.parametrize(('name', 'levels'), [('plain', 1), ('transformer', 1), ('deformable', 3), ('ours', 3)])
 def test_every_pixel_decoder_fits_behind_one_interface(name: str, levels: int) -> None:
     extractor = PixelFeatureExtractor(DECODERS[name], [4, 8, 12, 24], channels=16, mask_channels=20)
     extractor.init_weights()
