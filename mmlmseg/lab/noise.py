@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,6 +33,11 @@ def noise(size: tuple[int, int], label_space: str, classes: int, present: int, s
     labels = shown[(row[:, None] * 8 + column) % present]  # [H, W]
     meta = dict(img_shape=size, ori_shape=size, label_spaces=(label_space,))
     return dict(inputs=image, data_samples=SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=labels[None])))
+
+
+def batch(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Samples as a loader puts them together."""
+    return {key: [sample[key] for sample in samples] for key in ('inputs', 'data_samples')}
 
 
 def build(cfg: Config) -> tuple[nn.Module, Any]:

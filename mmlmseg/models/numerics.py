@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -59,6 +61,13 @@ def precision_context(precision: Precision, device: torch.device) -> contextlib.
 @functools.cache
 def _say(text: str, level: int) -> None:
     print_log(text, 'current', level)  # once
+
+
+def random_int16(shape: Sequence[int]) -> Tensor:
+    """Uniform int16 on a CPU, from torch's global generator: it draws one number after the other, here four in one."""
+    count = math.prod(shape)
+    words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+    return words.view(torch.int16)[:count].view(*shape)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

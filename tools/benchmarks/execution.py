@@ -16,11 +16,12 @@ import time
 from types import SimpleNamespace
 
 import torch
-from training_step import batch, build, ours
+from training_step import images, ours
 
 from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.engine import ActivationCheckpointingHook, CompileHook
 from mmlmseg.lab import speed
+from mmlmseg.lab.noise import build
 
 HOOKS = {
     'eager': list,
@@ -41,7 +42,7 @@ def play(args: argparse.Namespace) -> None:
         hook.before_train(SimpleNamespace(model=model))
 
     def step() -> None:
-        model.train_step(batch(args, 'ade20k'), wrapper)
+        model.train_step(images(args), wrapper)
 
     start = time.perf_counter()
     step()

@@ -13,10 +13,11 @@ import json
 import os
 
 import torch
-from training_step import OURS, PEERS, batch, build, ours, peer
+from training_step import OURS, PEERS, images, ours, peer
 
 from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.lab import speed
+from mmlmseg.lab.noise import build
 
 
 def play(args: argparse.Namespace) -> None:
@@ -31,7 +32,7 @@ def play(args: argparse.Namespace) -> None:
 
     @torch.no_grad()
     def step() -> None:
-        (sample,) = model.test_step(batch(args, 'ade20k' if whose == 'ours' else None))
+        (sample,) = model.test_step(images(args))
         assert sample.pred_sem_seg.data.shape[-2:] == tuple(args.size)
 
     print(json.dumps(speed.measure(step, args.repeats, warmup=2)))

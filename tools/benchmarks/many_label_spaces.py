@@ -20,7 +20,7 @@ import mmlmseg  # noqa: F401  (registers its modules)
 from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.config import read_config
 from mmlmseg.lab import speed
-from mmlmseg.lab.noise import build, noise
+from mmlmseg.lab.noise import batch, build, noise
 from mmlmseg.models.text import TextBank
 
 CONFIGS = {
@@ -51,7 +51,7 @@ def play(args: argparse.Namespace) -> None:
         samples = [
             noise(tuple(args.size), f'space{i % spaces}', CLASSES, PRESENT, i) for i in range(first, first + args.batch)
         ]
-        model.train_step({key: [sample[key] for sample in samples] for key in samples[0]}, optim)
+        model.train_step(batch(samples), optim)
 
     figures = speed.measure(step, args.repeats, warmup=2)
     figures['parameters'] = sum(p.numel() for p in model.parameters())

@@ -19,7 +19,7 @@ import mmlmseg  # noqa: F401  (registers its modules)
 from mmlmseg.allocator import keep_freed_memory
 from mmlmseg.config import read_config
 from mmlmseg.lab import speed
-from mmlmseg.lab.noise import build, noise
+from mmlmseg.lab.noise import batch, build, noise
 
 CONFIG = 'configs/lmseg/lmseg_in1k-r50_ade20k-cityscapes-cocostuff10k-mapillary.py'
 SIZES = ((512, 512), (512, 1024), (640, 640), (1280, 1280))
@@ -43,7 +43,7 @@ def play(args: argparse.Namespace) -> None:
     def step() -> None:
         samples = [noise(size, 'ade20k', 150, args.masks, i) for i, size in enumerate(sizes)]
         through.clear()
-        model.train_step({key: [sample[key] for sample in samples] for key in samples[0]}, optim)
+        model.train_step(batch(samples), optim)
 
     figures = speed.measure(step, args.repeats)
     figures['useful'] = sum(height * width for height, width in sizes) / sum(through)

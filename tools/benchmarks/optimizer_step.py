@@ -14,9 +14,10 @@ import json
 import os
 
 import torch
-from training_step import build, ours
+from training_step import ours
 
 from mmlmseg.lab import speed
+from mmlmseg.lab.noise import build
 
 OPTIONS = {
     'merged': dict(),

@@ -19,11 +19,6 @@ from typing import Any
 import mmseg
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
-from torch import nn
 
 import mmlmseg  # noqa: F401  (registers its modules)
 from mmlmseg.allocator import keep_freed_memory
@@ -31,7 +26,7 @@ from mmlmseg.config import read_config
 from mmlmseg.lab import speed
 from mmlmseg.lab.benchmark.spec import BASES
 from mmlmseg.lab.floor import Products
-from mmlmseg.registry import MODELS
+from mmlmseg.lab.noise import batch, build, noise
 
 CONFIGS = BASES.parent
 OURS = {  # configs by row
@@ -73,31 +68,9 @@ def peer(row: str, precision: str) -> Config:
     return cfg
 
 
-def batch(args: argparse.Namespace, label_space: str | None) -> dict[str, Any]:
-    """What a loader gives: images of noise, and label maps of blocks with ``--masks`` classes each."""
-    generator = torch.Generator().manual_seed(0)
-    height, width = args.size
-    data: dict[str, list] = dict(inputs=[], data_samples=[])
-    for _ in range(args.batch):
-        classes = torch.randperm(150, generator=generator)[: args.masks]
-        rows, columns = torch.arange(height) * 8 // height, torch.arange(width) * 8 // width
-        seg = classes[(rows[:, None] * 8 + columns) % args.masks]
-        sample = SegDataSample(metainfo=dict(img_shape=(height, width), ori_shape=(height, width)))
-        if label_space:
-            sample.set_metainfo(dict(label_spaces=(label_space,)))
-        sample.gt_sem_seg = PixelData(data=seg[None])
-        data['inputs'].append(torch.randint(256, (3, height, width), dtype=torch.uint8, generator=generator))
-        data['data_samples'].append(sample)
-    return data
-
-
-def build(cfg: Config) -> tuple[nn.Module, Any]:
-    """The model of a config in training, with its optimiser."""
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(cfg.model)
-        model.init_weights()
-        return model.train(), build_optim_wrapper(model, cfg.optim_wrapper)
+def images(args: argparse.Namespace) -> dict[str, Any]:
+    """What a loader gives: images of noise, and label maps of blocks with ``--masks`` of ADE20K's classes each."""
+    return batch([noise(tuple(args.size), 'ade20k', 150, args.masks, i) for i in range(args.batch)])
 
 
 def play(args: argparse.Namespace) -> None:
@@ -111,7 +84,7 @@ def play(args: argparse.Namespace) -> None:
     step_count = iter(range(10**6))
 
     def step() -> None:
-        data = batch(args, 'ade20k' if whose == 'ours' else None)
+        data = images(args)
         torch.manual_seed(next(step_count))
         model.train_step(data, optim)
 

@@ -140,7 +140,7 @@ class _MaskLosses(torch.autograd.Function):
             resize.forward(logits[part], out=z).mul_(sign)
             torch.sigmoid(z, out=wrong)
             torch.mul(wrong, wrong, out=square)
-            _softplus(z, out=entropy)
+            torch.ops.aten.softplus.out(z, out=entropy)
             torch.mul(square, entropy, out=z)
             focal[part] = _products(z, alpha) / counted
             if wants_grad:
@@ -185,10 +185,6 @@ def mask_chunks(sample: Tensor, slot: Tensor, signs: Tensor) -> Iterator[tuple[s
     lengths = torch.unique_consecutive(sample * signs.shape[1] + slot, return_counts=True)[1].tolist()
     for length, end in zip(lengths, accumulate(lengths), strict=True):
         yield slice(end - length, end), slice(end - length, end - length + 1)
-
-
-def _softplus(z: Tensor, out: Tensor) -> Tensor:
-    return torch.ops.aten.softplus.out(z, out=out)
 
 
 def _products(maps: Tensor, weights: Tensor) -> Tensor:

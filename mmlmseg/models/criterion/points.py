@@ -9,18 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..numerics import random_int16
+
 
 def random_points(count: int, number: int, device: torch.device) -> Tensor:
     """Points drawn uniformly from torch's global generator, float32 [count, number, 2].
 
-    A CPU draws one number after the other, so each gives four coordinates there: to 1 / 65536 of the image.
+    On a CPU they are drawn by :func:`random_int16`: to 1 / 65536 of the image.
     """
     if device.type != 'cpu':
         return torch.rand(count, number, 2, device=device)
-    coordinates = count * number * 2
-    words = torch.empty(-(-coordinates // 4), dtype=torch.int64).random_(-(2**63), None)
-    drawn = words.view(torch.int16)[:coordinates].view(count, number, 2)
-    return drawn.float().add_(2**15 + 0.5).mul_(2**-16)
+    return random_int16((count, number, 2)).float().add_(2**15 + 0.5).mul_(2**-16)
 
 
 def sample_maps(maps: Tensor, points: Tensor) -> Tensor:

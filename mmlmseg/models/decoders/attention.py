@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..numerics import at_least_float32
+from ..numerics import at_least_float32, random_int16
 
 
 class Dropout(nn.Dropout):
@@ -18,8 +18,7 @@ class Dropout(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0 or x.device.type != 'cpu':
             return super().forward(x)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= round(self.p * 2**16) - 2**15
+        kept = random_int16(x.shape) >= round(self.p * 2**16) - 2**15
         return x * kept.to(x.dtype).div_(1 - self.p)
 
 
