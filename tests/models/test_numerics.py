@@ -69,13 +69,13 @@ def test_half_precision_is_lifted_to_float32(activation: ClassActivation) -> Non
         ('auto', True, torch.bfloat16, ''),
         ('auto', False, torch.float32, 'precision: float32, as this machine'),
         ('bfloat16', True, torch.bfloat16, ''),
-        ('bfloat16', False, torch.bfloat16, "many times slower, use precision='auto'"),
+        ('bfloat16', False, torch.bfloat16, "slower in it than in float32"),
         ('float32', True, torch.float32, ''),
     ],
 )
 def test_precision_follows_the_machine(monkeypatch, precision, native: bool, wanted: torch.dtype, word: str) -> None:
     said: list[str] = []
-    monkeypatch.setattr(numerics, 'has_bfloat16', lambda device: native)
+    monkeypatch.setattr(numerics, 'gains_by_bfloat16', lambda device: native)
     monkeypatch.setattr(numerics, 'print_log', lambda text, *_: said.append(text))
     numerics._say.cache_clear()
     matrix = torch.ones(2, 2)
@@ -95,15 +95,23 @@ def test_an_autocast_around_the_model_goes_first(precision) -> None:
 
 @pytest.mark.parametrize(
     ('flags', 'wanted'),
-    [((True, True, True, False), True), ((True, True, False, True), True), ((True, True, False, False), False)]
-    + [((True, False, False, False), True), ((False, True, True, True), False)],
+    [
+        ((True, True, True, False, False), True),
+        ((True, True, True, False, True), False),
+        ((True, True, True, True, True), True),
+        ((True, True, False, True, True), True),
+        ((True, True, False, False, False), False),
+        ((True, False, False, False, False), True),
+        ((False, True, True, True, False), False),
+    ],
 )
-def test_a_cpu_has_bfloat16_by_its_instructions(monkeypatch, flags: tuple[bool, ...], wanted: bool) -> None:
-    """oneDNN's word, AVX512, its bfloat16, AMX: where oneDNN says yes on x86 without either, it emulates."""
-    onednn, *cpu = flags
+def test_a_cpu_gains_by_bfloat16_by_its_instructions(monkeypatch, flags: tuple[bool, ...], wanted: bool) -> None:
+    """oneDNN's word, AVX512, its bfloat16, AMX, Intel: where oneDNN says yes on x86 without either, it emulates."""
+    onednn, *cpu, intel = flags
+    monkeypatch.setattr(numerics, '_is_intel', lambda: intel)
     names = ('_is_avx512_supported', '_is_avx512_bf16_supported', '_is_amx_tile_supported')
     monkeypatch.setattr(numerics, '_onednn_has_bfloat16', lambda: onednn)
     for name, flag in zip(names, cpu, strict=True):
         monkeypatch.setattr(torch.cpu, name, lambda flag=flag: flag)
-    assert numerics.has_bfloat16(torch.device('cpu')) is wanted
-    assert numerics.has_bfloat16(torch.device('meta')) is False
+    assert numerics.gains_by_bfloat16(torch.device('cpu')) is wanted
+    assert numerics.gains_by_bfloat16(torch.device('meta')) is False
