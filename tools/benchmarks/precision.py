@@ -22,7 +22,7 @@ from rich.progress import track
 from mmlmseg.apis.model import build_model
 from mmlmseg.config import read_config
 from mmlmseg.evaluation.functional import ClassAreas, class_areas, iou_scores
-from mmlmseg.lab.speed import versions
+from mmlmseg.lab import speed
 from mmlmseg.segments import IGNORE_INDEX
 
 PRECISIONS = ('float32', 'bfloat16')
@@ -75,7 +75,7 @@ def main() -> None:
     model = build_model(config, args.checkpoint)
     found = compare(model, Runner.build_dataloader(config.val_dataloader))
     text = json.dumps(
-        dict(claim='bfloat16 beside float32, percent', goal='pixels <= 0.1', **found, versions=versions())
+        dict(claim='bfloat16 beside float32, percent', goal='pixels <= 0.1', **found, versions=speed.versions())
     )
     print(text)
     if args.out is not None:
