@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ _WAY_OUT = (
     "init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')"
 )
 # What a training state holds beyond weights.
+# How the names of tensors end that are never of integers.
+_FLOATS = ('weight', 'bias', 'running_mean', 'running_var')
 _TRAINING_KEYS = ('meta', 'message_hub', 'optimizer', 'param_schedulers')
 
 
@@ -211,13 +214,25 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             which comes as `{'state_dict': ...}`.
 
     Raises:
-        CheckpointError: If the file is missing, truncated, no checkpoint, or holds objects unsafe to load.
+        CheckpointError: If the file is missing, truncated or damaged, no checkpoint, holds objects unsafe to load, or
+            weights that are no numbers to compute with: NaN, infinite, or integers.
     """
-    path = Path(path)
+    checkpoint = load_safely(path)
+    if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('state_dict'), Mapping):
+        return dict(checkpoint)
+    if isinstance(checkpoint, Mapping) and checkpoint and all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
+        return {'state_dict': dict(checkpoint)}
+    raise CheckpointError(f"{path}: is not a checkpoint: it holds a {type(checkpoint).__name__} without 'state_dict'")
+
+
+def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
+    """What `torch.save` wrote into a local file, whatever it is; for errors see :func:`read_checkpoint`."""
+    path = Path(path).expanduser()
     _check_presence(path)
+    _check_parts(path)
     try:
         # Only the present (zip) format can be mapped into memory.
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=_starts_as_zip(path))
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=_starts_as_zip(path))
     except UnpicklingError as error:
         unsafe = re.search(r'GLOBAL (\S+) was not an allowed global', str(error))
         if unsafe:
@@ -228,11 +243,41 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f'{path}: is not a checkpoint; give one written by training or torch.save') from error
     except (RuntimeError, EOFError, ValueError, OSError) as error:
         raise CheckpointError(f'{path}: cannot be read: {_first_line(error)}{_others(path)}') from error
-    if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('state_dict'), Mapping):
-        return dict(checkpoint)
-    if isinstance(checkpoint, Mapping) and checkpoint and all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
-        return {'state_dict': dict(checkpoint)}
-    raise CheckpointError(f"{path}: is not a checkpoint: it holds a {type(checkpoint).__name__} without 'state_dict'")
+    if isinstance(checkpoint, Mapping):
+        weights = checkpoint.get('state_dict', checkpoint)
+        _check_values(path, weights if isinstance(weights, Mapping) else {})
+    return checkpoint
+
+
+def newest_checkpoint(folder: str | Path) -> Path | None:
+    """The checkpoint that a training in a folder goes on from; None where there is none.
+
+    It is the one that ``last_checkpoint`` names, in this folder also where it was copied or moved from another. Where
+    that file is empty, or what it names is gone or damaged, it is the newest whole one, and a line says so.
+    """
+    folder = Path(folder)
+    listed = folder / 'last_checkpoint'
+    named = Path(listed.read_text(encoding='utf-8').strip() or '.') if listed.is_file() else None
+    # The name first: what it says of the folder may be of another machine, or of the original of a copy.
+    candidates = [] if named is None or not named.name else [folder / named.name, named]
+    found = [path for path in folder.glob('*.pth') if re.fullmatch(r'(iter|epoch)_\d+', path.stem)]
+    candidates += sorted(found, key=lambda path: int(path.stem.rpartition('_')[2]), reverse=True)
+    faults = []
+    for path in dict.fromkeys(candidates):
+        if not path.is_file():
+            continue
+        try:
+            check_checkpoint_file(path, resume=True)
+        except CheckpointError as error:
+            faults.append(str(error))
+            continue
+        if named is not None and path.name != named.name:
+            why = faults[0] if faults else f'{listed} names {str(named)!r}'
+            print(f'going on from {path.name}, the newest whole checkpoint of {folder}: {why}')
+        return path
+    if faults:
+        raise CheckpointError(f'{folder}: holds no checkpoint that can be resumed from: {faults[0]}')
+    return None
 
 
 def _check_presence(path: Path) -> None:
@@ -249,6 +294,36 @@ def _check_presence(path: Path) -> None:
             f'{path}: is truncated, {path.stat().st_size} bytes are there but not its end (a copy, download or '
             f'training that was cut off?); copy it again or use an earlier one{_others(path)}'
         )
+
+
+def _check_parts(path: Path) -> None:
+    """Compares the parts of a file with their check sums, which torch does not."""
+    if not _starts_as_zip(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as file:
+            part = file.testzip()
+    except (zipfile.BadZipFile, OSError, zlib.error) as error:
+        part = _first_line(error)
+    if part:
+        raise CheckpointError(f'{path}: is damaged ({part} is not what was written); copy it again{_others(path)}')
+
+
+def _check_values(path: Path, weights: Mapping[str, Any]) -> None:
+    """Refuses weights that a model cannot compute with."""
+    for name, value in weights.items():
+        if not isinstance(value, Tensor) or not value.numel():
+            continue
+        if value.is_floating_point() and not value.isfinite().all():
+            raise CheckpointError(
+                f'{path}: {name} holds NaN or infinite numbers, as of a training that diverged; use an earlier '
+                f'checkpoint{_others(path)}'
+            )
+        if not value.is_floating_point() and name.rpartition('.')[2] in _FLOATS:
+            raise CheckpointError(
+                f'{path}: {name} is of {value.dtype}, but weights are floating-point numbers: a quantised or converted '
+                'file cannot be loaded, give the one that it was made from'
+            )
 
 
 def _starts_as_zip(path: Path) -> bool:

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 
 from . import config
 from .allocator import keep_freed_memory
-from .checkpoint import check_checkpoint_file
+from .checkpoint import check_checkpoint_file, newest_checkpoint
 from .errors import USER_ERRORS, OptionError
 from .processes import has_accelerator, join_processes
 from .runner_options import options_as_hooks
@@ -98,13 +97,13 @@ def use_auto_scale_lr(cfg: Config) -> None:
 def use_resume(cfg: Config, checkpoint: str) -> None:
     """Continue a run from a checkpoint, checking first that it holds a whole training state.
 
-    It is a file, or `'auto'` for the last one in the work directory. If there is none, training starts anew, from the
-    `load_from` of the config if it has one.
+    It is a file, or `'auto'` for the last one in the work directory, see :func:`newest_checkpoint`. If there is none,
+    training starts anew, from the `load_from` of the config if it has one.
     """
-    found = find_latest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
+    found = newest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
     cfg.resume = found is not None
     if found is not None:
-        cfg.load_from = found
+        cfg.load_from = str(found)
         check_checkpoint_file(found, resume=True)
         return
     start = cfg.get('load_from')

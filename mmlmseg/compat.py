@@ -4,7 +4,8 @@
 
 * lets the OpenMMLab packages import when mmcv carries no compiled operators (nothing mmlmseg uses is compiled),
 * lets a CUDA build of torchvision import beside a CPU build of PyTorch (`open_clip` and `timm` need it),
-* tells PyTorch which harmless classes mmengine stores in checkpoints, so that safe (`weights_only=True`) loading works.
+* tells PyTorch which harmless classes mmengine stores in checkpoints, so that safe (`weights_only=True`) loading works,
+* keeps mmengine's own loading of weights to it, which else falls back to the unsafe one.
 
 Safe loading itself is never turned off, and what is really there (compiled operators, a matching torchvision) is used
 untouched.
@@ -12,9 +13,11 @@ untouched.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
+import inspect
 import sys
 import types
 from collections.abc import Callable
@@ -37,6 +40,7 @@ def apply() -> None:
     ensure_torchvision()
     ensure_mmcv_ext()
     allow_checkpoint_globals()
+    load_checkpoints_safely()
 
 
 def require_openmmlab() -> None:
@@ -112,6 +116,26 @@ def allow_checkpoint_globals() -> None:
     `torch.serialization.safe_globals` block of any other library that names the same class.
     """
     torch.serialization.add_safe_globals(_checkpoint_globals())
+
+
+def load_checkpoints_safely() -> None:
+    """Let everything that mmengine loads (`load_from`, `resume`, `init_cfg` of any part) pass the safe unpickler.
+
+    The maintained fork tries it and, where it refuses, loads unsafely; what is downloaded is never loaded safely.
+    Local files are read by :func:`mmlmseg.checkpoint.load_safely`, with its errors.
+    """
+    loading = importlib.import_module('mmengine.runner.checkpoint')
+
+    def load_from_local_file(filename: str, map_location: Any = None) -> Any:
+        from .checkpoint import load_safely
+
+        return load_safely(filename, map_location)
+
+    loading.CheckpointLoader.register_scheme('', loader=load_from_local_file, force=True)
+    if hasattr(loading, '_safe_torch_load'):
+        loading._safe_torch_load = functools.partial(torch.load, weights_only=True)
+    if 'weights_only' in inspect.signature(loading.load_url).parameters:
+        loading.load_url = functools.partial(loading.load_url, weights_only=True)
 
 
 def _stand_in() -> types.ModuleType:

@@ -42,6 +42,17 @@ def name_key(name: str) -> str:
     return normalise_name(name)[0].replace('-', ' ')
 
 
+def leads_outside(name: str) -> bool:
+    """Whether the name of a file, as a list of somebody else's gives it, leads out of the folder it is looked for in.
+
+    Example:
+        >>> leads_outside('town/scene1'), leads_outside('../secret'), leads_outside('C:/secret')
+        (False, True, True)
+    """
+    parts = name.replace('\\', '/').split('/')
+    return '..' in parts or not parts[0] or ':' in parts[0]
+
+
 def default_space_name(type_name: str) -> str:
     """The label-space name of a registered dataset type.
 

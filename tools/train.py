@@ -41,8 +41,8 @@ def main() -> None:
             cli.use_amp(cfg)
         if args.auto_scale_lr:
             cli.use_auto_scale_lr(cfg)
-        if args.resume:
-            cli.use_resume(cfg, args.resume)
+        if args.resume or (cfg.get('resume') and not cfg.get('load_from')):
+            cli.use_resume(cfg, args.resume or 'auto')
         elif cfg.get('load_from'):
             check_checkpoint_file(cfg.load_from, resume=cfg.get('resume', False))
         build_runner(cfg).train()

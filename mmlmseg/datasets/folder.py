@@ -15,6 +15,7 @@ from mmseg.datasets import BaseSegDataset
 
 from ..errors import DataError, LabelSpaceError, did_you_mean
 from ..label_space import LabelSpace
+from ..names import leads_outside
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
@@ -31,7 +32,12 @@ def files_by_name(folder: str, suffixes: tuple[str, ...]) -> dict[str, str]:
     if not os.path.isdir(folder):
         raise DataError(f'{folder}: no such folder; a folder dataset needs images/ and labels/ below its data_root')
     found: dict[str, str] = {}
-    for parent, _, files in os.walk(folder, followlinks=True):
+    seen: set[str] = set()
+    for parent, below_it, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:  # a link back: its files were found by their first name
+            below_it.clear()
+            continue
+        seen.add(real)
         below = Path(parent).relative_to(folder).as_posix()
         prefix = '' if below == '.' else f'{below}/'
         for file in files:
@@ -54,6 +60,8 @@ def read_split(path: Path) -> list[str]:
     names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
     if not names:
         raise DataError(f'{path}: names no sample; write one name per line, without folder and suffix')
+    if outside := next(filter(leads_outside, names), None):
+        raise DataError(f'{path}: {outside!r} leads out of the folder; name samples by their path below images/')
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f'{path}: lists {twice[0]!r} more than once ({len(twice)} such names); list every sample once')
     return names

@@ -14,13 +14,15 @@ from mmengine.logging import print_log
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ..errors import DataError, LabelSpaceError
+from ..errors import DataError, LabelSpaceError, OptionError
 from ..label_space import LabelSpace, joint_classes
 from ..names import default_space_name
+from ..randomness import seed_all
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import CheckLabels
 from .multi_space import MultiSpaceFolderDataset
+from .streams import Draw
 from .transforms import LoadSegments
 
 # Of files that are no images; where OpenCV returns None, mmcv fails an assertion or asks None for its shape.
@@ -41,6 +43,9 @@ class MultiDataset(Dataset):
         names: A name per dataset, by default that of its label space: ``metainfo['label_space']``, else made from the
             type. Two datasets may share a label space under two names.
         lazy_init: Whether to read the lists of samples later, with :meth:`full_init`.
+        skip_damaged: How many samples with unusable files a training passes over, in each loading process, before it
+            stops; the next usable one of the dataset takes the place of each, and the log names it. A test stops at the
+            first in any case, since its score would be of other images.
 
     Attributes:
         spaces: The label spaces of each dataset.
@@ -52,8 +57,14 @@ class MultiDataset(Dataset):
     """
 
     def __init__(
-        self, datasets: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None, lazy_init: bool = False
+        self,
+        datasets: Sequence[Mapping[str, Any]],
+        names: Sequence[str] | None = None,
+        lazy_init: bool = False,
+        skip_damaged: int = 0,
     ) -> None:
+        if skip_damaged < 0:
+            raise OptionError(f'MultiDataset: skip_damaged = {skip_damaged}; give the number of samples, at least 0')
         if not datasets:
             raise DataError('MultiDataset: `datasets` is empty; list at least one dataset config')
         self.datasets = [DATASETS.build(_lazy(config)) for config in datasets]
@@ -64,6 +75,8 @@ class MultiDataset(Dataset):
             if len(own) == 1:  # labels in several spaces are read by LoadSegments, which checks them itself
                 _insert_checks(dataset, own[0].num_classes)
         self.sizes: list[int] = []
+        self.skip_damaged = skip_damaged
+        self._damaged: set[tuple[int, int]] = set()  # dataset and sample of each that was passed over
         if not lazy_init:
             self.full_init()
 
@@ -139,7 +152,29 @@ class MultiDataset(Dataset):
         return sum(self.sizes)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        """A sample after its pipeline. Of an index that is a :class:`Draw`, the draw decides on random transforms."""
         which, inner = self.locate(index)
+        while True:
+            if isinstance(index, Draw):
+                seed_all(*index.key)
+            try:
+                return self._load(which, inner)
+            except DataError as error:
+                if not isinstance(index, Draw) or not self.skip_damaged:
+                    raise
+                self._pass_over(which, inner, error)
+            inner = (inner + 1) % self.sizes[which]
+
+    def _pass_over(self, which: int, inner: int, error: DataError) -> None:
+        if (which, inner) in self._damaged:
+            return
+        self._damaged.add((which, inner))
+        said = f'{len(self._damaged)} of at most {self.skip_damaged} (skip_damaged)'
+        if len(self._damaged) > min(self.skip_damaged, self.sizes[which] - 1):
+            raise DataError(f'{error}; there are more damaged samples than may be passed over: {said}') from error
+        print_log(f'passed over a damaged sample, {said}: {error}', 'current', logging.WARNING)
+
+    def _load(self, which: int, inner: int) -> dict[str, Any]:
         try:
             sample = self.datasets[which][inner]
         except Exception as error:

@@ -1,9 +1,10 @@
 """Endless samplers over several datasets: how often each is drawn, and which samples meet in a batch.
 
 Their order is a pure function of seed, rank, world size and samples consumed: nothing is lost by a restart, and
-skipping loads nothing. A step's global batch does not depend on how many processes share it (one dataset per rank is
-the exception by its nature): rank r of W takes every W-th sample, so that two processes of batch b see together what
-one process of batch 2b sees.
+skipping loads nothing. Each index says which draw it is, so that random transforms are a function of these as well. A
+step's global batch does not depend on how many processes share it (one dataset per rank is the exception by its
+nature): rank r of W takes every W-th sample, so that two processes of batch b see together what one process of batch 2b
+sees.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
 from ..errors import DataError, did_you_mean
+from ..randomness import SAMPLE
 from ..registry import DATA_SAMPLERS
-from .streams import DatasetDraws, ShuffledPasses
+from .streams import DatasetDraws, Draw, ShuffledPasses
 
 Ratio = str | Sequence[float] | Mapping[str, float]
 
@@ -116,7 +118,7 @@ class DatasetSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         for n in count(self._start):
             dataset, place = self._place(n)
-            yield self._first[dataset] + self._passes[dataset][place]
+            yield Draw(self._first[dataset] + self._passes[dataset][place], (self.seed, SAMPLE, dataset, place))
 
     def __len__(self) -> int:
         """The number of samples in the datasets, as with mmengine's InfiniteSampler; the sequence itself is endless."""

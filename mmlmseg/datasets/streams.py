@@ -10,6 +10,20 @@ import numpy as np
 _DRAW, _SHUFFLE = 0, 1
 
 
+class Draw(int):
+    """The index of a sample, with a key of this draw of it, by which its random transforms are seeded."""
+
+    key: tuple[int, ...]
+
+    def __new__(cls, index: int, key: tuple[int, ...]) -> Draw:
+        draw = super().__new__(cls, index)
+        draw.key = key
+        return draw
+
+    def __reduce__(self) -> tuple[type[Draw], tuple[int, tuple[int, ...]]]:
+        return Draw, (int(self), self.key)  # on its way to a worker
+
+
 class DatasetDraws:
     """An endless sequence of datasets drawn at random, with the count of earlier draws of the same dataset.
 

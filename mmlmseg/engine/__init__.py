@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from .checkpoint_hook import CheckpointHook
 from .execution import ActivationCheckpointingHook, CompileHook
 from .freeze import FreezeHook
 from .hooks import CheckLabelSpacesHook
 from .loops import ResumableTrainLoop
 from .optim_constructor import MergedGroupsConstructor
 from .optim_wrapper import BFloat16OptimWrapper
+from .preemption import PreemptionHook
 from .strategy import FSDPStrategy
 
 __all__ = [
     'ActivationCheckpointingHook',
     'BFloat16OptimWrapper',
     'CheckLabelSpacesHook',
+    'CheckpointHook',
     'CompileHook',
     'FSDPStrategy',
     'FreezeHook',
     'MergedGroupsConstructor',
+    'PreemptionHook',
     'ResumableTrainLoop',
 ]

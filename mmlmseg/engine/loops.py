@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.dist import get_rank
 from mmengine.runner import IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from ..errors import DataError
+from ..randomness import STEP, seed_all
 from ..registry import LOOPS
+from .divergence import DivergenceHook, save_batch
 
 
 class SkippedLoader:
@@ -44,7 +47,9 @@ class ResumableTrainLoop(IterBasedTrainLoop):
 
     Loads nothing to get there, on every mmengine; takes over the seed of the checkpoint, which mmengine draws anew for
     the sampler where the config gives none; and checks that samplers that know a batch size know that of the loader.
-    Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
+    Random numbers of a step (dropout, points) are a function of the seed, the process and the number of the step, so an
+    interrupted run ends with the weights of an undisturbed one. Where the model diverges, the samples of the step are
+    written down. Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,11 +63,41 @@ class ResumableTrainLoop(IterBasedTrainLoop):
                 f'{self.dataloader.batch_size}; the sampler must know where a step ends, so give both the same'
             )
 
+        self.runner.register_hook(DivergenceHook())
+
+    def run_iter(self, data_batch: Any) -> None:
+        """One step.
+
+        Raises:
+            FloatingPointError: Where loss or model outputs are not finite; with the file that names the samples.
+        """
+        seed_all(self.runner.seed or 0, STEP, get_rank(), self._iter)
+        try:
+            super().run_iter(data_batch)
+        except FloatingPointError as error:
+            file = save_batch(self.runner, data_batch)
+            raise FloatingPointError(
+                f'iteration {self._iter}: {error} The samples of this step are listed in {file}; an earlier checkpoint '
+                'leads to it again with --resume'
+            ) from error
+
     def run(self) -> Any:
-        """Trains, from where the checkpoint stands if there is one."""
+        """Trains, from where the checkpoint stands if there is one.
+
+        Raises:
+            DataError: Where a process that loads samples is killed, mostly for want of memory.
+        """
         sampler = self.dataloader.sampler
         if self._iter > 0 and hasattr(sampler, 'skip') and not getattr(self, 'fast_forward_on_resume', False):
             if hasattr(sampler, 'reseed') and self._follows_seed:
                 sampler.reseed(self.runner.seed)
             self.dataloader_iterator = SkippedLoader(self.dataloader, self._iter)
-        return super().run()
+        try:
+            return super().run()
+        except RuntimeError as error:
+            if 'DataLoader worker' not in str(error):
+                raise
+            raise DataError(
+                f'a process that loads samples has died ({error}): where the machine ran out of memory, lower '
+                'train_dataloader.num_workers or prefetch_factor, then go on with --resume'
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from mmengine._strategy import FSDPStrategy as _FSDPStrategy
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
 from mmengine.optim import BaseOptimWrapper
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
@@ -75,6 +77,13 @@ class FSDPStrategy(_FSDPStrategy):
         """Loads a whole state dict, with the guards of :mod:`mmlmseg.checkpoint`."""
         with FullyShardedDataParallel.summon_full_params(self.model):
             super(_FSDPStrategy, self).load_model_state_dict(state_dict, **kwargs)
+
+    def save_checkpoint(self, filename: str, **kwargs: Any) -> None:
+        """Saves a checkpoint, whole or not at all; all processes have to ask for it."""
+        part = f'{filename}.part'
+        super().save_checkpoint(part, **kwargs)
+        if is_main_process():
+            os.replace(part, filename)
 
     def optim_state_dict(self) -> dict[str, Any]:
         """The state of the whole optimiser, as one without FSDP has it; on all processes but the first it is empty."""

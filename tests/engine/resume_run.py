@@ -13,20 +13,21 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from torch.nn.functional import dropout
 
 import mmlmseg  # noqa: F401
 from mmlmseg.models.data_preprocessor import GroupingDataPreProcessor
 
 
 class ToyModel(BaseModel):
-    """One weight, so that a step takes no time."""
+    """One weight, so that a step takes no time; and dropout, so that a step has random numbers of its own."""
 
     def __init__(self) -> None:
         super().__init__(GroupingDataPreProcessor([127.5] * 3, [64.0] * 3))
         self.weight = torch.nn.Parameter(torch.ones(()))
 
     def forward(self, inputs: list[torch.Tensor], data_samples: Any = None, mode: str = 'tensor') -> Any:
-        return dict(loss=sum((self.weight * group).square().mean() for group in inputs))
+        return dict(loss=sum(dropout(self.weight * group).square().mean() for group in inputs))
 
 
 class RecordHook(Hook):
@@ -41,7 +42,7 @@ class RecordHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         if runner.iter == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        seen = [[sample.dataset, Path(sample.img_path).name] for sample in data_batch['data_samples']]
+        seen = [[sample.dataset, Path(sample.img_path).name, sample.flip] for sample in data_batch['data_samples']]
         rate = runner.optim_wrapper.get_lr()['lr'][0]
         with self.path.open('a') as file:
             file.write(json.dumps(dict(step=runner.iter, rate=rate, seen=seen)) + '\n')
@@ -79,8 +80,8 @@ def build_runner(
         train_cfg=dict(type='mmlmseg.ResumableTrainLoop', max_iters=max_iters),
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.01)),
         param_scheduler=dict(type='PolyLR', power=0.9, end=max_iters, by_epoch=False),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3)),
-        custom_hooks=[RecordHook(work_dir / 'record.jsonl', kill_at)],
+        default_hooks=dict(checkpoint=dict(type='mmlmseg.CheckpointHook', by_epoch=False, interval=3)),
+        custom_hooks=[RecordHook(work_dir / 'record.jsonl', kill_at), dict(type='mmlmseg.PreemptionHook')],
         randomness=dict(seed=seed),
         resume=bool(resume),
         load_from=resume if isinstance(resume, str) else None,

@@ -1,4 +1,4 @@
-"""A run that was killed goes on with the samples and learning rates of an uninterrupted one."""
+"""A run that was killed ends with the weights of an uninterrupted one: same samples, transforms, dropout and rates."""
 
 from __future__ import annotations
 
@@ -53,8 +53,13 @@ def test_resumed_equals_uninterrupted(
     checkpoint = str(tmp_path / 'whole' / 'iter_6.pth')
     loaded = count_loaded(script.build_runner(tmp_path / 'rest', max_iters=STEPS, seed=3, resume=checkpoint, **common))
     assert script.read_record(tmp_path / 'rest') == whole[6:]
+    assert weights(tmp_path / 'rest' / 'iter_9.pth') == weights(tmp_path / 'whole' / 'iter_9.pth')
     if not workers:
         assert len(loaded) == (STEPS - 6) * 3  # the samples of finished steps are not even loaded
+
+
+def weights(checkpoint: Path) -> float:
+    return torch.load(checkpoint, weights_only=False)['state_dict']['weight'].item()
 
 
 def count_loaded(runner: Any) -> list[int]:
@@ -103,3 +108,11 @@ def test_killed_and_resumed(script: ModuleType, folders: list[str], tmp_path: Pa
     seed = torch.load(killed / 'iter_6.pth', weights_only=False)['meta']['seed']
     assert run(tmp_path / 'whole', '--seed', str(seed)) == 0
     assert before[:6] + after == script.read_record(tmp_path / 'whole')
+    assert weights(killed / 'iter_12.pth') == weights(tmp_path / 'whole' / 'iter_12.pth')
+
+
+def test_workers_change_nothing(script: ModuleType, folders: list[str], tmp_path: Path) -> None:
+    for workers in (0, 2):
+        script.build_runner(tmp_path / str(workers), folders, max_iters=6, seed=0, workers=workers).train()
+    assert script.read_record(tmp_path / '0') == script.read_record(tmp_path / '2')
+    assert weights(tmp_path / '0' / 'iter_6.pth') == weights(tmp_path / '2' / 'iter_6.pth')

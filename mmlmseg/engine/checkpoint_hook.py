@@ -1,0 +1,118 @@
+"""Checkpoints that are whole or not there, and of which the old go only after the new."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook as _CheckpointHook
+from mmengine.runner import Runner
+
+from ..errors import CheckpointError
+from ..registry import HOOKS
+
+WHOLE_FILES = 'whole_files'
+
+
+@register_backend(WHOLE_FILES)
+class WholeFilesBackend(LocalBackend):
+    """mmengine's local files, each written beside its place first, so that its name never stands for a part of it."""
+
+    def put(self, obj: bytes | memoryview, filepath: str | Path) -> None:
+        """Writes a file; a CheckpointError where the disk does not take it, and what was there before stays."""
+        try:
+            write_whole(filepath, obj)
+        except OSError as error:
+            raise CheckpointError(
+                f'{filepath}: cannot be written ({error.strerror or error}); earlier checkpoints are as they were. '
+                'Free space, then go on with --resume'
+            ) from error
+
+
+def write_whole(path: str | Path, content: bytes | memoryview) -> None:
+    """Writes a file beside its place, makes sure that the disk has it, and moves it there in one step."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.part')
+    try:
+        with part.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+class _RemovesLater:
+    """A file backend that notes what is to be removed."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self.noted: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        self.noted.append(path)
+
+    rmtree = remove
+
+    def remove_all_but(self, kept: set[Any]) -> None:
+        """Removes what was noted, unless it has been written anew since."""
+        for path in self.noted:
+            if path in kept:
+                continue
+            if self._backend.isdir(path):
+                self._backend.rmtree(path)
+            elif self._backend.isfile(path):
+                self._backend.remove(path)
+        self.noted.clear()
+
+
+@HOOKS.register_module()
+class CheckpointHook(_CheckpointHook):
+    """mmengine's hook, which cannot lose what it has.
+
+    mmengine (0.10) removes the previous checkpoint, and the previous best one, before it writes the next, and writes
+    into the file of the final name: a full disk or a kill leaves the run without any. Here files are written whole,
+    and old ones go when the new one is there. Arguments are those of mmengine's hook.
+
+    Raises:
+        CheckpointError: Where a checkpoint cannot be written.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """See mmengine's hook; files on this machine are written whole."""
+        super().before_train(runner)
+        if isinstance(self.file_backend, LocalBackend) and not self.backend_args and not self.file_client_args:
+            self.backend_args: Mapping[str, Any] | None = dict(backend=WHOLE_FILES)
+        self.file_backend = _RemovesLater(self.file_backend)
+
+    def save(self, runner: Runner) -> None:
+        """Saves the state after the step that just ended, unless it is saved already."""
+        if getattr(self, '_saved', None) != runner.iter + 1:
+            self._save_checkpoint(runner)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        super()._save_checkpoint_with_step(runner, step, meta)
+        self._saved = meta['iter']
+        if is_main_process():
+            # Once more, whole: a kill while mmengine writes it leaves it empty.
+            write_whole(Path(runner.work_dir, 'last_checkpoint'), str(self.last_ckpt).encode())
+            self.file_backend.remove_all_but(self._current())
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
+        super()._save_best_checkpoint(runner, metrics)
+        if is_main_process():
+            self.file_backend.remove_all_but(self._current())
+
+    def _current(self) -> set[Any]:
+        best = {getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        return {self.last_ckpt, *best}

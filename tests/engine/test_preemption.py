@@ -1,0 +1,60 @@
+"""A training that is asked to end saves its state, and goes on from there as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from mmlmseg.engine.preemption import STATUS
+from mmlmseg.lab.scenes import write_folder_dataset
+
+
+@pytest.fixture(scope='module')
+def script(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(Path(__file__).with_name('resume_run.py'))
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = tmp_path_factory.mktemp('data') / 'street'
+    return str(write_folder_dataset(root, 'street', train=range(4), val=range(4, 5), size=(32, 32)))
+
+
+class AskHook(Hook):
+    """Sends a signal to its own process before a step."""
+
+    def __init__(self, number: int, step: int) -> None:
+        self.number, self.step = number, step
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        if runner.iter == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize('step', [4, 5])  # the checkpoint of step 5 is written anyway
+def test_asked_to_end(script: ModuleType, folder: str, tmp_path: Path, number: signal.Signals, step: int) -> None:
+    before = signal.getsignal(number)
+    runner = script.build_runner(tmp_path, [folder], max_iters=9, seed=1)
+    runner.register_hook(AskHook(number, step))
+    with pytest.raises(SystemExit) as ended:
+        runner.train()
+    assert ended.value.code == STATUS
+    assert signal.getsignal(number) == before
+    saved = tmp_path / f'iter_{step + 1}.pth'
+    assert (tmp_path / 'last_checkpoint').read_text() == str(saved)
+    assert torch.load(saved, weights_only=True)['meta']['iter'] == step + 1
+
+    script.build_runner(tmp_path, [folder], max_iters=9, seed=1, resume=True).train()
+    script.build_runner(tmp_path / 'whole', [folder], max_iters=9, seed=1).train()
+    assert script.read_record(tmp_path) == script.read_record(tmp_path / 'whole')
+    ours, theirs = (torch.load(where / 'iter_9.pth')['state_dict'] for where in (tmp_path, tmp_path / 'whole'))
+    assert ours['weight'].equal(theirs['weight'])
