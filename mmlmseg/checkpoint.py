@@ -77,7 +77,10 @@ class CheckpointRecord:
         for key, value in state_dict.items():
             if key.endswith(f'decode_head.{EXTRA_STATE}'):
                 return cls.unpack(value)
-        raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
+        raise CheckpointError(
+            'the checkpoint holds no label spaces: it is not of an mmlmseg model. One of MaskFormer or Mask2Former can '
+            f'be load_from of a training, or goes through tools/convert_checkpoint.py first. {_WAY_OUT}'
+        )
 
     def pack(self) -> Tensor:
         """The record as bytes of JSON, uint8."""
@@ -225,9 +228,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
                 f'{path}: holds an object of {unsafe.group(1)}, which is not loaded since it could run code; if you '
                 'trust the file, register it with torch.serialization.add_safe_globals or save the weights alone'
             ) from error
-        raise CheckpointError(f'{path}: is not a checkpoint; give one written by training or torch.save') from error
+        way = 'give one written by training or torch.save'
+        if path.suffix == '.pkl':
+            way = "one of detectron2's model zoo goes through tools/convert_checkpoint.py first"
+        raise CheckpointError(f'{path}: is not a checkpoint; {way}') from error
     except (RuntimeError, EOFError, ValueError, OSError) as error:
         raise CheckpointError(f'{path}: cannot be read: {_first_line(error)}{_others(path)}') from error
+    if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('model'), Mapping):  # as detectron2 saves it
+        checkpoint = {'state_dict': checkpoint['model']}
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('state_dict'), Mapping):
         return dict(checkpoint)
     if isinstance(checkpoint, Mapping) and checkpoint and all(isinstance(v, torch.Tensor) for v in checkpoint.values()):

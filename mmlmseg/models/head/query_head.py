@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from mmcv.cnn.bricks.wrappers import Conv2d
 from mmdet.models.layers import PixelDecoder, SinePositionalEncoding, TransformerEncoderPixelDecoder
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, caffe2_xavier_init, initialize
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
@@ -169,8 +169,9 @@ class QueryHead(BaseModule):
             if len(self.label_spaces) == 1:
                 return [self.label_spaces.names[0]]
             raise LabelSpaceError(
-                f'{meta.get("img_path", "a sample")} does not say its label space; set metainfo["label_spaces"] to a '
-                f'tuple of names, of {", ".join(self.label_spaces.names)} (mmlmseg.MultiDataset does)'
+                f'{meta.get("img_path") or "a sample"} does not say its label space; set metainfo["label_spaces"] to a '
+                f'tuple of names, of {", ".join(self.label_spaces.names)} (mmlmseg.MultiDataset does), or predict with '
+                "mmlmseg.apis.LMSegInferencer(model)(image, label_space='...')"
             )
         for asked in meta['label_spaces']:
             if isinstance(asked, LabelSpace) and asked.name in self.label_spaces.names:
@@ -181,6 +182,11 @@ class QueryHead(BaseModule):
                         f'that is asked for has {asked.num_classes}; give the list another name'
                     )
         return list(meta['label_spaces'])
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the largest label space; mmseg asks for it."""
+        return self.label_spaces.max_classes
 
     def space_of(self, asked: AskedSpace) -> LabelSpace:
         """The label space of a name; a space of the user's own is itself."""
@@ -328,8 +334,19 @@ class PixelFeatureExtractor(BaseModule):
         self.project = Conv2d(in_channels[-1], channels, kernel_size=1) if hands_through else nn.Identity()
 
     def init_weights(self) -> None:
-        """Initialises the parts as they do themselves, and the projection as mmdet's heads do."""
+        """Initialises the parts as they do themselves, and the projection as mmdet's heads do.
+
+        mmdet's pixel decoders forget the coarsest levels, which MaskFormer starts as the others, and pixel decoders
+        look at no ``init_cfg`` of their own.
+        """
         super().init_weights()
+        if isinstance(self.pixel_decoder, PixelDecoder):
+            missed = [self.pixel_decoder.lateral_convs[-1], self.pixel_decoder.output_convs[-1]]
+            for module in [*missed, getattr(self.pixel_decoder, 'last_feat_conv', None)]:
+                if module is not None:
+                    caffe2_xavier_init(module.conv)
+        if self.pixel_decoder.init_cfg:
+            initialize(self.pixel_decoder, self.pixel_decoder.init_cfg)
         if isinstance(self.project, nn.Conv2d) and self.project.bias is not None:
             nn.init.kaiming_uniform_(self.project.weight, a=1)
             nn.init.zeros_(self.project.bias)
