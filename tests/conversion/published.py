@@ -83,8 +83,8 @@ class Published(nn.Module):
         return tuple(x if isinstance(x, Tensor) else torch.stack(x) for x in (classes, masks))
 
 
-def ours(kind: str, spaces: list[Any] | None = None, **head: Any) -> nn.Module:
-    """Our model of the same widths, with other weights."""
+def our_config(kind: str, spaces: list[Any] | None = None, **head: Any) -> dict[str, Any]:
+    """The config of our model of the same widths."""
     of_mask2former = kind == 'mask2former'
     pixel = dict(type='mmlmseg.DeformablePixelDecoder', num_layers=2, num_heads=4, ffn_channels=64, norm_cfg=_NORM)
     decoder = dict(
@@ -105,14 +105,17 @@ def ours(kind: str, spaces: list[Any] | None = None, **head: Any) -> nn.Module:
         classifier=dict(type='mmlmseg.LinearClassifier'),
         criterion=dict(type='mmlmseg.SetCriterion'),
     )
-    return MODELS.build(
-        dict(
-            type='mmlmseg.MultiSpaceSegmentor',
-            data_preprocessor=dict(type='mmlmseg.GroupingDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3),
-            backbone=backbone(),
-            decode_head={**decode_head, **head},
-        )
+    return dict(
+        type='mmlmseg.MultiSpaceSegmentor',
+        data_preprocessor=dict(type='mmlmseg.GroupingDataPreProcessor', mean=[127.5] * 3, std=[64.0] * 3),
+        backbone=backbone(),
+        decode_head={**decode_head, **head},
     )
+
+
+def ours(kind: str, spaces: list[Any] | None = None, **head: Any) -> Any:
+    """Our model of the same widths, with other weights."""
+    return MODELS.build(our_config(kind, spaces, **head))
 
 
 def our_outputs(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:

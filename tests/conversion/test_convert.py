@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine.registry import MODELS
-from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from published import CLASSES, KINDS, Published, named, our_outputs, ours
+from torch import Tensor
 
 from mmlmseg.conversion import converted, layout_of
 from mmlmseg.errors import CheckpointError
