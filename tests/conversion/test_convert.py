@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.registry import MODELS
+from mmengine.runner import load_checkpoint
 from published import CLASSES, KINDS, Published, named, our_outputs, ours
 from torch import Tensor
 
@@ -192,6 +195,45 @@ def test_a_swin_of_the_papers_code_equals_openmmlabs() -> None:
     conversion = converted({**theirs, **head}, model)
     assert not conversion.new, conversion.report()
     assert all(conversion.state_dict[name].equal(value) for name, value in weights.items())
+
+
+def test_lmsegs_code_gives_all_but_blocks_and_text(tiny_clip: str) -> None:
+    tower = MODELS.build(dict(type='mmlmseg.CLIPResNet', model=tiny_clip))
+    names = {name: name.replace('visual.', 'backbone.') for name in tower.state_dict()}
+    head = detectron2(Published('maskformer').state_dict())
+    weights = {
+        **{names[name]: torch.randn_like(value) for name, value in tower.state_dict().items()},
+        **{
+            n: v for n, v in head.items() if 'sem_seg_head' in n and '.transformer.' not in n and 'class_embed' not in n
+        },
+        'sem_seg_head.predictor.blocks.0.attn1.qkv.weight': torch.ones(96, 32),
+        'text_encoder.positional_embedding': torch.ones(18, 8),
+    }
+    queries = dict(type='mmlmseg.SharedQueries', num_queries=8, learn_content=True)
+    model = ours('maskformer', queries=queries, decoder=GUIDED, **TEXT)
+    model.backbone = tower
+    conversion = converted(weights, model)
+    assert conversion.layout == "LMSeg's official code"
+    assert conversion.left == tuple(list(weights)[-2:])
+    parts = {'.'.join(name.split('.')[:3]) for name in conversion.new}
+    assert {part for part in parts if 'text' not in part} == {
+        'decode_head.queries.position',
+        'decode_head.decoder.layers',
+        'decode_head.decoder.norm',
+    }
+    state = conversion.state_dict
+    assert state['backbone.visual.layer2.1.conv3.weight'].equal(weights['backbone.layer2.1.conv3.weight'])
+    assert state['decode_head.queries.content.weight'].equal(weights['sem_seg_head.predictor.query_embed.weight'])
+
+
+@pytest.mark.parametrize('container', [None, 'model', 'state_dict'])
+def test_mmengine_loads_every_container(tmp_path: Path, container: str | None) -> None:
+    theirs = Published('maskformer')
+    weights = detectron2(theirs.state_dict())
+    torch.save(weights if container is None else {container: weights, 'iteration': 3}, tmp_path / 'final.pth')
+    model = ours('maskformer')
+    load_checkpoint(model, str(tmp_path / 'final.pth'))
+    assert model.decode_head.mask_embedding.layers[2].weight.equal(theirs.decode_head.mask_embed[4].weight)
 
 
 def test_classes_are_matched_by_name(published) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import torch
@@ -106,8 +106,8 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
 
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
         self._anew = ()
-        if not prefix and not isinstance(self.decode_head, AwaitedHead) and layout_of(state_dict) is not None:
-            self._start_from(state_dict)
+        if not prefix and not isinstance(self.decode_head, AwaitedHead):
+            self._convert(state_dict)
         record = CheckpointRecord.of(state_dict)
         if isinstance(self.decode_head, AwaitedHead):
             device = self._device
@@ -116,11 +116,15 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         self.decode_head.expect(record)
         check_complete(self, state_dict, prefix)
 
-    def _start_from(self, foreign: dict[str, Any]) -> None:
-        """Puts the weights for this model in place of those of a published MaskFormer or Mask2Former."""
+    def _convert(self, state_dict: dict[str, Any]) -> None:
+        """Puts weights of this model in place of those of a published MaskFormer or Mask2Former."""
+        inner = state_dict.get('model')  # as detectron2 saves them
+        foreign = dict(inner) if isinstance(inner, Mapping) else dict(state_dict)
+        if layout_of(foreign) is None:
+            return
         conversion = converted(foreign, self)
-        foreign.clear()
-        foreign.update(conversion.state_dict)
+        state_dict.clear()
+        state_dict.update(conversion.state_dict)
         self._anew = conversion.new
         print_log(conversion.report(), 'current', logging.WARNING)
 
