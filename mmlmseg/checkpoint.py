@@ -70,6 +70,7 @@ class CheckpointRecord:
     things_only: bool  # whether it finds things only
     adapters: tuple[str, ...] = ()  # the label spaces that have an adapter, in their order
     text: TextSource | None = None  # what made the embeddings behind its text rows; None for a model that reads no text
+    untrained: tuple[str, ...] = ()  # weights that came along from nowhere, as a model of other code was converted
 
     @classmethod
     def of(cls, state_dict: Mapping[str, Any]) -> CheckpointRecord:
@@ -95,6 +96,7 @@ class CheckpointRecord:
             data = json.loads(bytes(packed.cpu().tolist()).decode())
             text = data.pop('text')
             spaces, adapters = LabelSpaces.from_config(data.pop('label_spaces')), tuple(data.pop('adapters'))
+            data['untrained'] = tuple(data.get('untrained', ()))
             return cls(spaces, adapters=adapters, text=None if text is None else TextSource(**text), **data)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f'the record in the checkpoint cannot be read: {error!r}') from None

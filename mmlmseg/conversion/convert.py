@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..checkpoint import EXTRA_STATE
+from ..checkpoint import EXTRA_STATE, CheckpointRecord
 from ..errors import CheckpointError
 from ..label_space import LabelSpaces
 from ..names import name_key
@@ -93,12 +93,16 @@ def converted(weights: Mapping[str, Tensor], model: Any, classes: Sequence[str] 
     taken = tuple(name for name in counted if name in fitting and fitting[name].whole)
     if not taken:
         raise CheckpointError(f'the weights of {layout.name} have nothing in common with the model of the config')
+    new = tuple(name for name in counted if name not in taken)
+    state = {name: fitting[name].value if name in fitting else value for name, value in own.items()}
+    record = f'decode_head.{EXTRA_STATE}'
+    state[record] = replace(CheckpointRecord.unpack(own[record]), untrained=new).pack()
     used = {source for weight in fitting.values() for source in weight.sources}
     return Conversion(
         layout=layout.name,
-        state_dict={name: fitting[name].value if name in fitting else value for name, value in own.items()},
+        state_dict=state,
         taken=taken,
-        new=tuple(name for name in counted if name not in taken),
+        new=new,
         left=tuple(name for name in weights if name not in used and not name.endswith(_DERIVED)),
         classes=said,
     )

@@ -130,6 +130,11 @@ def test_every_recipe_is_tried_here() -> None:
             assert call in source, call
 
 
+def test_links_lead_somewhere() -> None:
+    headings = [re.sub(r"[,']", '', heading.lower()).replace(' ', '-') for heading in RECIPES]
+    assert [anchor for anchor in re.findall(r'\]\(#([^)]*)\)', DOCUMENT) if anchor not in headings] == []
+
+
 def published_model(published: ModuleType, folder: Path) -> tuple[str, Any]:
     """Our Mask2Former as the model of a config, and the published one, whose file is written."""
     theirs = published.Published('mask2former')

@@ -8,6 +8,8 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from published import CLASSES, KINDS, Published, named, our_outputs, ours
 from torch import Tensor
 
@@ -308,5 +310,16 @@ def test_a_converted_model_is_trained_before_it_predicts() -> None:
     model.load_state_dict(Published('maskformer').state_dict())
     with pytest.raises(CheckpointError, match=r'2 tensors of the model \(decode_head\.classifier.*train first'):
         model.predict([torch.rand(1, 3, 32, 32)], [])
-    model.load_state_dict(model.state_dict())  # of mmlmseg: whole
+    again = ours('maskformer', [dict(name='a', classes=['car', 'road'])])
+    again.load_state_dict(model.state_dict())  # tells it
+    with pytest.raises(CheckpointError, match='train first'):
+        again.predict([], [])
+    again.loss([torch.rand(1, 3, 32, 32)], [sample()])
+    assert again.predict([], []) == []
+    model.load_state_dict(again.state_dict())
     assert model.predict([], []) == []
+
+
+def sample() -> SegDataSample:
+    meta = dict(img_shape=(32, 32), batch_input_shape=(32, 32))
+    return SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, 32, 32, dtype=torch.long)), metainfo=meta)

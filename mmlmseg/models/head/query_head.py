@@ -106,6 +106,7 @@ class QueryHead(BaseModule):
             raise OptionError(f'drop_absent takes classes off lists, but {type(self.classifier).__name__} has one list')
         if class_activation not in get_args(ClassActivation):
             raise OptionError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
+        self.untrained: tuple[str, ...] = ()  # see CheckpointRecord; none from the first training step on
         self.class_activation = class_activation
         self.things_only = things_only
         if things_only:
@@ -257,11 +258,14 @@ class QueryHead(BaseModule):
     def record(self) -> CheckpointRecord:
         """What a checkpoint tells of this model beside weights, but for the text source."""
         adapters = tuple(self.adapters.position)
-        return CheckpointRecord(self.label_spaces, self.class_activation, self.things_only, adapters)
+        return CheckpointRecord(
+            self.label_spaces, self.class_activation, self.things_only, adapters, untrained=self.untrained
+        )
 
     def expect(self, saved: CheckpointRecord) -> None:
         """Makes the head ready to load the checkpoint of a record, or refuses one that means something else."""
         saved.check(self.record)
+        self.untrained = saved.untrained
         if self.text is not None and saved.text is not None:
             self.text.expect(saved.text)
 

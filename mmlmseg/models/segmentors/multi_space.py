@@ -85,7 +85,6 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
         self.align_corners = False
-        self._anew: tuple[str, ...] = ()  # what a foreign checkpoint left as it was, as long as nothing is trained
         if decode_head.get('label_spaces') is None:
             self.decode_head: Any = AwaitedHead(decode_head)
         else:
@@ -105,7 +104,6 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         _ = self.options  # says at once what is wrong with test_cfg
 
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-        self._anew = ()
         if not prefix and not isinstance(self.decode_head, AwaitedHead):
             self._convert(state_dict)
         record = CheckpointRecord.of(state_dict)
@@ -125,8 +123,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         conversion = converted(foreign, self)
         state_dict.clear()
         state_dict.update(conversion.state_dict)
-        self._anew = conversion.new
-        print_log(conversion.report(), 'current', logging.WARNING)
+        print_log(conversion.report(), 'current', logging.WARNING if conversion.new else logging.INFO)
 
     @property
     def label_spaces(self) -> LabelSpaces:
@@ -178,7 +175,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             OptionError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
         """
         head = self.decode_head
-        self._anew = ()
+        head.untrained = ()
         groups = grouped(inputs, data_samples)
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
@@ -206,10 +203,10 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             ``[1, H, W]``, class ids; ``pred_segments``, disjoint segments, or masks that may overlap where a sample
             asks for several label spaces; ``pred_instances``. See :mod:`mmlmseg.segments`.
         """
-        if self._anew:
+        if missing := self.decode_head.untrained:
             raise CheckpointError(
-                f'{len(self._anew)} tensors of the model ({", ".join(self._anew[:2])}, ...) came from no checkpoint: '
-                'the one that was loaded is of other code, and is where a training starts (load_from); train first'
+                f'{len(missing)} tensors of the model ({", ".join(missing[:2])}, ...) came from no checkpoint: the '
+                'published one had none of that kind, so it is where a training starts (load_from); train first'
             )
         with precision_context(self.precision, self._device):
             return predict_groups(self, inputs, data_samples)
