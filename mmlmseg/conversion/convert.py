@@ -140,9 +140,10 @@ def _put_classes(
         raise CheckpointError(f'the checkpoint names {len(classes)} classes, but its class head has {count}')
     else:
         said = []
-    place = {name_key(name): i for i, name in enumerate(classes)}
+    place = {name_key(name): i for i, name in enumerate(classes)} | {name: i for i, name in enumerate(classes)}
     for i, space in enumerate(spaces):
-        pairs = [(row, place[name_key(name)]) for row, name in enumerate(space.classes) if name_key(name) in place]
+        rows = [place.get(name, place.get(name_key(name))) for name in space.classes]  # as it is written goes first
+        pairs = [(row, there) for row, there in enumerate(rows) if there is not None]
         if pairs and not said:
             said.append('by name')
         if pairs:

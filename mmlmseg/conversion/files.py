@@ -47,7 +47,8 @@ def read_published(path: str | Path) -> tuple[dict[str, Tensor], list[str] | Non
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta') or {}
     classes = (meta.get('dataset_meta') or {}).get('classes') or meta.get('CLASSES')
-    return dict(checkpoint['state_dict']), None if classes is None else list(classes)
+    weights = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}  # of DDP
+    return weights, None if classes is None else list(classes)
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:

@@ -250,6 +250,14 @@ def test_classes_are_matched_by_name(published) -> None:
     assert conversion.classes == "by name, 1 of the 2 of 'a' come along, 3 of the 3 of 'b' come along"
 
 
+def test_a_class_as_it_is_written_goes_before_one_of_like_name() -> None:
+    theirs, model = Published('maskformer'), ours('maskformer', [dict(name='a', classes=['wall', 'tree'])])
+    conversion = converted(theirs.state_dict(), model, classes=['wall', 'wall-other', 'tree'])
+    assert conversion.state_dict['decode_head.classifier.layers.0.bias'].equal(
+        theirs.decode_head.cls_embed.bias[[0, 2, 3]]
+    )
+
+
 def test_a_class_head_of_another_size_starts_anew(published) -> None:
     kind, theirs = published
     model = ours(kind, [dict(name='a', classes=['car', 'road'])])

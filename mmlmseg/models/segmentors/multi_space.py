@@ -123,7 +123,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         conversion = converted(foreign, self)
         state_dict.clear()
         state_dict.update(conversion.state_dict)
-        print_log(conversion.report(), 'current', logging.WARNING if conversion.new else logging.INFO)
+        print_log(conversion.report(), 'current', logging.WARNING)
 
     @property
     def label_spaces(self) -> LabelSpaces:
