@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .checkpoint_hook import CheckpointHook
 from .execution import ActivationCheckpointingHook, CompileHook
-from .freeze import FreezeHook
+from .freeze import FreezeHook, FreezePartsHook
 from .hooks import CheckLabelSpacesHook
 from .loops import ResumableTrainLoop
 from .optim_constructor import MergedGroupsConstructor
@@ -20,6 +20,7 @@ __all__ = [
     'CompileHook',
     'FSDPStrategy',
     'FreezeHook',
+    'FreezePartsHook',
     'MergedGroupsConstructor',
     'PreemptionHook',
     'ResumableTrainLoop',
