@@ -12,12 +12,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := mmlmseg tests tools configs setup.py
 
-.PHONY: help install demo test test-slow bench lint format clean
+.PHONY: help install demo test test-slow bench soak lint format clean
 
 help:
 	@echo "make demo [DATA=dir1,dir2,...]   train, evaluate and predict on three small clashing datasets (minutes, no GPU needed)"
 	@echo "make test                        fast tests          make test-slow   slow tests"
 	@echo "make bench                       speed beside mmseg and others, a JSON line a claim (about 10 minutes on a quiet machine)"
+	@echo "make soak                        50 kills of a small training at random moments; nothing may be lost (a quarter of an hour)"
 	@echo "make lint                        ruff and mypy       make format      let ruff reformat"
 	@echo "make install                     only the environment ($(VENV))"
 	@echo "STACK=openmmlab                  the same with the original OpenMMLab packages"
@@ -39,6 +40,9 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 # The quick ones of docs/performance.md, a JSON line each.
+soak: $(STAMP)
+	$(BIN)/python tools/soak.py $(ARGS)
+
 bench: $(STAMP)
 	for name in "training_step.py lmseg --rounds 1" optimizer_step.py learned_prompt.py start_up.py many_classes.py panoptic_quality.py \
 		instance_ap.py iou.py; do $(BIN)/python tools/benchmarks/$$name $(ARGS) || exit 1; done

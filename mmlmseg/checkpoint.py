@@ -170,6 +170,8 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
             faults.append(f'{key} is missing')
         elif saved.shape != tensor.shape:
             faults.append(f'{key} has shape {tuple(saved.shape)}, the model {tuple(tensor.shape)}')
+        elif saved.is_floating_point() != tensor.is_floating_point():
+            faults.append(f'{key} is of {saved.dtype}, in the model of {tensor.dtype}')
     known = {prefix + key for key, _ in wanted}
     surplus = [key for key in state_dict if key.startswith(prefix) and key not in known]
     faults += [f'{key} is not of this model' for key in surplus if not key.endswith(EXTRA_STATE)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from mmlmseg.checkpoint import (
     check_checkpoint_file,
     is_remote,
     label_spaces_of,
+    newest_checkpoint,
     read_checkpoint,
 )
 from mmlmseg.errors import CheckpointError, TextBankError
@@ -107,6 +110,78 @@ def test_unsafe_objects_are_not_loaded(tmp_path: Path) -> None:
     torch.save(dict(state_dict={}, meta=RunsCode()), path)
     with pytest.raises(CheckpointError, match=r'unsafe\.pth: holds an object of exec.*could run code'):
         check_checkpoint_file(path)
+
+
+def training_state(path: Path) -> Path:
+    torch.save(dict(state_dict={'w': torch.ones(1)}, meta={}, message_hub={}, optimizer={}, param_schedulers=[]), path)
+    return path
+
+
+def test_a_training_goes_on_from_what_it_saved_last(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path) is None
+    files = [training_state(tmp_path / f'iter_{step}.pth') for step in (9, 10, 8)]
+    training_state(tmp_path / 'best_mIoU_iter_11.pth')
+    assert newest_checkpoint(tmp_path) == files[1]  # by number
+    (tmp_path / 'last_checkpoint').write_text(str(files[0]))
+    assert newest_checkpoint(tmp_path) == files[0]
+
+
+def test_a_copied_folder_goes_on_from_its_own(tmp_path: Path) -> None:
+    original, copy = tmp_path / 'original', tmp_path / 'copy'
+    original.mkdir()
+    (original / 'last_checkpoint').write_text(str(training_state(original / 'iter_5.pth')))
+    shutil.copytree(original, copy)
+    assert newest_checkpoint(copy) == copy / 'iter_5.pth'
+
+
+def test_checkpoints_may_lie_elsewhere(tmp_path: Path) -> None:
+    elsewhere = training_state(tmp_path / 'iter_5.pth')
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'last_checkpoint').write_text(str(elsewhere))
+    assert newest_checkpoint(tmp_path / 'run') == elsewhere
+
+
+@pytest.mark.parametrize('listed', ['', '  \n', '.', '/', 'iter_9.pth', 'gone/iter_7.pth', 'iter_8.pth'])
+def test_what_cannot_be_gone_on_from_is_passed_over(tmp_path: Path, listed: str, capsys) -> None:
+    (tmp_path / 'iter_9.pth').write_bytes(training_state(tmp_path / 'iter_6.pth').read_bytes()[:200])
+    torch.save(dict(state_dict={'w': torch.ones(1)}), tmp_path / 'iter_8.pth')  # weights alone
+    (tmp_path / 'last_checkpoint').write_text(listed)
+    assert newest_checkpoint(tmp_path) == tmp_path / 'iter_6.pth'
+    assert 'going on from iter_6.pth, the newest whole checkpoint' in capsys.readouterr().out
+
+
+def test_nothing_whole_is_left(tmp_path: Path) -> None:
+    (tmp_path / 'iter_9.pth').write_bytes(b'')
+    with pytest.raises(CheckpointError, match=r'holds no checkpoint that can be resumed from: .*iter_9\.pth: is empty'):
+        newest_checkpoint(tmp_path)
+
+
+def test_a_damaged_part_is_found(good: Path) -> None:
+    data = bytearray(good.read_bytes())
+    part = max(zipfile.ZipFile(good).infolist(), key=lambda info: info.file_size)
+    place = part.header_offset + 30 + len(part.filename) + 64 + part.file_size // 2
+    data[place : place + 8] = bytes(255 - byte for byte in data[place : place + 8])
+    good.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r'iter_20\.pth: is damaged \('):
+        read_checkpoint(good)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_no_numbers(tmp_path: Path, value: float) -> None:
+    path = tmp_path / 'diverged.pth'
+    torch.save(dict(state_dict={'a.weight': torch.ones(2), 'b.weight': torch.tensor([1.0, value])}), path)
+    with pytest.raises(CheckpointError, match=r'diverged\.pth: b\.weight holds NaN or infinite numbers'):
+        read_checkpoint(path)
+
+
+def test_weights_of_integers(tmp_path: Path) -> None:
+    path = tmp_path / 'quantised.pth'
+    state = {'bn.num_batches_tracked': torch.tensor(3), 'ids': torch.arange(3)}
+    torch.save(dict(state_dict=state), path)
+    assert read_checkpoint(path)['state_dict'].keys() == state.keys()
+    torch.save(dict(state_dict={**state, 'a.weight': torch.ones(2, dtype=torch.int8)}), path)
+    with pytest.raises(CheckpointError, match=r'a\.weight is of torch\.int8, but weights are floating-point'):
+        read_checkpoint(path)
 
 
 def test_published_weights_cannot_be_resumed_from(tmp_path: Path) -> None:

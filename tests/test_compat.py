@@ -11,6 +11,7 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 
 from mmlmseg import compat
+from mmlmseg.errors import CheckpointError
 
 needs_stand_in = pytest.mark.skipif(compat.has_compiled_ops(), reason='mmcv has compiled operators here')
 
@@ -125,6 +126,28 @@ def test_safe_loading_still_refuses_code(tmp_path: Path, payload: object) -> Non
     torch.save(payload, path)
     with pytest.raises(Exception, match=r'[Ww]eights[ _]only|statistics of HistoryBuffer'):
         torch.load(path, weights_only=True)
+
+
+def test_mmengine_loads_nothing_that_runs_code(tmp_path: Path) -> None:
+    """Neither weights for a part (`init_cfg`) nor those of `load_from` or `resume`; its fork would try unsafely."""
+    from mmengine.model import BaseModule
+    from mmengine.runner import load_checkpoint
+
+    path = tmp_path / 'bad.pth'
+    torch.save(dict(state_dict={'weight': torch.ones(1)}, meta=RunsCode()), path)
+    with pytest.raises(CheckpointError, match=r'bad\.pth: holds an object of exec'):
+        load_checkpoint(torch.nn.Linear(1, 1), str(path))
+    part = BaseModule(init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+    with pytest.raises(CheckpointError, match=r'bad\.pth: holds an object of exec'):
+        part.init_weights()
+
+
+def test_what_mmengine_downloads_is_loaded_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmengine.runner import checkpoint
+
+    torch.save(dict(state_dict={}, meta=RunsCode()), tmp_path / 'bad.pth')
+    with pytest.raises(Exception, match=r'[Ww]eights[ _]only'):
+        checkpoint.load_from_http((tmp_path / 'bad.pth').as_uri(), model_dir=str(tmp_path / 'cache'))
 
 
 def test_torchvision_schemas_are_defined_when_its_binary_does_not_load(tmp_path: Path) -> None:

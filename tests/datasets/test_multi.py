@@ -3,7 +3,7 @@ from __future__ import annotations
 import pickle
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from torch.utils.data import DataLoader
 
 from mmlmseg.cli import one_line_errors
 from mmlmseg.datasets import MultiDataset
+from mmlmseg.datasets.streams import Draw
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.registry import TRANSFORMS
 
 MakeFolder = Callable[..., Path]
 Pipeline = list[dict[str, Any]]
+FLIP = [dict(type='mmseg.RandomFlip', prob=0.5), dict(type='mmseg.PackSegInputs')]
 
 
 @pytest.fixture
@@ -315,3 +317,40 @@ def test_stamps_every_view_of_test_time_augmentation(configs: list[dict[str, Any
     ]
     sample = MultiDataset(configs)[0]
     assert [view.dataset for view in sample['data_samples']] == ['street', 'street']
+
+
+def damage(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / 'images' / f'{name}.jpg').write_bytes(b'')
+
+
+def drawn(data: MultiDataset, which: int) -> str:
+    return Path(data[Draw(which, (0, which))]['data_samples'].img_path).stem
+
+
+def test_damaged_samples_are_passed_over_up_to_a_limit(configs: list[dict[str, Any]]) -> None:
+    damage(Path(configs[0]['data_root']), 'train_1', 'train_2')
+    strict, lenient = MultiDataset(configs), MultiDataset(configs, skip_damaged=2)
+    with pytest.raises(DataError, match=r'train_1\.jpg'):
+        drawn(strict, 1)
+    assert [drawn(lenient, which) for which in (0, 1, 2, 1, 3)] == ['train_0', *['train_3'] * 4]
+    damage(Path(configs[0]['data_root']), 'train_3')
+    with pytest.raises(DataError, match=r'(?s)train_3\.jpg.*more damaged samples .*: 3 of at most 2 \(skip_damaged\)'):
+        drawn(lenient, 3)
+
+
+def test_a_test_passes_nothing_over(configs: list[dict[str, Any]]) -> None:
+    damage(Path(configs[0]['data_root']), 'train_1')
+    with pytest.raises(DataError, match=r'train_1\.jpg'):
+        MultiDataset(configs, skip_damaged=5)[1]
+
+
+def test_a_draw_decides_on_random_transforms(configs: list[dict[str, Any]]) -> None:
+    data = MultiDataset([dict(config, pipeline=config['pipeline'][:-1] + FLIP) for config in configs])
+
+    def flips(draws: Sequence[int]) -> list[bool]:
+        return [data[Draw(0, (7, draw))]['data_samples'].flip for draw in draws]
+
+    forward = flips(range(16))
+    assert set(forward) == {True, False}
+    assert flips(range(15, -1, -1)) == forward[::-1]
