@@ -76,6 +76,7 @@ val_dataloader = dict(
         ],
     ),
 )
+test_cfg = None
 val_evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'))
 model = dict(
     backbone=dict(base_channels=8),
