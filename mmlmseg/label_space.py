@@ -257,6 +257,8 @@ class LabelSpaces(Sequence[LabelSpace]):
     @classmethod
     def from_config(cls, specs: Sequence[str | Path | Mapping[str, Any] | LabelSpace]) -> LabelSpaces:
         """Builds the spaces from a list of what :meth:`LabelSpace.from_config` takes."""
+        if isinstance(specs, (str, Path, Mapping)):
+            raise LabelSpaceError(f'label_spaces = {specs!r}: write a list, one entry a label space')
         return cls([LabelSpace.from_config(spec) for spec in specs])
 
     def __len__(self) -> int:

@@ -15,6 +15,7 @@ from mmlmseg.errors import CheckpointError, DataError, OptionError
 from mmlmseg.registry import MODELS
 
 Parse = Callable[..., argparse.Namespace]
+SCORED = ('val', 'test')
 
 
 @pytest.fixture
@@ -33,7 +34,10 @@ def parse(load_script: Callable[[Path], ModuleType]) -> Parse:
 def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv('LOCAL_RANK', '0')
     path = tmp_path / 'small.py'
-    path.write_text("model = dict(width=3)\noptim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD'))\n")
+    path.write_text(
+        "model = dict(width=3)\noptim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD'))\n"
+        "train_dataloader = dict(dataset=dict(type='CityscapesDataset'))\ntrain_cfg = dict(max_iters=9)\n"
+    )
     return path
 
 
@@ -55,9 +59,11 @@ def test_datasets_and_length_after_the_other_options(
     folders = [dict(type='mmlmseg.FolderDataset', data_root=str(tmp_path / name)) for name in 'ab']
     loader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=folders))
     loaders = {f'{split}_dataloader': loader for split in ('train', 'val', 'test')}
-    evaluators = {f'{split}_evaluator': dict(type='mmlmseg.MultiDatasetEvaluator') for split in ('val', 'test')}
-    length = dict(train_cfg=dict(max_iters=100, val_interval=50), param_scheduler=dict(type='PolyLR', end=100))
-    Config(dict(model=dict(decode_head={}), **loaders, **evaluators, **length)).dump(config_file)
+    evaluators = {f'{split}_evaluator': dict(type='mmlmseg.MultiDatasetEvaluator', metrics=[]) for split in SCORED}
+    loops: dict = {f'{split}_cfg': {} for split in SCORED}
+    schedule = dict(type='PolyLR', end=100, by_epoch=False)
+    length = dict(train_cfg=dict(max_iters=100, val_interval=50), param_scheduler=schedule, optim_wrapper={})
+    Config(dict(model=dict(decode_head={}), **loaders, **evaluators, **loops, **length)).dump(config_file)
     options = ['--cfg-options', 'train_dataloader.dataset.names=[c,b]', '--work-dir', str(tmp_path / 'own')]
 
     args = parse(str(config_file), *options, '--datasets', 'c')

@@ -18,6 +18,7 @@ from ..label_space import LabelSpace
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
+from .steps import is_foreign, loads_labels, steps_of
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """How the names of images end, in lower case."""
@@ -80,7 +81,7 @@ class FolderDataset(BaseSegDataset):
     maps that counts nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or another
     of :data:`IMAGE_SUFFIXES`) and ``labels/NAME.png`` with 8-bit ids. ``instances/NAME.png`` with 8-bit or 16-bit ids
     of segments (0 = none) tells the things of an image apart, for ``mmlmseg.LoadSegments``. Every listed sample is
-    looked for at the start.
+    looked for at the start; its labels are where the pipeline loads some.
 
     Args:
         data_root: The folder.
@@ -146,9 +147,11 @@ class FolderDataset(BaseSegDataset):
         """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances."""
         split_file = Path(self.ann_file)
         names = read_split(split_file)
-        kinds = dict(img_path=('image', IMAGE_SUFFIXES), seg_map_path=('label', ('.png',)))
-        if Path(self.data_prefix['panoptic_path']).is_dir():
-            kinds['panoptic_path'] = ('instance map', ('.png',))
+        kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', IMAGE_SUFFIXES))
+        if self._reads_labels():
+            kinds['seg_map_path'] = ('label', ('.png',))
+            if Path(self.data_prefix['panoptic_path']).is_dir():
+                kinds['panoptic_path'] = ('instance map', ('.png',))
         files: dict[str, dict[str, str]] = {}
         for key, (what, suffixes) in kinds.items():
             folder = self.data_prefix[key]
@@ -168,6 +171,11 @@ class FolderDataset(BaseSegDataset):
             )
             for name in names
         ]
+
+    def _reads_labels(self) -> bool:
+        """Whether labels have to be there: not where the pipeline loads none, as for the images of a test server."""
+        kinds = [type(step) for step in steps_of(self.pipeline.transforms)]
+        return not kinds or any(loads_labels(kind) or is_foreign(kind) for kind in kinds)
 
 
 def _hint(name: str, known: dict[str, str]) -> str:
