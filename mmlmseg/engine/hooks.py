@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..checkpoint import difference
+from ..config_checks import cautions, check_config
 from ..datasets import MultiDataset
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpaces
+from ..models.pretrained import Fit
 from ..registry import HOOKS
 
 
@@ -18,11 +21,16 @@ from ..registry import HOOKS
 class CheckLabelSpacesHook(Hook):
     """Makes sure, before the first step, that the datasets of a run and its model mean the same by their label spaces.
 
-    Samples carry names of label spaces only, so this is the one place where the two are compared.
+    Samples carry names of label spaces only, so this is the one place where the two are compared. What else can be
+    known of the config of a training is checked with it, for runs that no script of ``tools/`` has started, and whether
+    weights that are loaded fit the model.
     """
 
     def before_train(self, runner: Runner) -> None:
         """Compares the datasets of the training and, so that nobody waits for it, those of the validation."""
+        check_config(runner.cfg)
+        for caution in cautions(runner.cfg):
+            runner.logger.warning(caution)
         self._check(runner, runner.train_loop.dataloader.dataset)
         if runner.val_loop is not None:
             self._check(runner, runner.val_loop.dataloader.dataset)
@@ -34,6 +42,14 @@ class CheckLabelSpacesHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """Compares the datasets of a test."""
         self._check(runner, runner.test_loop.dataloader.dataset)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping[str, Any]) -> None:
+        """Logs how much of a checkpoint fits; refuses one of which nothing does."""
+        model: Any = getattr(runner.model, 'module', runner.model)
+        fit = Fit.of(model, {key.removeprefix('module.'): value for key, value in checkpoint['state_dict'].items()})
+        if not hasattr(model, 'label_spaces'):  # our models say themselves, and closer, what does not fit
+            fit.require('load_from', 'the checkpoint')
+        runner.logger.info(f'{fit} from the checkpoint')
 
     def _check(self, runner: Runner, dataset: Any) -> None:
         model: Any = runner.model

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mmengine.config import Config
 
 from mmlmseg.datasets import MultiDataset
 from mmlmseg.engine.hooks import CheckLabelSpacesHook, check_same_label_spaces
@@ -58,7 +59,8 @@ def test_a_training_compares_the_validation_too() -> None:
     """Below wrappers, and before the first step."""
     wrapped = SimpleNamespace(module=SimpleNamespace(label_spaces=LabelSpaces([STREET, FACADE])))
     other = LabelSpace.create('facade', ['window', 'wall'])
-    runner: Any = SimpleNamespace(model=wrapped, train_loop=loop(STREET), val_loop=loop(FACADE), test_loop=loop(other))
+    loops = dict(train_loop=loop(STREET), val_loop=loop(FACADE), test_loop=loop(other))
+    runner: Any = SimpleNamespace(model=wrapped, cfg=Config(), **loops)
     hook = CheckLabelSpacesHook()
     hook.before_train(runner)
     hook.before_val(runner)

@@ -16,6 +16,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..backbones.folded_norm import fold_fixed_norms
 from ..numerics import Precision, class_probabilities, precision_context
+from ..pretrained import load_pretrained
 from ..structures import Categories, HeadOutputs, Prediction
 from .results import ResultOptions, grouped, predict_groups
 
@@ -33,7 +34,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
         backbone: Config of any backbone that returns maps, fine first.
         decode_head: Config of the head, see :class:`QueryHead`.
         neck: Config of what stands between them, e.g. a feature pyramid on a plain vision transformer.
-        train_cfg: Unused; OpenMMLab configs hold it.
+        train_cfg: OpenMMLab configs hold it; nothing of ours stands there, so it has to be empty.
         test_cfg: ``tasks`` lists the results to make: ``semantic`` (the default), ``panoptic``, ``instance``.
             ``panoptic`` holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by
             name. ``mixed`` says what becomes of duplicates where a sample asks for several label spaces, see
@@ -48,8 +49,8 @@ class MultiSpaceSegmentor(BaseSegmentor):
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
         OptionError: On semantic results of a model that finds things only.
-        OptionError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different
-            numbers of groups would wait for each other for ever.
+        OptionError: On an unknown task or key, or where a SyncBN would be trained: ranks whose batches fall into
+            different numbers of groups would wait for each other for ever.
     """
 
     def __init__(
@@ -64,6 +65,11 @@ class MultiSpaceSegmentor(BaseSegmentor):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if train_cfg:
+            raise OptionError(
+                f'model.train_cfg = {dict(train_cfg)} is not obeyed: leave it out; matching, losses and points are '
+                'options of model.decode_head.criterion'
+            )
         if precision not in get_args(Precision):
             raise OptionError(f'precision must be one of {", ".join(get_args(Precision))}, got {precision!r}')
         self.precision: Precision = precision
@@ -71,7 +77,6 @@ class MultiSpaceSegmentor(BaseSegmentor):
         fold_fixed_norms(self.backbone)
         self.neck = None if neck is None else MODELS.build(neck)
         self.decode_head = MODELS.build(decode_head)
-        self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
         self.num_classes = self.out_channels = self.label_spaces.max_classes
         self.align_corners = False
@@ -84,6 +89,14 @@ class MultiSpaceSegmentor(BaseSegmentor):
                     f'{name} is a trainable SyncBN, which hangs when ranks hold different numbers of image sizes; use '
                     "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
                 )
+
+    def init_weights(self) -> None:
+        """Initialises all parts; those with an ``init_cfg`` of type ``Pretrained`` start from its file.
+
+        Raises:
+            CheckpointError: Where such a file is missing, or nothing of it fits.
+        """
+        load_pretrained(self, super().init_weights)
 
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
         self.decode_head.expect(CheckpointRecord.of(state_dict))
