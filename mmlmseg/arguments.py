@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mmengine.registry import Registry
@@ -13,7 +15,7 @@ from .errors import OptionError, did_you_mean
 
 T = TypeVar('T')
 
-_NO_SUCH_TYPE = re.compile(r'(\S+) is not in the (\S+?)(?: registry|\. )')
+_NO_SUCH_TYPE = re.compile(r'(\S+) is not in the (.+?) registry')
 _NO_SUCH_KEY = re.compile(r"(\S+)\(\) got an unexpected keyword argument '(\w+)'")
 
 
@@ -57,22 +59,39 @@ def keys_of(kind: Any) -> list[str] | None:
 
     ``**kwargs`` of a class stands for what its base classes take.
     """
+    keys: list[str] = []
+    for parameters, _ in _calls(kind):
+        keys += [own.name for own in parameters if own.kind in (own.POSITIONAL_OR_KEYWORD, own.KEYWORD_ONLY)]
+        if not _is_open(parameters):
+            return [key for key in dict.fromkeys(keys) if key != 'self']
+    return None
+
+
+def required_keys(kind: Any) -> list[str]:
+    """The keys that a config must give to what is built from it, where nothing else gives them."""
+    for parameters, _ in _calls(kind):  # those of base classes may be given by the class
+        named = [own for own in parameters if own.kind in (own.POSITIONAL_OR_KEYWORD, own.KEYWORD_ONLY)]
+        return [own.name for own in named if own.default is own.empty and own.name != 'self']
+    return []
+
+
+def _calls(kind: Any) -> Iterator[tuple[list[inspect.Parameter], set[str]]]:
+    """The parameters of a constructor, or function, and of those that its ``**kwargs`` may go on to.
+
+    Beside each stand the words among its constants: what it takes out of its ``**kwargs`` by name is one of them.
+    """
     calls = [kind]
     if inspect.isclass(kind):
         calls = [vars(base)['__init__'] for base in kind.__mro__ if '__init__' in vars(base)]
-    keys: list[str] = []
     for call in calls:
         try:
-            parameters = inspect.signature(call).parameters.values()
+            parameters = list(inspect.signature(call).parameters.values())
         except (TypeError, ValueError):  # written in C
-            return None
-        keys += [own.name for own in parameters if own.kind in (own.POSITIONAL_OR_KEYWORD, own.KEYWORD_ONLY)]
-        if not any(own.kind is own.VAR_KEYWORD for own in parameters):
-            return [key for key in dict.fromkeys(keys) if key != 'self']
-        # What it takes out of its **kwargs by name, if anything, stands among its constants.
-        code = getattr(inspect.unwrap(call), '__code__', None)
-        keys += [word for word in getattr(code, 'co_consts', ()) if isinstance(word, str) and word.isidentifier()]
-    return None
+            return
+        constants = getattr(getattr(inspect.unwrap(call), '__code__', None), 'co_consts', ())
+        yield parameters, {word for word in constants if isinstance(word, str)}
+        if not _is_open(parameters):
+            return
 
 
 def find_type(config: Mapping[str, Any], registry: Registry, where: str) -> Any:
@@ -81,7 +100,9 @@ def find_type(config: Mapping[str, Any], registry: Registry, where: str) -> Any:
     Raises:
         OptionError: Where the registry has none of this name, with the nearest that there are.
     """
-    kind = config['type']
+    kind = config.get('type')
+    if kind is None:
+        raise OptionError(f'{where} has no type: it is built from a {registry.name}, and nothing tells which')
     if not isinstance(kind, str):
         return kind
     with registry.switch_scope_and_registry(config.get('_scope_')) as own:
@@ -98,9 +119,19 @@ def check_arguments(config: Mapping[str, Any], registry: Registry, where: str = 
     kind = find_type(config, registry, where or str(config['type']))
     known = keys_of(kind)
     if known is not None:
-        given = {key: value for key, value in config.items() if key not in ('type', '_scope_')}
-        name = config['type'] if isinstance(config['type'], str) else getattr(kind, '__name__', str(kind))
-        check_keys(given, known, f'{where} ({name})' if where else str(name))
+        popped = set().union(*(words for parameters, words in _calls(kind) if _is_open(parameters)))
+        given = {key: value for key, value in config.items() if key not in ('type', '_scope_', *popped)}
+        check_keys(given, known, named(config, where))
+
+
+def named(config: Mapping[str, Any], where: str) -> str:
+    """What an error calls a config: its place, if it is known, and its type."""
+    kind = config['type'] if isinstance(config['type'], str) else getattr(config['type'], '__name__', config['type'])
+    return f'{where} ({kind})' if where else str(kind)
+
+
+def _is_open(parameters: Sequence[inspect.Parameter]) -> bool:
+    return any(own.kind is own.VAR_KEYWORD for own in parameters)
 
 
 def _names(registry: Registry) -> list[str]:
@@ -114,11 +145,14 @@ def _names(registry: Registry) -> list[str]:
 def mistake_of_config(error: BaseException) -> str | None:
     """What mmengine's errors at building say of the config: an unknown type or key; None for any other error.
 
-    It is for what cannot be looked through before it is built, such as the parts of other packages' modules.
+    It is for what cannot be looked through before it is built, such as the parts of other packages' modules. A call
+    that is none of mmengine's or mmcv's is a mistake in code.
     """
     said = str(error.args[0]) if error.args else ''
     if isinstance(error, KeyError) and (found := _NO_SUCH_TYPE.match(said)):
         return f'{found[1]!r} is not in the registry {found[2]}: check how the type is written in the config'
-    if isinstance(error, TypeError) and (found := _NO_SUCH_KEY.match(said)):
+    frames = traceback.extract_tb(error.__traceback__)
+    builds = bool(frames) and not {'mmengine', 'mmcv'}.isdisjoint(Path(frames[-1].filename).parts)
+    if isinstance(error, TypeError) and builds and (found := _NO_SUCH_KEY.match(said)):
         return f'{found[1].removesuffix(".__init__")} takes no {found[2]!r}; take it out of the config'
     return None

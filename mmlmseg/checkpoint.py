@@ -155,7 +155,7 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
         CheckpointError: Naming the first few keys that are missing, surplus or of another shape.
     """
     faults = []
-    wanted = _persistent_tensors(module)
+    wanted = persistent_tensors(module)
     for key, tensor in wanted:
         saved = state_dict.get(prefix + key)
         if saved is None:
@@ -170,7 +170,8 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
         raise CheckpointError(f'the checkpoint does not fit the model: {"; ".join(faults[:5])}{more}. {_WAY_OUT}')
 
 
-def _persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+def persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """The parameters and saved buffers of a module by name, as they are; ``state_dict`` may compute some first."""
     tensors: list[tuple[str, Tensor]] = list(module.named_parameters())
     for name, child in module.named_modules():
         dot = f'{name}.' if name else ''

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from . import config, config_checks
@@ -64,16 +65,16 @@ def load_config(args: argparse.Namespace) -> Config:
         try:
             cfg.merge_from_dict(args.cfg_options)
         except (IndexError, KeyError, TypeError) as error:
-            raise OptionError(f'--cfg-options: {error}') from error
+            raise OptionError(f'--cfg-options: {str(error)[:200]}') from error
     config_checks.require(cfg, 'train' if checkpoint is None else 'test')
+    config_checks.without_workers(cfg)
+    config_checks.check_config(cfg, ('train', 'val') if checkpoint is None else ('test',))
     if datasets and checkpoint is None:
         config.restrict(cfg, datasets)
     elif datasets:
         config.evaluate_only(cfg, 'test', config.chosen_parts(cfg, 'test', datasets))
     if iterations is not None:
         config.set_length(cfg, iterations)
-    config_checks.without_workers(cfg)
-    config_checks.check_config(cfg, ('train', 'val') if checkpoint is None else ('test',))
     config.complete_label_spaces(cfg, checkpoint)
     # Trainings on other datasets, or of another length, leave their checkpoints elsewhere.
     parts = [Path(args.config).stem, *datasets, *([str(iterations)] if iterations is not None else [])]
@@ -157,7 +158,8 @@ def skip_unscored(cfg: Config, written: bool) -> None:
         OptionError: Where nothing would come of such a dataset.
     """
     parts = config.parts_of(cfg.test_dataloader.dataset)
-    without = [name for name, part in parts.items() if not config_checks.loads_labels(part)]
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmseg'):
+        without = [name for name, part in parts.items() if not config_checks.loads_labels(part)]
     if without and not written:
         raise OptionError(
             f'dataset {", ".join(without)}: the test pipeline loads no labels, so nothing can be scored; add '

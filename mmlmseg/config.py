@@ -142,7 +142,9 @@ def set_length(cfg: Config, iterations: int, readings: int | None = None) -> Non
         for key, least in ('end', scheduler.get('begin', 0) + 1), ('T_max', 1):
             if key in scheduler:  # a warm-up of a long training takes one step of a short one, not none
                 scheduler[key] = max(scheduler[key], least)
-    interval = min(cfg.train_cfg.val_interval, iterations) if readings is None else iterations // readings
+    interval = (
+        min(cfg.train_cfg.get('val_interval', iterations), iterations) if readings is None else iterations // readings
+    )
     cfg.train_cfg.max_iters, cfg.train_cfg.val_interval = iterations, interval
     if hook := _checkpoint_hook(cfg):
         hook.interval = min(hook.get('interval', interval), interval)

@@ -33,8 +33,8 @@ def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val')) -> None:
         CheckpointError: Where a file of weights is missing.
         OptionError: Naming entry, value and way out.
     """
+    check_top_level(cfg, splits)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmseg'):
-        check_top_level(cfg, splits)
         check_types(cfg, splits)
         if 'train' in splits:
             check_schedule(cfg)

@@ -23,11 +23,26 @@ def check_loaders(cfg: Config, splits: Sequence[str]) -> None:
         for key, least in ('batch_size', 1), ('num_workers', 0):
             if key in loader and (not isinstance(loader[key], int) or loader[key] < least):
                 raise OptionError(f'{where}.{key} = {loader[key]!r}: give an integer of at least {least}')
+        if split == 'train':
+            _check_order(loader, where)
         if 'dataset' not in loader:
             raise OptionError(f"{where} has no dataset: add dataset=dict(type='mmlmseg.MultiDataset', datasets=[...])")
         for name, part in parts_of(loader['dataset']).items():
             # A test may be without labels, to write predictions only.
             _check_pipeline(part, f'{where}, dataset {name!r}', labels=split != 'test')
+
+
+def _check_order(loader: Mapping[str, Any], where: str) -> None:
+    """Refuses a training whose samples come in the order of their list, by default one by one."""
+    if loader.get('batch_sampler') is not None:
+        return
+    if loader.get('sampler') is None and not loader.get('shuffle'):
+        raise OptionError(
+            f"{where} has no sampler, so its samples would never be shuffled: add sampler=dict(type='mmlmseg."
+            "PerImageSampler')"
+        )
+    if 'batch_size' not in loader:
+        raise OptionError(f'{where} has no batch_size')
 
 
 def without_workers(cfg: Config) -> None:

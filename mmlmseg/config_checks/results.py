@@ -17,7 +17,11 @@ from ..registry import EVALUATOR, METRICS
 
 def check_save_best(cfg: Config) -> None:
     """Refuses a ``save_best`` that the evaluator of many datasets will not give, with those that it will."""
-    best = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    best, rules = hook.get('save_best'), hook.get('rule')
+    for rule in [rules] if isinstance(rules, str) else rules or []:
+        if rule not in ('greater', 'less'):
+            raise OptionError(f"default_hooks.checkpoint.rule = {rule!r}: write 'greater' or 'less'")
     evaluator, loader = cfg.get('val_evaluator'), cfg.get('val_dataloader')
     if best in (None, 'auto') or not isinstance(loader, Mapping) or not isinstance(evaluator, Mapping):
         return
@@ -36,7 +40,7 @@ def check_save_best(cfg: Config) -> None:
         if key not in known and not _of_a_class(key, keys):
             raise OptionError(
                 f'default_hooks.checkpoint.save_best = {key!r}: the evaluation gives no such result.'
-                f'{did_you_mean(key, known)} It gives: {", ".join(known)}'
+                f'{did_you_mean(key, known)} It gives: {", ".join(known) or "none"}'
             )
 
 

@@ -72,8 +72,10 @@ def schedule_cautions(cfg: Config) -> list[str]:
         )
     if late := [step for one in own for step in one.get('milestones', ()) if step >= length]:
         said.append(f'param_scheduler has milestones at {late}, but the training ends at iteration {length}')
-    interval = cfg.train_cfg.get('val_interval', 1000)
-    if cfg.get('val_dataloader') and interval > length:
+    interval, first = cfg.train_cfg.get('val_interval', 1000), cfg.train_cfg.get('val_begin', 1)
+    if cfg.get('val_dataloader') and first > length:
+        said.append(f'train_cfg.val_begin is {first}: this training of {length} never validates')
+    elif cfg.get('val_dataloader') and interval > length:
         said.append(f'train_cfg.val_interval is {interval}: this training of {length} validates once, at its end')
     return said
 

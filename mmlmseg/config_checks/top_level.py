@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import FlexibleRunner, Runner
+from mmengine.runner import FlexibleRunner, LogProcessor, Runner
 
-from ..arguments import keys_of
+from ..arguments import check_keys, keys_of
 from ..errors import OptionError, did_you_mean
 
 PARTS = {  # of which mmengine takes all, or none
@@ -22,6 +23,13 @@ _OTHERS = (  # that no runner takes as an argument
     *('model_wrapper_cfg', 'runner_type', 'tta_model', 'tta_pipeline', 'tta_pipelines'),
 )
 _READ = list(dict.fromkeys([*(keys_of(Runner) or ()), *(keys_of(FlexibleRunner) or ()), *_OTHERS]))
+_KEYS = {
+    'randomness': [key for key in keys_of(Runner.set_randomness) or () if key != 'self'],
+    'env_cfg': ['cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'],
+    'auto_scale_lr': ['enable', 'base_batch_size'],
+    'log_processor': ['type', *(keys_of(LogProcessor) or ())],
+}
+_SCOPES = ('mmseg', 'mmdet', 'mmengine', 'mmlmseg')
 _OF_OLD_CONFIGS = {
     'resume_from': 'write load_from=..., resume=True, or call tools/train.py --resume FILE',
     'lr_config': 'write param_scheduler',
@@ -53,13 +61,21 @@ def check_top_level(cfg: Config, splits: Sequence[str]) -> None:
     seed = (cfg.get('randomness') or {}).get('seed')
     if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**32):
         raise OptionError(f'randomness.seed = {seed!r}: give an integer from 0 to {2**32 - 1}, or None to draw one')
-    hooks: dict[str, Any] = cfg.get('default_hooks') or {}
-    for name, hook in hooks.items():
-        interval = hook.get('interval') if isinstance(hook, Mapping) else None
-        never = -1 if name == 'checkpoint' else None
-        if interval is not None and interval != never and (not isinstance(interval, int) or interval < 1):
-            other = '' if never is None else ', or -1 for no checkpoint on the way'
-            raise OptionError(f'default_hooks.{name}.interval = {interval!r}: give an integer of at least 1{other}')
+    for key, known in _KEYS.items():
+        if isinstance(given := cfg.get(key), Mapping):
+            check_keys(given, known, key)
+    scope = cfg.get('default_scope') or 'mmseg'
+    if importlib.util.find_spec(scope) is None:
+        raise OptionError(f'default_scope = {scope!r}: no such package.{did_you_mean(scope, _SCOPES)}')
+    hooks: dict[str, Any] = {f'default_hooks.{name}': hook for name, hook in (cfg.get('default_hooks') or {}).items()}
+    hooks |= {f'custom_hooks[{i}]': hook for i, hook in enumerate(cfg.get('custom_hooks') or [])}
+    for where, hook in hooks.items():
+        for key, never in ('interval', 'no checkpoint on the way'), ('max_keep_ckpts', 'all of them'):
+            number = hook.get(key) if isinstance(hook, Mapping) else None
+            saves = 'CheckpointHook' in str(hook.get('type')) if number is not None else False
+            if number is not None and not (saves and number == -1) and (not isinstance(number, int) or number < 1):
+                other = f', or -1 for {never}' if saves else ''
+                raise OptionError(f'{where}.{key} = {number!r}: give an integer of at least 1{other}')
 
 
 def check_overrides(cfg: Config, overrides: Mapping[str, Any]) -> None:
@@ -75,9 +91,12 @@ def check_overrides(cfg: Config, overrides: Mapping[str, Any]) -> None:
 
 def top_level_cautions(cfg: Config) -> list[str]:
     """Names entries that look like others, misspelt; a config may hold any names of its own."""
+    best = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    said = []
+    if best is not None and not cfg.get('val_dataloader'):
+        said.append(f'default_hooks.checkpoint.save_best = {best!r}: there is no validation, so no best is kept')
     near = {key: difflib.get_close_matches(key, _READ, n=1, cutoff=0.9) for key in cfg if key not in _READ}
-    return [
-        f'the entry {key!r} of the config is read by nothing. Did you mean: {found[0]}?'
-        for key, found in near.items()
-        if found
+    said += [
+        f'the entry {key!r} of the config is read by nothing. Did you mean: {n[0]}?' for key, n in near.items() if n
     ]
+    return said

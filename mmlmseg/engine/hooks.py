@@ -29,7 +29,7 @@ class CheckLabelSpacesHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Compares the datasets of the training and, so that nobody waits for it, those of the validation."""
         check_config(runner.cfg)
-        for caution in cautions(runner.cfg):
+        for caution in [*cautions(runner.cfg), *self._unused_keys(runner)]:
             runner.logger.warning(caution)
         self._check(runner, runner.train_loop.dataloader.dataset)
         if runner.val_loop is not None:
@@ -45,20 +45,37 @@ class CheckLabelSpacesHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping[str, Any]) -> None:
         """Logs how much of a checkpoint fits; refuses one of which nothing does."""
-        model: Any = getattr(runner.model, 'module', runner.model)
+        model = _model_of(runner)
+        if hasattr(model, 'label_spaces'):  # then it refuses itself what does not fit as a whole
+            return
         fit = Fit.of(model, {key.removeprefix('module.'): value for key, value in checkpoint['state_dict'].items()})
-        if not hasattr(model, 'label_spaces'):  # our models say themselves, and closer, what does not fit
-            fit.require('load_from', 'the checkpoint')
-        runner.logger.info(f'{fit} from the checkpoint')
+        fit.require('load_from', 'the checkpoint')
+        runner.logger.info(f'load_from: {fit}')
+
+    def _unused_keys(self, runner: Runner) -> list[str]:
+        """The ``custom_keys`` of the optimiser that are part of no parameter's name."""
+        own = (runner.cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
+        names = [name for name, _ in runner.model.named_parameters()] if own.get('custom_keys') else []
+        return [
+            f'optim_wrapper.paramwise_cfg.custom_keys: {key!r} is in the name of no parameter, so it changes nothing'
+            for key in own.get('custom_keys') or {}
+            if not any(key in name for name in names)
+        ]
 
     def _check(self, runner: Runner, dataset: Any) -> None:
-        model: Any = runner.model
-        while not hasattr(model, 'label_spaces') and hasattr(model, 'module'):  # below DDP and test-time augmentation
-            model = model.module
+        model = _model_of(runner)
         while not isinstance(dataset, MultiDataset) and hasattr(dataset, 'dataset'):  # below a wrapper
             dataset = dataset.dataset
         if hasattr(model, 'label_spaces'):
             check_same_label_spaces(model.label_spaces, dataset)
+
+
+def _model_of(runner: Runner) -> Any:
+    """The model below DDP and test-time augmentation."""
+    model: Any = runner.model
+    while not hasattr(model, 'label_spaces') and hasattr(model, 'module'):
+        model = model.module
+    return model
 
 
 def check_same_label_spaces(known: LabelSpaces, dataset: Any) -> None:

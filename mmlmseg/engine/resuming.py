@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 
 from ..arguments import keys_of
 from ..errors import CheckpointError, OptionError
+from .optim_constructor import check_groups
 
 # Of a scheduler's state, what moves as it is stepped; all else is what the config made of it.
 _MOVING = ('last_step', '_global_step', '_last_value', 'verbose')
@@ -62,16 +63,11 @@ def follow_config(checkpoint: dict[str, Any], optim_wrapper: OptimWrapper, sched
         What differs; an empty string where nothing does.
 
     Raises:
-        CheckpointError: Where the optimiser has other groups of parameters than in the checkpoint.
+        CheckpointError: Where the optimiser is another than in the checkpoint, or has other groups of parameters.
         OptionError: Where the schedule goes by scores, so that nothing tells where it would stand.
     """
+    check_groups(optim_wrapper.optimizer, checkpoint['optimizer'])
     own, saved = optim_wrapper.param_groups, _saved_groups(checkpoint['optimizer'])
-    if [len(group['params']) for group in own] != [len(group['params']) for group in saved]:
-        raise CheckpointError(
-            f'cannot be resumed: the optimiser of the checkpoint has {_sizes(saved)}, that of the config {_sizes(own)};'
-            ' give optim_wrapper the paramwise_cfg, constructor and frozen parts that it had, or start anew from the '
-            'weights with load_from'
-        )
     options = [key for key in keys_of(type(optim_wrapper.optimizer)) or ['lr'] if key != 'params']
     missing = [key for key in options if key in own[0] and key not in saved[0] and key not in _TECHNICAL]
     if len(missing) > 1:  # one may be of a newer torch
@@ -85,7 +81,7 @@ def follow_config(checkpoint: dict[str, Any], optim_wrapper: OptimWrapper, sched
     if differing:
         _step_to(checkpoint['meta']['iter'], schedulers)
         checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in schedulers]
-    for mine, theirs in zip(own, saved, strict=True):
+    for mine, theirs in zip(own, saved):
         taken = options if differing else [key for key in options if key in _TECHNICAL]
         initial = [key for key in mine if key.startswith('initial_')] if differing else []
         theirs.update({key: mine[key] for key in (*taken, *initial) if key in mine})
@@ -103,17 +99,12 @@ def _saved_groups(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*state['param_groups'], *([] if base is None else [base])]
 
 
-def _sizes(groups: Sequence[Mapping[str, Any]]) -> str:
-    sizes = [str(len(group['params'])) for group in groups]
-    return f'{len(sizes)} groups of {", ".join(sizes[:5])}{", ..." if len(sizes) > 5 else ""} parameters'
-
-
 def _differing_options(
     own: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]], options: Sequence[str]
 ) -> list[str]:
     """What the groups say of each option, at the start of a training, where it differs: once each."""
     said: dict[str, str] = {}
-    for mine, theirs in zip(own, saved, strict=True):
+    for mine, theirs in zip(own, saved):
         for key in (key for key in options if key in mine and key in theirs and key not in _TECHNICAL):
             new, old = mine.get(f'initial_{key}', mine[key]), theirs.get(f'initial_{key}', theirs[key])
             if _plain(new) != _plain(old):

@@ -19,7 +19,7 @@ from mmengine.logging import print_log
 from mmengine.model import initialize
 from torch import Tensor, nn
 
-from ..checkpoint import EXTRA_STATE, is_remote, read_checkpoint
+from ..checkpoint import EXTRA_STATE, is_remote, persistent_tensors, read_checkpoint
 from ..errors import CheckpointError
 
 _NO_WEIGHTS = ('num_batches_tracked', EXTRA_STATE)  # a counter fits anything
@@ -44,7 +44,7 @@ class Fit:
     @classmethod
     def of(cls, module: nn.Module, state_dict: Mapping[str, Any]) -> Fit:
         """Compares a module with a state dict; counters of batches do not count."""
-        wanted, given = _shapes(module.state_dict()), _shapes(state_dict)
+        wanted, given = _shapes(dict(persistent_tensors(module))), _shapes(state_dict)
         shared = [key for key in wanted if key in given]
         return cls(
             wanted,
@@ -173,7 +173,7 @@ def _check_file(where: str, module: nn.Module, cfg: Mapping[str, Any]) -> None:
 @torch.no_grad()
 def _copy(module: nn.Module, state_dict: Mapping[str, Tensor], keys: Sequence[str]) -> None:
     """Loads once more what an ``init_weights`` may have drawn anew after it was loaded."""
-    own = module.state_dict()
+    own = dict(persistent_tensors(module))
     for key in keys:
         own[key].copy_(state_dict[key])
 

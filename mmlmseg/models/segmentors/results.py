@@ -78,7 +78,9 @@ class ResultOptions:
         """
         _check_mode(config)
         check_keys(config, (*_KEYS, 'mode'), 'test_cfg')
-        tasks = tuple(config.get('tasks', ('semantic',)))
+        if isinstance(named := config.get('tasks', TASKS[:1]), str):
+            raise OptionError(f'test_cfg.tasks = {named!r}: write a list, [{named!r}]')
+        tasks = tuple(named)
         if not tasks or not set(tasks) <= set(TASKS):
             raise OptionError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
         tiles = None if config.get('tiles') is None else options_of(Tiles, config['tiles'], 'test_cfg.tiles')
