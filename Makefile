@@ -30,7 +30,7 @@ $(STAMP): requirements.txt requirements/base.txt requirements/openmmlab.txt requ
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/python tools/demo.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python tools/demo.py $(if $(DATA),--data '$(subst ','\'',$(DATA))')
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)

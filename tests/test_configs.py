@@ -6,18 +6,22 @@ import json
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmlmseg.config import complete_label_spaces, space_names
+from mmlmseg.lab.noise import batch, build, noise
 from mmlmseg.label_space import LabelSpace, LabelSpaces
-from mmlmseg.registry import DATA_SAMPLERS, DATASETS, MODELS
+from mmlmseg.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
+from mmlmseg.segments import SegmentMap
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 CONFIGS = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
@@ -125,6 +129,31 @@ def test_model_and_optimiser_build(path: Path) -> None:
     assert settings(head.decoder.layers[0].self_attention.attention.in_proj_weight) == (lr, decay)
     trained = [p for p in model.backbone.parameters() if p.requires_grad and p.dim() > 1]
     assert {settings(p) for p in trained} == {(lr * (0.1 if full_size(path) else 1.0), decay)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', KINDS, ids=names(KINDS))
+@pytest.mark.usefixtures('folders')
+def test_trains_with_compiled_parts(path: Path) -> None:
+    """Traced whole, as for any backend; what a backend makes of it needs a C++ compiler and minutes."""
+    config = load(path)
+    model, wrapper = build(config)
+    hook = HOOKS.build(dict(type='mmlmseg.CompileHook', backend='eager'))
+    hook.before_train(SimpleNamespace(model=model))
+    before = {name: p.detach().clone() for name, p in model.decode_head.decoder.named_parameters()}
+    spaces = list(model.label_spaces)[:2]
+    sizes = [(64, 96), (96, 64)] if full_size(path) else [(64, 96)] * 2
+    for seed in range(2):
+        data = [noise(size, own.name, own.num_classes, 2, seed) for size, own in zip(sizes, spaces * 2)]
+        for sample, own in zip(data, spaces * 2):
+            if model.decode_head.things_only:
+                ids = sample['data_samples'].gt_sem_seg.data.ne(0).int()  # [1, H, W]: one thing, the rest is void
+                thing = torch.tensor([own.is_thing.index(True)])
+                sample['data_samples'].gt_segments = SegmentMap(ids, thing, crowd=torch.tensor([False]))
+        losses = model.train_step(batch(data), wrapper)
+        assert all(value.isfinite().all() for value in losses.values())
+    changed = [name for name, p in model.decode_head.decoder.named_parameters() if not p.equal(before[name])]
+    assert len(changed) > len(before) / 2
 
 
 @pytest.mark.parametrize('path', SMALL, ids=names(SMALL))

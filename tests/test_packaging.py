@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,14 @@ def test_source_distribution_names_what_the_two_commands_need() -> None:
     for name in ('Makefile', 'requirements.txt', 'README.md', 'CONTRIBUTING.md'):
         assert re.search(rf'^include .*\b{re.escape(name)}', manifest, re.MULTILINE)
         assert (ROOT / name).is_file()
+
+
+def test_folders_of_the_demo_may_have_blanks() -> None:
+    folders = "/my data/a,/it's/b;c"
+    printed = subprocess.run(
+        ['make', '-n', 'demo', f'DATA={folders}'], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    assert shlex.split(printed.splitlines()[-1])[-2:] == ['--data', folders]
 
 
 def test_nothing_is_required_without_need() -> None:

@@ -39,8 +39,9 @@ def gains_by_bfloat16(device: torch.device) -> bool:
 
 
 def _is_intel() -> bool:
-    # Where an older PyTorch does not name the processor, its instructions are taken at their word.
-    return 'Intel' in getattr(torch.cpu, 'get_capabilities', dict)().get('cpu_name', '')
+    if not hasattr(torch.cpu, 'get_capabilities'):  # an older PyTorch
+        return False
+    return 'Intel' in torch.cpu.get_capabilities().get('cpu_name', '')
 
 
 def _onednn_has_bfloat16() -> bool:

@@ -69,7 +69,7 @@ def test_half_precision_is_lifted_to_float32(activation: ClassActivation) -> Non
         ('auto', True, torch.bfloat16, ''),
         ('auto', False, torch.float32, 'precision: float32, as this machine'),
         ('bfloat16', True, torch.bfloat16, ''),
-        ('bfloat16', False, torch.bfloat16, "slower in it than in float32"),
+        ('bfloat16', False, torch.bfloat16, 'slower in it than in float32'),
         ('float32', True, torch.float32, ''),
     ],
 )
