@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from mmengine.registry import build_from_cfg
 
-from mmlmseg.arguments import keys_of, mistake_of_config, options_of
+from mmlmseg.arguments import check_arguments, keys_of, mistake_of_config, options_of
 from mmlmseg.errors import OptionError
 from mmlmseg.registry import DATASETS, MODELS
 
@@ -37,9 +38,11 @@ class Options:
 
 def test_keywords_stand_for_what_the_base_takes_and_what_is_popped() -> None:
     assert keys_of(Base) == ['width', 'depth']
-    assert {'colour', 'kept', 'width', 'depth'} <= set(keys_of(Open) or ())
-    assert 'size' not in (keys_of(Open) or ())
+    assert keys_of(Open) == ['colour', 'width', 'depth']
     assert keys_of(Anything) is None
+    check_arguments(dict(type=Open, colour='red', kept=3, depth=2), MODELS)
+    with pytest.raises(OptionError, match=r"Open: unknown key 'color'\. Did you mean: colour\?"):
+        check_arguments(dict(type=Open, color='red'), MODELS)
 
 
 def test_options_are_checked_by_key_and_value() -> None:
@@ -67,7 +70,10 @@ def test_what_mmengine_says_of_a_config_is_told_from_mistakes_in_code() -> None:
         == "'ReLuu' is not in the registry mmseg::model: check how the type is written in the config"
     )
     with pytest.raises(TypeError) as caught:
-        Base(widht=3)  # type: ignore[call-arg]
+        build_from_cfg(dict(type=Base, widht=3), MODELS)
     assert mistake_of_config(caught.value) == "Base takes no 'widht'; take it out of the config"
+    with pytest.raises(TypeError) as caught:
+        Base(widht=3)  # type: ignore[call-arg]
+    assert mistake_of_config(caught.value) is None
     assert mistake_of_config(KeyError('a')) is None
     assert mistake_of_config(TypeError('unsupported operand')) is None

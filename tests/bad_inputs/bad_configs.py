@@ -132,14 +132,38 @@ def a_validation_without_labels(folder: Path) -> None:
 @REFUSALS.by(OptionError, 'train_dataloader', "dataset 'streets'", 'PackSegInputs')
 def a_pipeline_that_packs_nothing(folder: Path) -> None:
     part = dict(type='mmlmseg.FolderDataset', data_root='streets', pipeline=STEPS[:2])
-    check(train_dataloader=dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=[part])))
+    check(train_dataloader={**loader(), 'dataset': dict(type='mmlmseg.MultiDataset', datasets=[part])})
 
 
 @REFUSALS.by(CheckpointError, 'model.backbone.init_cfg.checkpoint', 'r50.pth', 'Did you mean: r50_v2.pth')
 def a_backbone_from_a_file_that_is_not_there(folder: Path) -> None:
     (folder / 'r50_v2.pth').touch()
     init_cfg = dict(type='Pretrained', checkpoint=str(folder / 'r50.pth'))
-    check(model=dict(backbone=dict(type='ResNet', depth=50, init_cfg=init_cfg)))
+    head = dict(type='FCNHead', in_channels=1, channels=1, num_classes=2)
+    backbone = dict(type='ResNet', depth=50, init_cfg=init_cfg)
+    check(model=dict(type='mmlmseg.MultiSpaceSegmentor', backbone=backbone, decode_head=head))
+
+
+@REFUSALS.by(OptionError, 'model (mmlmseg.MultiSpaceSegmentor)', 'no backbone')
+def a_model_without_backbone(folder: Path) -> None:
+    check(model=dict(type='mmlmseg.MultiSpaceSegmentor'))
+
+
+@REFUSALS.by(OptionError, 'train_dataloader.dataset.datasets[0]', 'FolderDataset', 'no data_root')
+def a_dataset_without_folder(folder: Path) -> None:
+    check(
+        train_dataloader=dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=[dict(type='mmlmseg.FolderDataset')]))
+    )
+
+
+@REFUSALS.by(OptionError, 'train_dataloader', 'no sampler', 'PerImageSampler')
+def a_training_in_the_order_of_the_list(folder: Path) -> None:
+    check(train_dataloader={**loader(), 'sampler': None})
+
+
+@REFUSALS.by(OptionError, "custom_hooks[0] = 'EMAHook'", 'a dict')
+def a_hook_by_its_name_alone(folder: Path) -> None:
+    check(custom_hooks=['EMAHook'])
 
 
 @REFUSALS.by(LabelSpaceError, "label_spaces = 'streets'", 'a list')

@@ -60,6 +60,31 @@ def a_threshold_by_a_misspelt_key(folder: Path) -> None:
     results(panoptic=dict(objekt=0.5))
 
 
+@REFUSALS.by(OptionError, "test_cfg.tasks = 'panoptic'", "['panoptic']")
+def tasks_that_are_no_list(folder: Path) -> None:
+    results(tasks='panoptic')
+
+
+@REFUSALS.by(OptionError, "label space 'a'", "'synonym'", 'Did you mean: synonyms')
+def a_misspelt_key_of_a_label_space(folder: Path) -> None:
+    LabelSpaces.from_config([dict(name='a', classes=['sky'], synonym={})])
+
+
+@REFUSALS.by(OptionError, 'num_heads = 3', '8 channels')
+def heads_that_do_not_divide_the_channels(folder: Path) -> None:
+    MODELS.build({**HEAD, 'decoder': dict(type='mmlmseg.PlainDecoder', num_heads=3)})
+
+
+@REFUSALS.by(OptionError, 'optim_wrapper.paramwise_cfg', "'norm_decay'", 'Did you mean: norm_decay_mult')
+def a_misspelt_key_of_the_parameters(folder: Path) -> None:
+    check(optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3), paramwise_cfg=dict(norm_decay=0.0)))
+
+
+@REFUSALS.by(OptionError, 'default_hooks.checkpoint.rule', 'greater')
+def a_rule_that_there_is_not(folder: Path) -> None:
+    check(default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best='mean/mIoU', rule='higher')))
+
+
 @REFUSALS.by(OptionError, 'model.train_cfg', 'num_points', 'criterion')
 def matching_as_mmdet_writes_it(folder: Path) -> None:
     backbone = dict(type='mmseg.ResNet', depth=18, base_channels=8)
