@@ -52,7 +52,10 @@ def read_split(path: Path) -> list[str]:
     if not path.is_file():
         splits = ', '.join(sorted(p.stem for p in path.parent.glob('*.txt'))) or 'none'
         raise DataError(f'{path}: no such split file; splits found there: {splits}')
-    names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+    try:
+        names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path}: is not written in UTF-8 ({error}); save it so (PowerShell writes UTF-16)') from None
     if not names:
         raise DataError(f'{path}: names no sample; write one name per line, without folder and suffix')
     if twice := [name for name, count in Counter(names).items() if count > 1]:

@@ -10,7 +10,8 @@ from refusals import Refusals
 
 from mmlmseg.config import read_config
 from mmlmseg.config_checks import check_config, require
-from mmlmseg.errors import CheckpointError, LabelSpaceError, OptionError
+from mmlmseg.datasets.folder import read_split
+from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, OptionError
 
 REFUSALS = Refusals()
 
@@ -68,6 +69,12 @@ def a_name_that_the_base_lacks(folder: Path) -> None:
 def a_json_config_that_was_cut_off(folder: Path) -> None:
     (folder / 'config.json').write_text('{"model": ')
     read_config(folder / 'config.json')
+
+
+@REFUSALS.by(DataError, 'train.txt', 'UTF-8')
+def a_list_of_samples_in_utf_16(folder: Path) -> None:
+    (folder / 'train.txt').write_bytes('scene_1\r\n'.encode('utf-16'))
+    read_split(folder / 'train.txt')
 
 
 @REFUSALS.by(OptionError, 'no model', 'Did you mean: modell')
