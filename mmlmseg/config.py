@@ -80,6 +80,23 @@ def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any
     return {name: parts[name] for name in names}
 
 
+def inference_steps(cfg: Mapping[str, Any], space: str | None = None) -> list[Any]:
+    """The test pipeline of a config, of the test dataset with a label space (or else with this name).
+
+    Where there is none, or none is asked for: ``test_pipeline`` of the config; else the pipeline of the first test
+    dataset; else only packing.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    by_name: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(dataset).items()}
+    by_space = {'+'.join(space_names(part)): part for part in reversed(by_name.values())}  # the first one counts
+    return list(
+        {**by_name, **by_space}.get(space, {}).get('pipeline')
+        or cfg.get('test_pipeline')
+        or next(iter(by_name.values())).get('pipeline')
+        or [dict(type='PackSegInputs')]
+    )
+
+
 def space_names(dataset: Any) -> tuple[str, ...]:
     """The names of the label spaces of a dataset config: several of a ``MultiSpaceFolderDataset``, else one.
 
