@@ -38,9 +38,9 @@ _WAY_OUT = (
     'Load it with the config it was trained with; to start another model from its backbone only, give the backbone an '
     "init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')"
 )
-# What a training state holds beyond weights.
 # How the names of tensors end that are never of integers.
 _FLOATS = ('weight', 'bias', 'running_mean', 'running_var')
+# What a training state holds beyond weights.
 _TRAINING_KEYS = ('meta', 'message_hub', 'optimizer', 'param_schedulers')
 
 
@@ -163,7 +163,7 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
         CheckpointError: Naming the first few keys that are missing, surplus or of another shape.
     """
     faults = []
-    wanted = _persistent_tensors(module)
+    wanted = persistent_tensors(module)
     for key, tensor in wanted:
         saved = state_dict.get(prefix + key)
         if saved is None:
@@ -180,7 +180,8 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
         raise CheckpointError(f'the checkpoint does not fit the model: {"; ".join(faults[:5])}{more}. {_WAY_OUT}')
 
 
-def _persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+def persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """The parameters and saved buffers of a module by name, as they are; ``state_dict`` may compute some first."""
     tensors: list[tuple[str, Tensor]] = list(module.named_parameters())
     for name, child in module.named_modules():
         dot = f'{name}.' if name else ''
@@ -224,7 +225,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: If the file is missing, truncated or damaged, no checkpoint, holds objects unsafe to load, or
             weights that are no numbers to compute with: NaN, infinite, or integers.
     """
-    checkpoint = load_safely(path)
+    checkpoint = load_safely(path, mmap=True)
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('model'), Mapping):  # as detectron2 saves it
         checkpoint = {'state_dict': checkpoint['model']}
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('state_dict'), Mapping):
@@ -234,14 +235,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     raise CheckpointError(f"{path}: is not a checkpoint: it holds a {type(checkpoint).__name__} without 'state_dict'")
 
 
-def load_safely(path: str | Path, map_location: Any = 'cpu') -> Any:
-    """What `torch.save` wrote into a local file, whatever it is; for errors see :func:`read_checkpoint`."""
+def load_safely(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
+    """What `torch.save` wrote into a local file, whatever it is; for errors see :func:`read_checkpoint`.
+
+    With ``mmap`` tensors stay in the file until they are read, where its format allows.
+    """
     path = Path(path).expanduser()
     _check_presence(path)
     _check_parts(path)
     try:
-        # Only the present (zip) format can be mapped into memory.
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=_starts_as_zip(path))
+        checkpoint = torch.load(path, map_location, weights_only=True, mmap=mmap and _starts_as_zip(path))
     except UnpicklingError as error:
         unsafe = re.search(r'GLOBAL (\S+) was not an allowed global', str(error))
         if unsafe:

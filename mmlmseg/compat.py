@@ -150,7 +150,7 @@ def load_checkpoints_safely() -> None:
     The maintained fork tries it and, where it refuses, loads unsafely; what is downloaded is never loaded safely.
     Local files are read by :func:`mmlmseg.checkpoint.load_safely`, with its errors.
     """
-    loading = importlib.import_module('mmengine.runner.checkpoint')
+    loading: Any = importlib.import_module('mmengine.runner.checkpoint')
 
     def load_from_local_file(filename: str, map_location: Any = None) -> Any:
         from .checkpoint import load_safely

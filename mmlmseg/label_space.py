@@ -17,6 +17,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .arguments import check_keys, keys_of
 from .errors import LabelSpaceError, did_you_mean, errors_of, read_json
 from .names import default_space_name, name_key, normalise_name
 from .palette import Colour, default_palette
@@ -144,11 +145,16 @@ class LabelSpace:
 
         Raises:
             LabelSpaceError: Where the description is none of these.
+            OptionError: Where it has an unknown key.
         """
         if isinstance(spec, LabelSpace):
             return spec
         if isinstance(spec, (str, Path)):
             return cls.from_json(spec)
+        for key, make in ('path', cls.from_json), ('dataset', cls.from_dataset), ('classes', cls.create):
+            if key in spec and 'is_thing' not in spec:
+                check_keys(spec, keys_of(make) or (), f'label space {spec.get("name", spec[key])!r}')
+                break
         if 'path' in spec:
             return cls.from_json(**spec)
         if 'dataset' in spec:
@@ -257,6 +263,8 @@ class LabelSpaces(Sequence[LabelSpace]):
     @classmethod
     def from_config(cls, specs: Sequence[str | Path | Mapping[str, Any] | LabelSpace]) -> LabelSpaces:
         """Builds the spaces from a list of what :meth:`LabelSpace.from_config` takes."""
+        if isinstance(specs, (str, Path, Mapping)):
+            raise LabelSpaceError(f'label_spaces = {specs!r}: write a list, one entry a label space')
         return cls([LabelSpace.from_config(spec) for spec in specs])
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import cv2
 from mmcv.transforms import LoadAnnotations
 from mmengine.logging import print_log
 from PIL import Image
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from ..errors import DataError, LabelSpaceError, OptionError
 from ..label_space import LabelSpace, joint_classes
@@ -157,6 +158,7 @@ class MultiDataset(Dataset):
         while True:
             if isinstance(index, Draw):
                 seed_all(*index.key)
+                _leave_the_end_to_the_main_process()
             try:
                 return self._load(which, inner)
             except DataError as error:
@@ -200,6 +202,15 @@ class MultiDataset(Dataset):
 
     def _stamp(self, which: int) -> dict[str, Any]:
         return dict(dataset=self.names[which], label_spaces=tuple(space.name for space in self.spaces[which]))
+
+
+def _leave_the_end_to_the_main_process() -> None:
+    """Lets a loading process stay when all are sent SIGUSR1, as by Slurm: its death would tear a step apart.
+
+    SIGTERM it has to obey: by that the main process ends it.
+    """
+    if get_worker_info() is not None and signal.getsignal(signal.SIGUSR1) is not signal.SIG_IGN:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def _lazy(config: Mapping[str, Any]) -> dict[str, Any]:

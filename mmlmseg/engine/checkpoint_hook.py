@@ -91,14 +91,24 @@ class CheckpointHook(_CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """See mmengine's hook; files on this machine are written whole."""
         super().before_train(runner)
+        self._own_best()
+        self._saved = -1
         if isinstance(self.file_backend, LocalBackend) and not self.backend_args and not self.file_client_args:
             self.backend_args: Mapping[str, Any] | None = dict(backend=WHOLE_FILES)
-        self.file_backend = _RemovesLater(self.file_backend)
+        self.file_backend: Any = _RemovesLater(self.file_backend)
 
-    def save(self, runner: Runner) -> None:
-        """Saves the state after the step that just ended, unless it is saved already."""
-        if getattr(self, '_saved', None) != runner.iter + 1:
-            self._save_checkpoint(runner)
+    def save(self, runner: Runner, evaluating: bool = False) -> None:
+        """Saves the state after the last step, unless it is; while ``evaluating``, that step is counted already."""
+        step = runner.iter + (not evaluating)
+        if self._saved != step:
+            self._save_checkpoint_with_step(runner, step, meta=dict(epoch=runner.epoch, iter=step))
+
+    def _own_best(self) -> None:
+        """Keeps to the best checkpoints of this folder: to a copied one, those of the original do not belong."""
+        if path := getattr(self, 'best_ckpt_path', None):
+            self.best_ckpt_path = os.path.join(self.out_dir, os.path.basename(path))
+        for key, path in getattr(self, 'best_ckpt_path_dict', {}).items():
+            self.best_ckpt_path_dict[key] = path and os.path.join(self.out_dir, os.path.basename(path))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)

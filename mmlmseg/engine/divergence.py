@@ -28,7 +28,7 @@ class DivergenceHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
         """Raises a FloatingPointError."""
-        if 'loss' not in (outputs or {}) or hasattr(runner.optim_wrapper, 'loss_scaler'):
+        if not outputs or 'loss' not in outputs or hasattr(runner.optim_wrapper, 'loss_scaler'):
             return
         loss = float(torch.as_tensor(outputs['loss']).detach())
         if not math.isfinite(loss):

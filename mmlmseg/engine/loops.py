@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.dist import get_rank
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from ..errors import DataError
 from ..randomness import STEP, seed_all
 from ..registry import LOOPS
 from .divergence import DivergenceHook, save_batch
+from .resuming import ResumeHook
 
 
 class SkippedLoader:
@@ -41,15 +43,28 @@ class SkippedLoader:
         return next(self._iterator)
 
 
+class EvaluateFirstHook(Hook):
+    """Evaluates a resumed model where its checkpoint stands at an evaluation, which may have been interrupted."""
+
+    priority = 'LOWEST'  # CheckpointHook has to know what was the best so far
+
+    def before_train(self, runner: Runner) -> None:
+        """Runs the validation, if it is due."""
+        loop = runner.train_loop
+        if loop.iter >= max(loop.val_begin, 1) and loop.iter % loop.val_interval == 0 and runner.val_loop is not None:
+            runner.val_loop.run()
+
+
 @LOOPS.register_module()
 class ResumableTrainLoop(IterBasedTrainLoop):
     """mmengine's iteration-based loop, whose resumed run sees the samples in the order of an uninterrupted one.
 
     Loads nothing to get there, on every mmengine; takes over the seed of the checkpoint, which mmengine draws anew for
-    the sampler where the config gives none; and checks that samplers that know a batch size know that of the loader.
-    Random numbers of a step (dropout, points) are a function of the seed, the process and the number of the step, so an
-    interrupted run ends with the weights of an undisturbed one. Where the model diverges, the samples of the step are
-    written down. Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
+    the sampler where the config gives none; lets optimiser and schedule follow the config (:class:`ResumeHook`); and
+    checks that samplers that know a batch size know that of the loader. Random numbers of a step (dropout, points) are
+    a function of the seed, the process and the number of the step, so an interrupted run ends with the weights of an
+    undisturbed one. Where the model diverges, the samples of the step are written down. Arguments are those of
+    :class:`mmengine.runner.IterBasedTrainLoop`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,8 +77,9 @@ class ResumableTrainLoop(IterBasedTrainLoop):
                 f'{type(self.dataloader.sampler).__name__} has batch_size={wanted}, the data loader batch_size='
                 f'{self.dataloader.batch_size}; the sampler must know where a step ends, so give both the same'
             )
-
+        self.runner.register_hook(ResumeHook())
         self.runner.register_hook(DivergenceHook())
+        self.runner.register_hook(EvaluateFirstHook())
 
     def run_iter(self, data_batch: Any) -> None:
         """One step.

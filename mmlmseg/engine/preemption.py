@@ -60,6 +60,16 @@ class PreemptionHook(Hook):
         runner.logger.warning(f'asked to end after iteration {runner.iter + 1}: {saved}')
         sys.exit(STATUS)
 
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Ends at once during an evaluation, whose step is saved; a resumed run evaluates it first."""
+        if not self._asked_anywhere():
+            return
+        self.after_train(runner)
+        for hook in (hook for hook in runner.hooks if isinstance(hook, CheckpointHook)):
+            hook.save(runner, evaluating=True)
+        runner.logger.warning(f'asked to end while evaluating iteration {runner.iter}: go on with --resume')
+        sys.exit(STATUS)
+
     def _ask(self, number: int, frame: Any) -> None:
         self._asked = True
         signal.signal(number, self._before[number] or signal.SIG_DFL)

@@ -123,3 +123,12 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
         write_whole(file, b'second')
     assert [path.name for path in file.parent.iterdir()] == ['a.pth']
     assert file.read_bytes() == b'first'
+
+
+def test_a_copy_leaves_the_best_of_the_original(tmp_path: Path) -> None:
+    hook = checkpoint_hook.CheckpointHook(interval=3)
+    hook.out_dir, hook.best_ckpt_path = str(tmp_path / 'copy'), str(tmp_path / 'original' / 'best_mIoU_iter_4.pth')
+    hook.best_ckpt_path_dict = dict(a=None, b='elsewhere/best_b.pth')
+    hook._own_best()
+    assert hook.best_ckpt_path == str(tmp_path / 'copy' / 'best_mIoU_iter_4.pth')
+    assert hook.best_ckpt_path_dict == dict(a=None, b=str(tmp_path / 'copy' / 'best_b.pth'))

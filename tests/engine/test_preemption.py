@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop
+from torch.utils.data import DataLoader
 
+from mmlmseg.engine import CheckpointHook
 from mmlmseg.engine.preemption import STATUS
 from mmlmseg.lab.scenes import write_folder_dataset
 
@@ -58,3 +61,40 @@ def test_asked_to_end(script: ModuleType, folder: str, tmp_path: Path, number: s
     assert script.read_record(tmp_path) == script.read_record(tmp_path / 'whole')
     ours, theirs = (torch.load(where / 'iter_9.pth')['state_dict'] for where in (tmp_path, tmp_path / 'whole'))
     assert ours['weight'].equal(theirs['weight'])
+
+
+def test_asked_to_end_while_evaluating(script: ModuleType, folder: str, tmp_path: Path) -> None:
+    """Three steps, an evaluation that is broken off, and the same evaluation first thing in the resumed run."""
+    evaluated: list[int] = []
+
+    class Evaluation:
+        def run(self) -> None:
+            evaluated.append(runner.iter)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            runner.call_hook('after_val_iter', batch_idx=0, data_batch=None, outputs=None)
+
+    runner = script.build_runner(tmp_path, [folder], max_iters=3, seed=1)
+    runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, CheckpointHook)]
+    runner.register_hook(CheckpointHook(interval=99, by_epoch=False, save_last=False), priority='VERY_LOW')
+    loop = runner.train_loop
+    loop.val_interval = 2
+    runner._val_loop = val_loop(Evaluation())
+    with pytest.raises(SystemExit):
+        runner.train()
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'iter_2.pth')
+    runner = script.build_runner(tmp_path, [folder], max_iters=3, seed=1, resume=True)
+    runner.train_loop.val_interval = 2
+    runner._val_loop = val_loop(Evaluation())
+    with pytest.raises(SystemExit):
+        runner.train()
+    assert evaluated == [2, 2]
+
+
+def val_loop(own: Any) -> Any:
+    """A loop that does what ``own.run`` does."""
+
+    class Loop(BaseLoop):
+        def run(self) -> None:
+            own.run()
+
+    return Loop(None, DataLoader([]))

@@ -89,6 +89,7 @@ class QueryHead(BaseModule):
                 'them in the config'
             )
         self.label_spaces = LabelSpaces.from_config(label_spaces)
+        self.in_channels = list(in_channels)
         mask_channels = mask_channels or channels
 
         self.pixel_features = PixelFeatureExtractor(pixel_decoder, in_channels, channels, mask_channels)
@@ -122,7 +123,15 @@ class QueryHead(BaseModule):
 
         Returns:
             The predictions for the B * S samples: of all layers in training, of the last one in evaluation.
+
+        Raises:
+            OptionError: Where the maps have other channels than ``in_channels``.
         """
+        if (found := [level.shape[1] for level in feats]) != self.in_channels:
+            raise OptionError(
+                f'model.decode_head.in_channels = {self.in_channels}, but the maps of backbone or neck have {found} '
+                f'channels: write in_channels={found}'
+            )
         pixels = self.pixel_features(feats, metas)
         content, position = self.queries(categories.spaces)  # [B * S, N, C] each
         hidden = self.decoder(content, position, pixels.memory, categories, self._masks_at(pixels.mask, categories))

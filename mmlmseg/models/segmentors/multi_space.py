@@ -19,6 +19,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..backbones.folded_norm import fold_fixed_norms
 from ..numerics import Precision, class_probabilities, precision_context
+from ..pretrained import load_pretrained
 from ..structures import Categories, HeadOutputs, Prediction
 from .results import ResultOptions, grouped, predict_groups
 from .stock import AwaitedHead, StockInference
@@ -38,7 +39,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         decode_head: Config of the head, see :class:`QueryHead`. Without ``label_spaces`` it is built when a checkpoint
             is loaded, which knows them.
         neck: Config of what stands between them, e.g. a feature pyramid on a plain vision transformer.
-        train_cfg: Unused; OpenMMLab configs hold it.
+        train_cfg: OpenMMLab configs hold it; nothing of ours stands there, so it has to be empty.
         test_cfg: ``tasks`` lists the results to make: ``semantic`` (the default), ``panoptic``, ``instance``.
             ``panoptic`` holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by
             name. ``mixed`` says what becomes of duplicates where a sample asks for several label spaces, see
@@ -54,8 +55,8 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
         OptionError: On semantic results of a model that finds things only.
-        OptionError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different
-            numbers of groups would wait for each other for ever.
+        OptionError: On an unknown task or key, or where a SyncBN would be trained: ranks whose batches fall into
+            different numbers of groups would wait for each other for ever.
     """
 
     def __init__(
@@ -71,6 +72,11 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if train_cfg:
+            raise OptionError(
+                f'model.train_cfg = {dict(train_cfg)} is not obeyed: leave it out; matching, losses and points are '
+                'options of model.decode_head.criterion'
+            )
         if precision not in get_args(Precision):
             raise OptionError(f'precision must be one of {", ".join(get_args(Precision))}, got {precision!r}')
         if pretrained is not None:
@@ -82,7 +88,6 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         self.backbone = MODELS.build(backbone)
         fold_fixed_norms(self.backbone)
         self.neck = None if neck is None else MODELS.build(neck)
-        self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
         self.align_corners = False
         if decode_head.get('label_spaces') is None:
@@ -97,6 +102,14 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
                     f'{name} is a trainable SyncBN, which hangs when ranks hold different numbers of image sizes; use '
                     "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
                 )
+
+    def init_weights(self) -> None:
+        """Initialises all parts; those with an ``init_cfg`` of type ``Pretrained`` start from its file.
+
+        Raises:
+            CheckpointError: Where such a file is missing, or nothing of it fits.
+        """
+        load_pretrained(self, super().init_weights)
 
     def _build_head(self, config: dict[str, Any]) -> None:
         self.decode_head = MODELS.build(config)
