@@ -84,6 +84,23 @@ def _listed_name(spec: Any) -> str:
         return str(own.get('name', path.parent.name if path.suffix == '.json' else path.name))
 
 
+def trained_names(config: Mapping[str, Any], trained: LabelSpaces) -> dict[str, str]:
+    """The names of a model's label spaces by those that :func:`space_names` tells, which are others where data is away.
+
+    A config lists label spaces, or the training datasets, in the order in which a checkpoint holds them.
+    """
+    listed = config.get('model', {}).get('decode_head', {}).get('label_spaces')
+    if listed is not None:
+        told = [_listed_name(spec) for spec in listed]
+    else:
+        dataset = (config.get('train_dataloader') or {}).get('dataset')
+        parts = parts_of(dataset).values() if dataset else ()
+        told = list(dict.fromkeys(name for part in parts for name in space_names(part)))
+    names = dict(zip(told, trained.names))
+    consistent = all(told == name or told not in trained.names for told, name in names.items())
+    return names if len(told) == len(trained) == len(names) and consistent else {}
+
+
 def _kind(dataset: Mapping[str, Any]) -> str:
     kind = dataset.get('type', '')
     return (kind if isinstance(kind, str) else str(kind.__name__)).rsplit('.', 1)[-1]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .augment import PhotoMetricDistortion, RandomCrop, RandomFlip
-from .checks import CheckLabels
+from .checks import CheckImage, CheckLabels
 from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
+from .guards import Trace
 from .multi import MultiDataset
 from .multi_space import MultiSpaceFolderDataset
 from .public import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, MapillaryVistas65Dataset
@@ -15,6 +16,7 @@ from .transforms import LoadAnnotations, LoadSegments, PackSegments, RandomRange
 __all__ = [
     'ADE20KPanopticDataset',
     'COCOPanopticDataset',
+    'CheckImage',
     'CheckLabels',
     'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
@@ -32,4 +34,5 @@ __all__ = [
     'RandomFlip',
     'RandomRangeCrop',
     'SameDatasetSampler',
+    'Trace',
 ]

@@ -18,6 +18,7 @@ from ..label_space import LabelSpace
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
+from .files import warn_of_binary_masks
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """How the names of images end, in lower case."""
@@ -89,7 +90,8 @@ class FolderDataset(BaseSegDataset):
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
-        **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
+        **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``; ``ignore_index`` is one more
+            id that counts nowhere, among those that are left after ``reduce_zero_label``.
 
     Raises:
         LabelSpaceError: Where ``classes.json`` is missing or ill-formed, or ``things`` or ``metainfo`` say something
@@ -132,9 +134,13 @@ class FolderDataset(BaseSegDataset):
         )
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update(more)
-        if ignore != IGNORE_INDEX:
-            # Applied by mmseg after it lowered the ids.
-            self.label_map = {ignore - reduce_zero_label: IGNORE_INDEX}
+        # Both are applied by mmseg after it lowered the ids.
+        ignored = {ignore - reduce_zero_label} if ignore != IGNORE_INDEX else set()
+        if self.ignore_index != IGNORE_INDEX:
+            ignored.add(self.ignore_index)
+            self.ignore_index = IGNORE_INDEX
+        if ignored:
+            self.label_map = dict.fromkeys(ignored, IGNORE_INDEX)
         if not lazy_init:
             self.full_init()
 
@@ -159,6 +165,8 @@ class FolderDataset(BaseSegDataset):
                     f'{split_file}: no {what} for {missing[0]!r} in {folder} ({len(missing)} of {len(names)} missing); '
                     f'add the file or take the name off the list.{_hint(missing[0], files[key])}'
                 )
+        if self.space.num_classes == 2:
+            warn_of_binary_masks([files['seg_map_path'][name] for name in names], self.space.classes[1])
         return [
             dict(
                 {key: found[name] for key, found in files.items()},

@@ -78,8 +78,10 @@ class LoadAnnotations(stock.LoadAnnotations):
             )
         content = fileio.get(results['seg_map_path'], backend_args=self.backend_args)
         labels = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend)
+        if labels.ndim == 3 and labels.shape[2] == 1:
+            labels = labels[..., 0]
         results['gt_seg_map'] = cv2.LUT(
-            labels.squeeze().astype(np.uint8, copy=False), id_table(reduced, results.get('label_map'))
+            labels.astype(np.uint8, copy=False), id_table(reduced, results.get('label_map'))
         )
         results['seg_fields'].append('gt_seg_map')
 
