@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import PIL.Image
 from mmcv.transforms import BaseTransform, Compose, LoadAnnotations
@@ -100,9 +99,8 @@ class ImagePipeline:
         with DefaultScope.overwrite_default_scope('mmseg'):
             # The type is a name, perhaps with a scope, or a class.
             names = [getattr(step['type'], '__name__', str(step['type'])).rsplit('.', 1)[-1] for step in steps]
-            built = [
-                TRANSFORMS.build(dict(s)) for s, name in zip(steps, names, strict=True) if 'Annotation' not in name
-            ]
+            kept = [step for step, name in zip(steps, names, strict=True) if 'Annotation' not in name]
+            built = [TRANSFORMS.build(dict(step)) for step in kept]
             if not any(map(_loads_image, built)):
                 built.insert(0, TRANSFORMS.build(dict(type='LoadImageFromFile')))
         loader = next(filter(_loads_image, built))
@@ -123,16 +121,21 @@ class ImagePipeline:
         if isinstance(source, np.ndarray):
             image = as_loaded(source, self.loader)
             return dict(img=image, img_path='an array', img_shape=image.shape[:2], ori_shape=image.shape[:2])
-        try:
-            return self.loading(dict(img_path=str(source)))
-        except Exception as error:
-            if (fault := fault_of_data(error, [str(source)])) is None:
-                raise
-            raise DataError(f'{source}: {fault}') from error
+        return _run(self.loading, dict(img_path=str(source)))
 
     def prepare(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the other steps on a loaded sample, to ``inputs`` [C, h, w] and ``data_samples``."""
-        return self.rest(dict(loaded))
+        return _run(self.rest, dict(loaded))
+
+
+def _run(steps: Compose, sample: dict[str, Any]) -> dict[str, Any]:
+    path = sample['img_path']
+    try:
+        return steps(sample)
+    except Exception as error:
+        if (fault := fault_of_data(error, [path])) is None:
+            raise
+        raise DataError(f'{path}: {fault}') from error
 
 
 def _loads_image(step: Any) -> bool:
@@ -190,9 +193,9 @@ def picture_of(image: np.ndarray) -> Image:
         values = image.astype(np.float32)
         low, high = (0, 255) if values.min() >= 0 and 1 < values.max() <= 255 else (values.min(), values.max())
         image = ((values - low) / max(high - low, 1e-6) * 255).round().astype(np.uint8)
-    if image.ndim == 3 and image.shape[2] in (3, 4):
+    if image.ndim == 3 and image.shape[2] > 2:
         return np.ascontiguousarray(image[..., :3])
-    return cv2.cvtColor(image if image.ndim == 2 else np.ascontiguousarray(image[..., 0]), cv2.COLOR_GRAY2BGR)
+    return np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
 
 
 def inference_pipeline(

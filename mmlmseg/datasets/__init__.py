@@ -11,7 +11,7 @@ from .multi import MultiDataset
 from .multi_space import MultiSpaceFolderDataset
 from .public import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, MapillaryVistas65Dataset
 from .samplers import DatasetPerRankSampler, PerImageSampler, SameDatasetSampler
-from .transforms import LoadAnnotations, LoadSegments, PackSegments, RandomRangeCrop
+from .transforms import LoadAnnotations, LoadSegments, PackSegments, RandomRangeCrop, ResizeShortestEdge
 
 __all__ = [
     'ADE20KPanopticDataset',
@@ -33,6 +33,7 @@ __all__ = [
     'RandomCrop',
     'RandomFlip',
     'RandomRangeCrop',
+    'ResizeShortestEdge',
     'SameDatasetSampler',
     'Trace',
 ]

@@ -29,7 +29,8 @@ def check_class_count(space: LabelSpace) -> None:
 def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
     """Makes sure that a label map is a map of ids [H, W], as large as its image was when loaded."""
     if labels.ndim != 2:
-        colour = f', such as {tuple(labels[0, 0].tolist())}' if labels.ndim == 3 and labels.size else ''
+        first = labels[0, 0, :3][::-1].tolist() if labels.ndim == 3 and labels.size else None  # in RGB
+        colour = f', such as {tuple(first)}' if first and len(first) == 3 else ''
         raise DataError(
             f'the label map has shape {tuple(labels.shape)}, not (height, width); save one 8-bit class id per pixel '
             f"(mode L or P), not colours{colour} (COCO's panoptic PNG files need mmlmseg.LoadSegments)"

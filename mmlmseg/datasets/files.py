@@ -77,8 +77,9 @@ def warn_of_turned_image(path: str, orientation: int) -> None:
         return
     _turned_folders.add(folder)
     print_log(
-        f'{path}: is turned as its EXIF orientation {orientation} says, its labels are not: they must be of the picture '
-        "as viewers show it. If they are of the picture as stored, load it with color_type='color_ignore_orientation'. "
+        f'{path}: is turned as its EXIF orientation {orientation} says, its labels are not: they must be of the '
+        'picture as viewers show it. Where they are of the picture as stored, load it with '
+        "color_type='color_ignore_orientation'. "
         '(Said once for a folder.)',
         'current',
         logging.WARNING,
@@ -86,7 +87,7 @@ def warn_of_turned_image(path: str, orientation: int) -> None:
 
 
 def check_label_file(path: str) -> None:
-    """Makes sure that a file of labels holds 8-bit ids: mmseg casts whatever it holds, and 300 becomes 44, 1.6 becomes 1.
+    """Makes sure that a file of labels holds 8-bit ids: mmseg casts all it holds, 300 becomes 44 and 1.6 becomes 1.
 
     Raises:
         DataError: Says what is wrong with it; does not name the file.
@@ -149,6 +150,8 @@ def fault_of_data(error: Exception, files: Sequence[str | None]) -> str | None:
         return f'cannot be read as an image: {unreadable} ({said}); replace the file'
     if 'failed to load image' in said or 'imdecode' in said:  # mmcv's words, OpenCV's words
         return 'the imdecode_backend of its LoadImageFromFile cannot read this kind of image; take another, or a PNG'
+    if isinstance(error, cv2.error) and ('inv_scale' in said or 'dsize' in said):
+        return 'the image is so narrow that resizing it leaves a side without a pixel; cut it, or take it off the list'
     return said if isinstance(error, OSError) else None
 
 

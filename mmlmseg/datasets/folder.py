@@ -89,9 +89,9 @@ class FolderDataset(BaseSegDataset):
         things: The countable classes, where ``classes.json`` does not name them.
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
+        ignore_index: An id that counts nowhere beside 255, among those that are left after ``reduce_zero_label``.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
-        **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``; ``ignore_index`` is one more
-            id that counts nowhere, among those that are left after ``reduce_zero_label``.
+        **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
     Raises:
         LabelSpaceError: Where ``classes.json`` is missing or ill-formed, or ``things`` or ``metainfo`` say something
@@ -106,6 +106,7 @@ class FolderDataset(BaseSegDataset):
         things: Sequence[str] | None = None,
         metainfo: Mapping[str, Any] | None = None,
         reduce_zero_label: bool = False,
+        ignore_index: int = IGNORE_INDEX,
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -135,10 +136,9 @@ class FolderDataset(BaseSegDataset):
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update(more)
         # Both are applied by mmseg after it lowered the ids.
-        ignored = {ignore - reduce_zero_label} if ignore != IGNORE_INDEX else set()
-        if self.ignore_index != IGNORE_INDEX:
-            ignored.add(self.ignore_index)
-            self.ignore_index = IGNORE_INDEX
+        ignored = [ignore - reduce_zero_label] if ignore != IGNORE_INDEX else []
+        if ignore_index != IGNORE_INDEX:
+            ignored.append(ignore_index)
         if ignored:
             self.label_map = dict.fromkeys(ignored, IGNORE_INDEX)
         if not lazy_init:

@@ -101,9 +101,8 @@ def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int) -> It
     before: Any = None
     for step, after in zip_longest(steps, steps[1:]):
         # The branches of test-time augmentation share their transforms: what nests in these comes by twice.
-        if (isinstance(step, (LoadAnnotations, Pad)) or _MOVES.search(type(step).__name__)) and not isinstance(
-            before, Trace
-        ):
+        traced = isinstance(step, (LoadAnnotations, Pad)) or _MOVES.search(type(step).__name__)
+        if traced and not isinstance(before, Trace):
             kinds = (('labels', LoadAnnotations), ('Pad', Pad), (type(step).__name__, object))
             yield Trace(next(name for name, kind in kinds if isinstance(step, kind)))
         if isinstance(step, PackSegInputs):
@@ -111,8 +110,8 @@ def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int) -> It
         yield step
         if isinstance(step, LoadImageFromFile) and not isinstance(after, CheckImage):
             yield CheckImage(step.color_type, step.imdecode_backend)
-        checks_itself = isinstance(step, LoadSegments) or num_classes is None
-        if isinstance(step, LoadAnnotations) and not checks_itself and not isinstance(after, CheckLabels):
+        unchecked = isinstance(step, LoadAnnotations) and not isinstance(step, LoadSegments)
+        if unchecked and num_classes is not None and not isinstance(after, CheckLabels):
             yield CheckLabels(num_classes, ignore_index)
         before = step
 

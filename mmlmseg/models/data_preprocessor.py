@@ -111,8 +111,8 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
             ``inputs``: a list of [b_g, C, H_g, W_g], one per group; ``data_samples``: a flat list in the same order.
 
         Raises:
-            DataError: Where an image has another number of channels, or another size than its truth, or where a step of its
-                pipeline leaves it with a truth or a prediction of other places.
+            DataError: Where an image has another number of channels, or another size than its truth, or went
+                through steps that part it from its truth, or its results from its file.
         """
         data = self.cast_data(data)
         images: Sequence[Tensor] = data['inputs']
@@ -136,8 +136,8 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         name, shape = sample.metainfo.get('img_path', 'an image'), tuple(image.shape)
         if image.ndim != 3 or image.shape[0] != len(self.mean):
             raise DataError(
-                f'{name}: shape {shape}, not ({len(self.mean)}, height, width), as many channels as the data_preprocessor '
-                "has means; load it in colour (color_type='color' of its LoadImageFromFile), or change mean and std"
+                f'{name}: shape {shape}, not ({len(self.mean)}, height, width), a channel for each mean of the '
+                "data_preprocessor; load it in colour (color_type='color' of LoadImageFromFile), or give other means"
             )
         if fault := fault_of_traces(sample.metainfo, training):
             raise DataError(f'{name}: {fault}')

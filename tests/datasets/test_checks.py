@@ -37,7 +37,7 @@ def test_size() -> None:
     check_size(np.zeros((4, 6)), (4, 6))
     with pytest.raises(DataError, match=r'image 4x6, label 6x4'):
         check_size(np.zeros((6, 4)), (4, 6))
-    with pytest.raises(DataError, match=r'not colours, such as \(128, 64, 0\)'):
+    with pytest.raises(DataError, match=r'not colours, such as \(0, 64, 128\)'):
         check_size(np.full((4, 6, 3), (128, 64, 0), np.uint8), (4, 6))
 
 
