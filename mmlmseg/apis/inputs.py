@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from mmcv.transforms import BaseTransform, Compose, LoadAnnotations
+from mmcv.transforms import BaseTransform, Compose, LoadAnnotations, TestTimeAug
 from mmengine.registry import TRANSFORMS, DefaultScope
 from numpy.typing import NDArray
 from torch import Tensor
@@ -103,6 +103,11 @@ class ImagePipeline:
             built = [TRANSFORMS.build(dict(step)) for step in kept]
             if not any(map(_loads_image, built)):
                 built.insert(0, TRANSFORMS.build(dict(type='LoadImageFromFile')))
+        if any(isinstance(step, TestTimeAug) for step in built):
+            raise OptionError(
+                'the test pipeline has TestTimeAug, and inference reads one view of an image; keep the views in '
+                'tta_pipeline, for tools/test.py --tta'
+            )
         loader = next(filter(_loads_image, built))
         parts = [loader], [s for s in built if not _loads_image(s) and not isinstance(s, LoadAnnotations)]
         for part in parts:
@@ -131,11 +136,14 @@ class ImagePipeline:
 def _run(steps: Compose, sample: dict[str, Any]) -> dict[str, Any]:
     path = sample['img_path']
     try:
-        return steps(sample)
+        done = steps(sample)
     except Exception as error:
         if (fault := fault_of_data(error, [path])) is None:
             raise
         raise DataError(f'{path}: {fault}') from error
+    if done is None:
+        raise DataError(f'{path}: cannot be read (its LoadImageFromFile has ignore_empty=True, and says no more)')
+    return done
 
 
 def _loads_image(step: Any) -> bool:

@@ -22,6 +22,7 @@ _MANY_PICTURES = (b'GIF8', b'RIFF', *_TIFF)
 _SUBFILE, _BITS, _ORIENTATION = 254, 258, 0x0112  # tags of TIFF and EXIF
 # Of files that are no images; where OpenCV returns None, mmcv fails an assertion or asks None for its shape.
 _DECODERS_RAISE = (AssertionError, AttributeError, SyntaxError, ValueError, cv2.error)
+_NOT_FOR_PILLOW = (UnidentifiedImageError, Image.DecompressionBombError)  # of kinds it does not know, and too large
 _turned_folders: set[str] = set()
 
 
@@ -65,9 +66,10 @@ def exif_orientation(path: str) -> int:
         return 1
     try:
         with Image.open(path) as image:
-            return int(image.getexif().get(_ORIENTATION, 1))
-    except UnidentifiedImageError:
+            orientation = int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # whatever is wrong with EXIF data, they turn nothing
         return 1
+    return orientation if 1 <= orientation <= 8 else 1
 
 
 def warn_of_turned_image(path: str, orientation: int) -> None:
@@ -116,12 +118,11 @@ def warn_of_binary_masks(paths: Sequence[str], name: str) -> None:
     """Says where label maps of two classes hold 0 and 255 only, as masks often do: the second class has no pixel then.
 
     Args:
-        paths: Files of a dataset, of which some are read.
+        paths: Some files of a dataset.
         name: The second class.
     """
-    some = paths[:: max(1, len(paths) // 16)]
     values: set[int] = set()
-    for path in some:
+    for path in paths:
         try:
             with Image.open(path) as image:
                 values.update(np.unique(np.asarray(image)).tolist())
@@ -131,7 +132,7 @@ def warn_of_binary_masks(paths: Sequence[str], name: str) -> None:
             return
     if values == {0, 255}:
         print_log(
-            f'{some[0]}: this and all other label maps looked at ({len(some)}) hold only 0 and 255, and 255 is "not '
+            f'{paths[0]}: this and all other label maps looked at ({len(paths)}) hold only 0 and 255, and 255 is "not '
             f'annotated", so class {name!r} has no pixel. If 255 is meant to be {name!r}, save it as 1: '
             'Image.fromarray((numpy.asarray(Image.open(file)) > 0).astype("uint8")).save(file)',
             'current',
@@ -143,6 +144,8 @@ def fault_of_data(error: Exception, files: Sequence[str | None]) -> str | None:
     """What an error says of the files of a sample; None where it tells of a mistake in the code that reads them."""
     if isinstance(error, (DataError, LabelSpaceError)):
         return str(error)
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{error}; load it with imdecode_backend='cv2', or cut it into smaller ones"
     if isinstance(error, FileNotFoundError):
         return f'missing file: {error.filename or error}; restore it or take the sample off the list'
     said = f'{type(error).__name__}: {error}'
@@ -179,6 +182,8 @@ def _decode_strictly(path: str) -> None:
     try:
         with Image.open(path) as image:
             image.load()
+    except Image.DecompressionBombError:
+        return
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f'the image is damaged or cut off ({error}); replace the file') from None
 
@@ -187,7 +192,7 @@ def _check_pictures(path: str) -> None:
     try:
         with Image.open(path) as image:
             pictures = [getattr(page, 'tag_v2', {}).get(_SUBFILE, 0) for page in ImageSequence.Iterator(image)]
-    except UnidentifiedImageError:
+    except _NOT_FOR_PILLOW:
         return
     number = sum(not kind & 0b101 for kind in pictures)  # of a TIFF, pages that are no smaller copy and no mask
     if number > 1:
@@ -203,7 +208,7 @@ def _bits(path: str, head: bytes) -> int:
         with Image.open(path) as image:
             if image.format == 'TIFF':
                 return max(image.tag_v2.get(_BITS, (8,)))  # type: ignore[attr-defined]
-    except UnidentifiedImageError:
+    except _NOT_FOR_PILLOW:
         pass
     decoded = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     return 8 if decoded is None else 8 * decoded.itemsize

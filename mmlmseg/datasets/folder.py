@@ -18,7 +18,6 @@ from ..label_space import LabelSpace
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
-from .files import warn_of_binary_masks
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """How the names of images end, in lower case."""
@@ -165,8 +164,6 @@ class FolderDataset(BaseSegDataset):
                     f'{split_file}: no {what} for {missing[0]!r} in {folder} ({len(missing)} of {len(names)} missing); '
                     f'add the file or take the name off the list.{_hint(missing[0], files[key])}'
                 )
-        if self.space.num_classes == 2:
-            warn_of_binary_masks([files['seg_map_path'][name] for name in names], self.space.classes[1])
         return [
             dict(
                 {key: found[name] for key, found in files.items()},

@@ -16,7 +16,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform, LoadAnnotations, LoadImageFromFile, Pad
 from mmseg.datasets.transforms import PackSegInputs
 
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX
 from ..traces import TRACES
@@ -83,6 +83,9 @@ def add_guards(owner: Any, num_classes: int | None = None, ignore_index: int = I
             or a transform that has transforms: RandomApply, RandomChoice, TestTimeAug. Changed in place.
         num_classes: K of the label space; None for a pipeline that loads no labels.
         ignore_index: The id that stands for no class, where the dataset does not say.
+
+    Raises:
+        OptionError: Where another id than 255 stands for no class and segments are loaded.
     """
     if isinstance(owner, list):
         owner[:] = _guarded(owner, num_classes, ignore_index)
@@ -110,6 +113,11 @@ def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int) -> It
         yield step
         if isinstance(step, LoadImageFromFile) and not isinstance(after, CheckImage):
             yield CheckImage(step.color_type, step.imdecode_backend)
+        if isinstance(step, LoadSegments) and ignore_index != IGNORE_INDEX:
+            raise OptionError(
+                f'ignore_index={ignore_index}: segments know 255 only; take it off the dataset, and have those pixels '
+                'void in the files (of a mmlmseg.FolderDataset, name the id in classes.json: "ignore")'
+            )
         unchecked = isinstance(step, LoadAnnotations) and not isinstance(step, LoadSegments)
         if unchecked and num_classes is not None and not isinstance(after, CheckLabels):
             yield CheckLabels(num_classes, ignore_index)

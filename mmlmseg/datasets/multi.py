@@ -14,7 +14,7 @@ from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace, joint_classes
 from ..names import default_space_name
 from ..registry import DATASETS
-from .files import fault_of_data
+from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
 
@@ -82,6 +82,11 @@ class MultiDataset(Dataset):
             if _is_empty(name, dataset):
                 raise DataError(f'dataset {name!r} has no sample; check its paths and split')
         self.sizes = [len(dataset) for dataset in self.datasets]
+        for dataset, own in zip(self.datasets, self.spaces, strict=True):
+            if len(own) == 1 and own[0].num_classes == 2:
+                some = map(dataset.get_data_info, range(0, len(dataset), max(1, len(dataset) // 16)))
+                paths = [info.get('seg_map_path') for info in some if 'segments' not in info]
+                warn_of_binary_masks([path for path in paths if path], own[0].classes[1])
 
     @property
     def metainfo(self) -> dict[str, Any]:

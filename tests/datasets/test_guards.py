@@ -14,7 +14,7 @@ from mmengine.registry import TRANSFORMS, DefaultScope
 
 from mmlmseg.datasets import CheckImage, CheckLabels, Trace
 from mmlmseg.datasets.guards import add_guards
-from mmlmseg.errors import DataError
+from mmlmseg.errors import DataError, OptionError
 from mmlmseg.models.data_preprocessor import GroupingDataPreProcessor
 from mmlmseg.models.postprocess.row_maps import RowMaps
 
@@ -123,3 +123,8 @@ def test_guards_are_added_once_and_in_nested_steps() -> None:
         kinds = [type(step) for step in pipeline.transforms]
         assert [kinds.count(kind) for kind in (CheckImage, CheckLabels, Trace)] == [1, 1, 1]
         assert repr(pipeline).count('Trace(') == 4
+
+
+def test_segments_know_no_other_ignored_id() -> None:
+    with pytest.raises(OptionError, match='ignore_index=7: segments know 255 only'):
+        add_guards([TRANSFORMS.build(dict(type='mmlmseg.LoadSegments'))], 3, ignore_index=7)
