@@ -89,7 +89,7 @@ def trained_names(config: Mapping[str, Any], trained: LabelSpaces) -> dict[str, 
 
     A config lists label spaces, or the training datasets, in the order in which a checkpoint holds them.
     """
-    listed = config.get('model', {}).get('decode_head', {}).get('label_spaces')
+    listed = ((config.get('model') or {}).get('decode_head') or {}).get('label_spaces')
     if listed is not None:
         told = [_listed_name(spec) for spec in listed]
     else:
@@ -214,7 +214,8 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
     a config lists explicitly those stay that the checkpoint knows, as long as they can be read.
 
     Args:
-        cfg: ``model.decode_head.label_spaces`` is set; changed in place.
+        cfg: ``model.decode_head.label_spaces`` is set, and ``metainfo`` of folders whose label space is not named like
+            them, so that a dump of the config serves where they are away; changed in place.
         checkpoint: What will be loaded to test or predict, a file or the state dict read from it; one named by address
             is not looked into.
 
@@ -223,6 +224,7 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
         DataError: Where a dataset cannot be read.
         LabelSpaceError: Where a label space cannot be read, one name stands for different classes, or nothing tells.
     """
+    _name_folders(cfg)
     head = cfg.model.get('decode_head')
     if head is None:
         return
@@ -246,6 +248,16 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
     else:
         raise LabelSpaceError(f'{cfg.filename}: has no train_dataloader to tell model.decode_head.label_spaces')
     head.label_spaces = [space.to_dict() for space in spaces]
+
+
+def _name_folders(cfg: Config) -> None:
+    for split in ('train', 'val', 'test'):
+        joined = innermost((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {})
+        for part in map(innermost, joined.get('datasets') or [joined]):
+            for folder in part.get('folders') or ([part] if _kind(part) == 'FolderDataset' else []):
+                name = _space_name({'type': 'FolderDataset', **folder})
+                if 'data_root' in folder and name != Path(folder['data_root']).name:
+                    folder['metainfo'] = {**(folder.get('metainfo') or {}), 'label_space': name}
 
 
 def _trained_spaces(checkpoint: str | Path | Mapping[str, Any] | None) -> LabelSpaces | None:
