@@ -88,8 +88,8 @@ class CheckImage(BaseTransform):
         flags = color_type if isinstance(color_type, int) else imread_flags.get(color_type, cv2.IMREAD_UNCHANGED)
         self.keeps_depth = flags == cv2.IMREAD_UNCHANGED or bool(flags & cv2.IMREAD_ANYDEPTH)
         self.turns = flags != cv2.IMREAD_UNCHANGED and not flags & cv2.IMREAD_IGNORE_ORIENTATION
-        if imdecode_backend not in (None, 'cv2', 'pillow'):
-            self.turns = False
+        if imdecode_backend not in (None, 'cv2', 'pillow'):  # turbojpeg, tifffile
+            self.keeps_depth, self.turns = True, False
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Checks the file of ``img``; adds ``exif_orientation`` where the image was turned on loading."""
