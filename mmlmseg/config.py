@@ -51,6 +51,51 @@ def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any
     return {name: parts[name] for name in names}
 
 
+def inference_steps(
+    cfg: Mapping[str, Any], spaces: Sequence[str] = (), trained: LabelSpaces | None = None
+) -> list[Any]:
+    """The test pipeline of a config for some label spaces, without the data that it names.
+
+    It is that of the test dataset with these label spaces (or else with the first one, or of its name). Where there is
+    none, or none is asked for: ``test_pipeline`` of the config; else the pipeline of the first test dataset; else only
+    packing.
+
+    Args:
+        cfg: A whole config.
+        spaces: Names of the label spaces that are asked for.
+        trained: Those of the model, by which datasets are told whose folders are away.
+
+    Raises:
+        OptionError: Where it depends on a folder that is away which pipeline that is.
+    """
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    parts: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(loader.get('dataset') or {}).items()}
+    names = {} if trained is None else _trained_names(cfg, trained)
+    told = {name: [names.get(own, own) for own in space_names(part)] for name, part in parts.items()}
+    by_space = {'+'.join(told[name]): part for name, part in reversed(parts.items())}  # the first one counts
+    known = {**parts, **by_space}
+    for asked in dict.fromkeys(['+'.join(spaces), *spaces[:1]]) if spaces else ():
+        if steps := known.get(asked, {}).get('pipeline'):
+            return list(steps)
+    common = cfg.get('test_pipeline') or next(iter(parts.values())).get('pipeline') or [dict(type='PackSegInputs')]
+    if spaces and trained is not None:
+        for name, part in parts.items():
+            unknown = not set(told[name]) <= set(trained.names)
+            if unknown and _is_away(part) and part.get('pipeline') not in (None, common):
+                raise OptionError(
+                    f'{part.get("data_root", name)}: is not here to tell whether it is the dataset of label space '
+                    f'{spaces[0]!r}, whose test pipeline reads the images. Say so in the config, '
+                    f'metainfo=dict(label_space={spaces[0]!r}) of that dataset, or give all datasets one pipeline'
+                )
+    return list(common)
+
+
+def _is_away(dataset: Mapping[str, Any]) -> bool:
+    """Whether a folder is not here that would tell the label spaces of a dataset config."""
+    folders = [folder['data_root'] for folder in dataset.get('folders', [dataset]) if 'data_root' in folder]
+    return any(not Path(folder).expanduser().is_dir() for folder in folders)
+
+
 def space_names(dataset: Any) -> tuple[str, ...]:
     """The names of the label spaces of a dataset config: several of a ``MultiSpaceFolderDataset``, else one.
 
@@ -84,7 +129,7 @@ def _listed_name(spec: Any) -> str:
         return str(own.get('name', path.parent.name if path.suffix == '.json' else path.name))
 
 
-def trained_names(config: Mapping[str, Any], trained: LabelSpaces) -> dict[str, str]:
+def _trained_names(config: Mapping[str, Any], trained: LabelSpaces) -> dict[str, str]:
     """The names of a model's label spaces by those that :func:`space_names` tells, which are others where data is away.
 
     A config lists label spaces, or the training datasets, in the order in which a checkpoint holds them.

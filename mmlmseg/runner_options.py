@@ -18,6 +18,7 @@ _STRATEGIES = ('SingleDeviceStrategy', 'DDPStrategy', 'mmlmseg.FSDPStrategy')
 
 _NOT_SHARDED = {
     'mmlmseg.FreezeHook': 'it cannot tell apart the few parameters that are trained',
+    'mmlmseg.FreezePartsHook': 'it cannot tell apart the parameters that are kept',
     'mmlmseg.ActivationCheckpointingHook': 'torch 2.13 keeps other tensors of a part as it runs a second time',
 }
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..checkpoint import is_remote
-from ..config import innermost, parts_of, space_names, trained_names
+from ..config import inference_steps
 from ..datasets.files import fault_of_data
 from ..datasets.folder import IMAGE_SUFFIXES
 from ..datasets.guards import add_guards
@@ -217,36 +217,9 @@ def inference_pipeline(
         trained: Those of the model, by which datasets are told whose folders are away.
 
     Returns:
-        The transforms of the test dataset with these label spaces (or else with the first one, or of its name), as
-        `tools/test.py` uses them; else ``test_pipeline`` of the config; else those of the first test dataset; else only
-        loading and packing.
+        The transforms of :func:`mmlmseg.config.inference_steps`, as `tools/test.py` uses them.
 
     Raises:
         OptionError: Where it depends on a folder that is away which transforms those are.
     """
-    loader = config.get('test_dataloader') or config.get('val_dataloader') or {}
-    parts: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(loader.get('dataset') or {}).items()}
-    names = {} if trained is None else trained_names(config, trained)
-    told = {name: [names.get(own, own) for own in space_names(part)] for name, part in parts.items()}
-    by_space = {'+'.join(told[name]): part for name, part in reversed(parts.items())}  # the first one counts
-    known = {**parts, **by_space}
-    common = config.get('test_pipeline') or next(iter(parts.values())).get('pipeline') or [dict(type='PackSegInputs')]
-    for asked in dict.fromkeys(['+'.join(spaces), *spaces[:1]]) if spaces else ():
-        if steps := known.get(asked, {}).get('pipeline'):
-            return ImagePipeline.build(steps)
-    if spaces and trained is not None:
-        for name, part in parts.items():
-            unknown = not set(told[name]) <= set(trained.names)
-            if unknown and _is_away(part) and part.get('pipeline') not in (None, common):
-                raise OptionError(
-                    f'{part.get("data_root", name)}: is not here to tell whether it is the dataset of label space '
-                    f'{spaces[0]!r}, whose test pipeline reads the images. Say so in the config, '
-                    f'metainfo=dict(label_space={spaces[0]!r}) of that dataset, or give all datasets one pipeline'
-                )
-    return ImagePipeline.build(common)
-
-
-def _is_away(dataset: Mapping[str, Any]) -> bool:
-    """Whether a folder is not here that would tell the label spaces of a dataset config."""
-    folders = [folder['data_root'] for folder in dataset.get('folders', [dataset]) if 'data_root' in folder]
-    return any(not Path(folder).expanduser().is_dir() for folder in folders)
+    return ImagePipeline.build(inference_steps(config, spaces, trained))

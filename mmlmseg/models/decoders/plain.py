@@ -117,11 +117,11 @@ class PlainDecoder(BaseModule):
         return PlainDecoderLayer(channels, num_heads, ffn_channels, dropout)
 
     def init_weights(self) -> None:
-        """Xavier's uniform for every matrix, as DETR and MaskFormer do."""
-        super().init_weights()
+        """Xavier's uniform for every matrix, as DETR and MaskFormer do; ``init_cfg`` has the last word."""
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
+        super().init_weights()
 
     def forward(
         self,
