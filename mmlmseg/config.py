@@ -80,14 +80,19 @@ def inference_steps(
     common = cfg.get('test_pipeline') or next(iter(parts.values())).get('pipeline') or [dict(type='PackSegInputs')]
     if spaces and trained is not None:
         for name, part in parts.items():
-            unknown = not set(told[name]) <= set(trained.names)
-            if unknown and _is_away(part) and part.get('pipeline') not in (None, common):
+            unknown = not set(told[name]) <= set(trained.names) and _is_away(part)
+            if unknown and _of_images(part.get('pipeline') or common) != _of_images(common):
                 raise OptionError(
                     f'{part.get("data_root", name)}: is not here to tell whether it is the dataset of label space '
                     f'{spaces[0]!r}, whose test pipeline reads the images. Say so in the config, '
                     f'metainfo=dict(label_space={spaces[0]!r}) of that dataset, or give all datasets one pipeline'
                 )
     return list(common)
+
+
+def _of_images(steps: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The steps of a pipeline without those that load annotations."""
+    return [step for step in steps if not ('Annotation' in _kind(step) or _kind(step) == 'LoadSegments')]
 
 
 def _is_away(dataset: Mapping[str, Any]) -> bool:
