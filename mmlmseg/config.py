@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,11 @@ def inference_steps(
 
 
 def _of_images(steps: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The steps of a pipeline without those that load annotations."""
-    return [step for step in steps if not ('Annotation' in _kind(step) or _kind(step) == 'LoadSegments')]
+    """The steps of a pipeline from a file on, without those that load annotations; mmseg's inference writes NDArray."""
+    kinds = [_kind(step).replace('FromNDArray', 'FromFile') for step in steps]
+    return [
+        {**step, 'type': kind} for step, kind in zip(steps, kinds) if not re.search('Annotation|LoadSegments', kind)
+    ]
 
 
 def _is_away(dataset: Mapping[str, Any]) -> bool:

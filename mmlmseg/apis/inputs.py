@@ -100,6 +100,9 @@ class ImagePipeline:
             # The type is a name, perhaps with a scope, or a class.
             names = [getattr(step['type'], '__name__', str(step['type'])).rsplit('.', 1)[-1] for step in steps]
             kept = [step for step, name in zip(steps, names, strict=True) if 'Annotation' not in name]
+            for i, step in enumerate(kept):
+                if step['type'] == 'LoadImageFromNDArray':  # mmseg's inference leaves that in a config
+                    kept[i] = {**step, 'type': 'LoadImageFromFile'}
             built = [TRANSFORMS.build(dict(step)) for step in kept]
             if not any(map(_loads_image, built)):
                 built.insert(0, TRANSFORMS.build(dict(type='LoadImageFromFile')))
