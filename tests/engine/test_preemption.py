@@ -70,6 +70,7 @@ def test_asked_to_end_while_evaluating(script: ModuleType, folder: str, tmp_path
     class Evaluation:
         def run(self) -> None:
             evaluated.append(runner.iter)
+            runner.call_hook('before_val_epoch')
             os.kill(os.getpid(), signal.SIGUSR1)
             runner.call_hook('after_val_iter', batch_idx=0, data_batch=None, outputs=None)
 
@@ -77,13 +78,13 @@ def test_asked_to_end_while_evaluating(script: ModuleType, folder: str, tmp_path
     runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, CheckpointHook)]
     runner.register_hook(CheckpointHook(interval=99, by_epoch=False, save_last=False), priority='VERY_LOW')
     loop = runner.train_loop
-    loop.val_interval = 2
+    loop.val_interval, loop.dynamic_intervals = 2, [2]
     runner._val_loop = val_loop(Evaluation())
     with pytest.raises(SystemExit):
         runner.train()
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'iter_2.pth')
     runner = script.build_runner(tmp_path, [folder], max_iters=3, seed=1, resume=True)
-    runner.train_loop.val_interval = 2
+    runner.train_loop.val_interval, runner.train_loop.dynamic_intervals = 2, [2]
     runner._val_loop = val_loop(Evaluation())
     with pytest.raises(SystemExit):
         runner.train()
