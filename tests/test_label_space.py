@@ -109,11 +109,12 @@ def test_reading_the_categories_of_an_annotation_file(tmp_path) -> None:
     wanted = LabelSpace.create('x', ['sky-other-merged', 'car'], things=['car'], palette=[(1, 2, 3), (4, 5, 6)])
     assert LabelSpace.from_config(dict(path=file, name='x')) == wanted == LabelSpace.from_categories('x', categories)
     with pytest.raises(LabelSpaceError, match='its things are car, but the config says sky'):
-        LabelSpace.from_json(file, things=['sky'])
+        LabelSpace.from_json(file, things=['sky-other-merged'])
     del categories[0]['color'], categories[1]['isthing']
     file.write_text(json.dumps(dict(categories=categories)))
     with pytest.raises(
-        LabelSpaceError, match=r'panoptic_val\.json: the category .* car.*needs \"id\", .*a panoptic file'
+        LabelSpaceError,
+        match=r'panoptic_val\.json: categories\[1\]: the category .* car.*needs id, name, isthing; .*a panoptic file',
     ):
         LabelSpace.from_json(file)
 

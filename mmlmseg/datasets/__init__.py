@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .augment import PhotoMetricDistortion, RandomCrop, RandomFlip
 from .checks import CheckLabels
+from .coco_instances import InstanceDataset
 from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
 from .multi import MultiDataset
@@ -19,6 +20,7 @@ __all__ = [
     'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
     'FolderDataset',
+    'InstanceDataset',
     'LoadAnnotations',
     'LoadSegments',
     'MapillaryVistas65Dataset',

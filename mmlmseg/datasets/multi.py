@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace, joint_classes
-from ..names import default_space_name
+from ..names import check_name, default_space_name
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import CheckLabels
@@ -60,6 +60,8 @@ class MultiDataset(Dataset):
         self.spaces = [_label_spaces(dataset, config) for dataset, config in zip(self.datasets, datasets, strict=True)]
         self.names = list(names) if names is not None else ['+'.join(s.name for s in own) for own in self.spaces]
         self._check_names()
+        for name, dataset in zip(self.names, self.datasets, strict=True):
+            _refuse_detection(name, dataset)
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1:  # labels in several spaces are read by LoadSegments, which checks them itself
                 _insert_checks(dataset, own[0].num_classes)
@@ -72,6 +74,8 @@ class MultiDataset(Dataset):
             raise DataError(f'MultiDataset: {len(self.names)} names for {len(self.datasets)} datasets; give one each')
         if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
             raise DataError(f'MultiDataset: two datasets are named {", ".join(twice)}; tell them apart with `names`')
+        for name in self.names:
+            check_name(name)
         known: dict[str, LabelSpace] = {}
         for name, space in ((name, space) for name, own in zip(self.names, self.spaces) for space in own):
             first = known.setdefault(space.name, space)
@@ -200,7 +204,19 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
         config = config['dataset']
     kind = config['type'] if isinstance(config['type'], str) else config['type'].__name__
     name = metainfo.get('label_space') or default_space_name(kind)
-    return (LabelSpace.from_metainfo(name, metainfo),)
+    return (LabelSpace.from_metainfo(name, metainfo, config.get('metainfo') or ()),)
+
+
+def _refuse_detection(name: str, dataset: Any) -> None:
+    """Makes sure that a dataset, perhaps below wrappers, packs samples of segmentation."""
+    while (inner := getattr(dataset, 'dataset', None)) is not None:
+        dataset = inner
+    for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', ()):
+        if type(step).__name__ == 'PackDetInputs':
+            raise DataError(
+                f'dataset {name!r}: its pipeline ends in PackDetInputs, which packs objects for detectors; read a file '
+                "in COCO's instance format with mmlmseg.InstanceDataset, and pack with mmlmseg.PackSegments"
+            )
 
 
 def _insert_checks(owner: Any, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:

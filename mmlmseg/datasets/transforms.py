@@ -17,8 +17,9 @@ from torch import Tensor
 from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
-from ..segments import IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
+from ..segments import BACKGROUND, IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
 from .checks import CheckLabels
+from .coco_instances import read_objects
 from .truth import Numbered, check_aligned, follow_padding, segments_of_ids, segments_of_labels
 
 
@@ -70,6 +71,8 @@ class LoadAnnotations(stock.LoadAnnotations):
     """
 
     def _load_seg_map(self, results: dict[str, Any]) -> None:
+        if results.get('seg_map_path') is None:
+            raise DataError('the sample has no label map; objects of mmlmseg.InstanceDataset need mmlmseg.LoadSegments')
         reduced = results['reduce_zero_label']
         if self.reduce_zero_label not in (None, reduced):
             raise OptionError(
@@ -88,7 +91,8 @@ class LoadAnnotations(stock.LoadAnnotations):
 class LoadSegments(LoadAnnotations):
     """Reads labels and segments of a sample in each of its label spaces, and checks them.
 
-    It reads samples of ``mmlmseg.FolderDataset``, ``mmlmseg.PanopticDataset`` and ``mmlmseg.MultiSpaceFolderDataset``.
+    It reads samples of ``mmlmseg.FolderDataset``, ``mmlmseg.PanopticDataset``, ``mmlmseg.InstanceDataset`` and
+    ``mmlmseg.MultiSpaceFolderDataset``.
     Adds ``gt_seg_map``, uint8 [H, W] (255 = void), and ``gt_segment_map``, int32 [H, W] (the segment, 0 = void), with
     several spaces ``gt_seg_map_0``, ``gt_segment_map_0``, ``gt_seg_map_1``, ... All are in ``seg_fields``, so that
     geometric transforms carry them along. ``gt_segment_labels`` and ``gt_segment_crowd`` list, for each space, class
@@ -102,8 +106,9 @@ class LoadSegments(LoadAnnotations):
         """Reads the files of a sample; they must fit the image, the label space, and one another."""
         if 'spaces' not in results:
             raise DataError(
-                'the sample does not say which classes are things: LoadSegments reads those of mmlmseg.PanopticDataset '
-                'and mmlmseg.FolderDataset; for others take LoadAnnotations'
+                'the sample does not say which classes are things: LoadSegments reads those of '
+                'mmlmseg.PanopticDataset, mmlmseg.InstanceDataset and mmlmseg.FolderDataset; for others take '
+                'LoadAnnotations'
             )
         spaces = results['spaces']
         results.update(gt_segment_labels=[], gt_segment_crowd=[])
@@ -119,6 +124,10 @@ class LoadSegments(LoadAnnotations):
     def _read(self, truth: dict[str, Any], space: LabelSpace) -> tuple[np.ndarray, Numbered]:
         """Classes [H, W] and segments of one label space; classes are checked before segments are looked for."""
         check = CheckLabels(space.num_classes)
+        if 'objects' in truth:
+            truth['gt_seg_map'], segments = read_objects(truth['objects'], truth['size'], space)
+            check(truth)
+            return truth['gt_seg_map'], segments
         file = truth['seg_map_path']
         if 'segments' in truth:
             ids = read_panoptic_png(file)
@@ -173,9 +182,10 @@ def _join_spaces(results: dict[str, Any]) -> SegmentMap:
     for space, keys, own in zip(spaces, map_keys(len(spaces)), results['gt_segment_labels'], strict=True):
         classes, ids = (results[key] for key in keys)
         # Rotation fills all maps with 255, which may be a segment: void is where the label is ignored.
-        ids = np.where(classes == IGNORE_INDEX, VOID, follow_padding(ids, classes))
+        ids = follow_padding(ids, classes)
+        ids = np.where((classes == IGNORE_INDEX) & (ids != BACKGROUND), VOID, ids)
         check_aligned(ids, own, classes)
-        layers.append(np.where(ids == VOID, VOID, ids + len(labels)))
+        layers.append(np.where(ids <= VOID, ids, ids + len(labels)))
         labels += [first + label for label in own]
         first += space.num_classes
     return SegmentMap(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..label_space import LabelSpace
-from ..segments import IGNORE_INDEX, VOID
+from ..segments import BACKGROUND, IGNORE_INDEX, VOID
 
 Numbered = tuple[np.ndarray, list[int], list[bool]]
 """Segments of one label space, numbered from 1 without a gap, a stuff class as one: the segment of each pixel, int32
@@ -108,6 +108,30 @@ def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space:
         labels.append(label)
         rows.append(len(labels))
     return _number(np.array(rows)[places], labels, [False] * len(labels), space)
+
+
+def segments_of_masks(
+    masks: Sequence[np.ndarray], labels: Sequence[int], crowd: Sequence[bool], size: tuple[int, int], space: LabelSpace
+) -> tuple[np.ndarray, Numbered]:
+    """Reads objects that may overlap: the smaller of two lies on the larger one, and all lie on crowds.
+
+    Args:
+        masks: bool [H, W] each.
+        labels: Their classes.
+        crowd: Whether each is a group of objects.
+        size: (H, W).
+        space: The label space of the classes.
+
+    Returns:
+        The class of each pixel, uint8 [H, W], 255 outside of all objects; and the segments, in the order of ``masks``,
+        :data:`BACKGROUND` outside of them.
+    """
+    rows = np.zeros(size, np.int32)
+    for i in sorted(range(len(masks)), key=lambda i: (not crowd[i], -np.count_nonzero(masks[i]))):
+        rows[masks[i]] = i + 1
+    ids, own_labels, own_crowd = _number(rows, labels, crowd, space)
+    classes = np.array([IGNORE_INDEX, *labels], np.uint8)[rows]
+    return classes, (np.where(rows == 0, np.int32(BACKGROUND), ids), own_labels, own_crowd)
 
 
 def follow_padding(ids: np.ndarray, classes: np.ndarray) -> np.ndarray:
