@@ -10,6 +10,7 @@ A further attribute of classes, say ``part_of``, is a field of :class:`LabelSpac
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,14 @@ from .palette import Colour, default_palette
 
 _KEYS_OF_A_FOLDER = ('ignore',)
 """What a ``classes.json`` may say beside its label space: of the label maps, read by ``mmlmseg.FolderDataset``."""
+
+_WORDS_OF_CONFIGS = {
+    'thing_classes': 'things',
+    'ignore_index': 'ignore',
+    'label_space': 'name',
+    'colors': 'palette',
+    'colours': 'palette',
+}
 
 
 @dataclass(frozen=True)
@@ -257,15 +266,24 @@ def _describe(content: Any) -> dict[str, Any]:
         return _describe_categories(content['categories'], _holds_objects(content.get('annotations')))
     known = [*signature(LabelSpace.create).parameters, *_KEYS_OF_A_FOLDER]
     for key in content:
-        if key not in known and (near := did_you_mean(key, known)):  # others are the user's own
-            raise LabelSpaceError(f'has the unknown key {key!r}.{near} Call a key of your own less like it')
+        if key not in known and (meant := _meant_key(key, known)):  # others, such as "note", are the user's own
+            raise LabelSpaceError(
+                f'has the unknown key {key!r}; write {meant!r}, or call a key of your own less like it'
+            )
     return {key: content[key] for key in known if content.get(key) is not None and key not in _KEYS_OF_A_FOLDER}
+
+
+def _meant_key(key: str, known: Sequence[str]) -> str | None:
+    """The key of a ``classes.json`` that another is misspelt from, or stands for in OpenMMLab's configs."""
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.8)
+    return near[0] if near else _WORDS_OF_CONFIGS.get(key)
 
 
 def _describe_metainfo(metainfo: Mapping[str, Any], given: Collection[str] = ()) -> dict[str, Any]:
     """The arguments of :meth:`LabelSpace.create` in an OpenMMLab dataset's metainfo; see there for ``given``."""
     classes: Any = metainfo['classes']
-    palette, things = metainfo.get('palette'), metainfo.get('thing_classes')
+    palette: Any = metainfo.get('palette')
+    things = metainfo.get('thing_classes')
     synonyms = metainfo.get('synonyms') or {}
     if 'palette' not in given and (not is_list(palette) or len(palette) != len(classes)):
         palette = None
