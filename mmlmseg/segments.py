@@ -49,11 +49,14 @@ class SegmentMap:
     labels: Tensor  # [T] long: the class of segment 1, 2, ...
     crowd: Tensor | None = None  # [T] bool, of truth: whether a segment is a group of objects that nobody told apart
     scores: Tensor | None = None  # [T], of predictions
+    # [D, H, W] int32, of truth whose objects overlap: the segment below the one in ids, the one below that, ...
+    below: Tensor | None = None
 
     def to(self, *args: Any, **kwargs: Any) -> SegmentMap:
         """The map elsewhere. What is small follows to the host only: read there, it waits for no device."""
         ids = self.ids.to(*args, **kwargs)
-        return replace(self, ids=ids, **_following(self, ids))
+        below = None if self.below is None else self.below.to(*args, **kwargs)
+        return replace(self, ids=ids, below=below, **_following(self, ids))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,7 +69,7 @@ class SegmentMap:
         return self.ids <= VOID
 
     def to_masks(self) -> MaskSet:
-        """The same segments one by one.
+        """The same segments one by one, with what of them lies below others.
 
         Example:
             >>> SegmentMap(torch.tensor([[[0, 1, 2, 2]]]), torch.tensor([3, 5])).to_masks().masks.int().tolist()
@@ -76,10 +79,11 @@ class SegmentMap:
         if self.ids.numel() and not BACKGROUND <= int(self.ids.min()) <= int(self.ids.max()) <= count:
             raise DataError(f'segment ids {int(self.ids.min())} to {int(self.ids.max())}, but {count} labels')
         numbers = torch.arange(1, count + 1, dtype=self.ids.dtype, device=self.ids.device)
-        if len(self.ids) == 1:
-            masks = self.ids == numbers[:, None, None]  # [T, H, W]
+        layers = self.ids if self.below is None else torch.cat([self.ids, self.below])
+        if len(layers) == 1:
+            masks = layers == numbers[:, None, None]  # [T, H, W]
         else:
-            found = [(self.ids == number).any(0) for number in numbers]
+            found = [(layers == number).any(0) for number in numbers]
             masks = torch.stack(found) if found else self.ids.new_zeros(0, *self.size, dtype=torch.bool)
         return MaskSet(masks, self.labels, crowd=self.crowd, scores=self.scores)
 

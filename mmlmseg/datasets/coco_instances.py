@@ -82,8 +82,10 @@ def check_segmentation(segmentation: Any, size: Size) -> None:
             raise DataError(f'the polygon {written(ring)} must hold numbers only')
 
 
-def read_objects(objects: Sequence[AnnotatedObject], size: Size, space: LabelSpace) -> tuple[np.ndarray, Numbered]:
-    """The class of each pixel, uint8 [H, W], and the segments of an image; see :func:`segments_of_masks`."""
+def read_objects(
+    objects: Sequence[AnnotatedObject], size: Size, space: LabelSpace
+) -> tuple[np.ndarray, Numbered, list[np.ndarray]]:
+    """Classes and segments of the pixels of an image, and what lies below these; see :func:`segments_of_masks`."""
     masks = []
     for one in objects:
         try:
@@ -99,8 +101,8 @@ class InstanceDataset(AnnotationFileDataset):
 
     Every category is a thing, unless ``thing_classes`` in ``metainfo`` names those that are. Pixels outside of all
     objects are background: a model learns that nothing is there. Pixels of crowds (``iscrowd``) are void. Where objects
-    overlap, the smaller one has the pixels. Categories without an object may be missing in ``classes``, and an image
-    may have no object.
+    overlap, a model learns the smaller one; metrics know all of both. Categories without an object may be missing in
+    ``classes``, and an image may have no object.
 
     Arguments and errors are those of :class:`AnnotationFileDataset`; ``data_prefix`` has ``img_path``, the folder of
     the images.

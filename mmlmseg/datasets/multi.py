@@ -76,6 +76,11 @@ class MultiDataset(Dataset):
             raise DataError(f'MultiDataset: two datasets are named {", ".join(twice)}; tell them apart with `names`')
         for name in self.names:
             check_name(name)
+        if 'mean' in self.names:
+            raise DataError(
+                "MultiDataset: a dataset is named 'mean', as the means over all datasets are; give it another name "
+                'with `names`, or its label space one ("name" in classes.json, or label_space in its metainfo)'
+            )
         known: dict[str, LabelSpace] = {}
         for name, space in ((name, space) for name, own in zip(self.names, self.spaces) for space in own):
             first = known.setdefault(space.name, space)

@@ -43,6 +43,11 @@ def map_keys(number: int) -> list[tuple[str, str]]:
     return [(f'gt_seg_map{end}', f'gt_segment_map{end}') for end in ends]
 
 
+def below_keys(number: int) -> list[str]:
+    """The keys under which a sample holds the segments below its segments, so many deep."""
+    return [f'gt_segment_map_below_{i}' for i in range(number)]
+
+
 def id_table(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> np.ndarray:
     """What each 8-bit id of a label map is read as, uint8 [256].
 
@@ -114,20 +119,21 @@ class LoadSegments(LoadAnnotations):
         results.update(gt_segment_labels=[], gt_segment_crowd=[])
         truths = results.get('truths', [results])
         for space, truth, keys in zip(spaces, truths, map_keys(len(spaces)), strict=True):
-            classes, (ids, labels, crowd) = self._read({**results, **truth, 'seg_fields': []}, space)
-            results.update(zip(keys, (classes, ids), strict=True))
-            results['seg_fields'] += keys
+            classes, (ids, labels, crowd), below = self._read({**results, **truth, 'seg_fields': []}, space)
+            maps = dict(zip((*keys, *below_keys(len(below))), (classes, ids, *below), strict=True))
+            results.update(maps)
+            results['seg_fields'] += maps
             results['gt_segment_labels'].append(labels)
             results['gt_segment_crowd'].append(crowd)
         return results
 
-    def _read(self, truth: dict[str, Any], space: LabelSpace) -> tuple[np.ndarray, Numbered]:
-        """Classes [H, W] and segments of one label space; classes are checked before segments are looked for."""
+    def _read(self, truth: dict[str, Any], space: LabelSpace) -> tuple[np.ndarray, Numbered, list[np.ndarray]]:
+        """Classes [H, W] and segments of one label space, and what lies below these; classes are checked first."""
         check = CheckLabels(space.num_classes)
         if 'objects' in truth:
-            truth['gt_seg_map'], segments = read_objects(truth['objects'], truth['size'], space)
+            truth['gt_seg_map'], segments, below = read_objects(truth['objects'], truth['size'], space)
             check(truth)
-            return truth['gt_seg_map'], segments
+            return truth['gt_seg_map'], segments, below
         file = truth['seg_map_path']
         if 'segments' in truth:
             ids = read_panoptic_png(file)
@@ -140,7 +146,7 @@ class LoadSegments(LoadAnnotations):
             instances = read_instances(truth['panoptic_path']) if 'panoptic_path' in truth else None
             with errors_of(truth.get('panoptic_path', file)):
                 segments = segments_of_labels(truth['gt_seg_map'], instances, space)
-        return truth['gt_seg_map'], segments
+        return truth['gt_seg_map'], segments, []
 
 
 def image_planes(image: np.ndarray) -> Tensor:
@@ -178,6 +184,7 @@ def _join_spaces(results: dict[str, Any]) -> SegmentMap:
     spaces = results['spaces']
     layers: list[np.ndarray] = []
     labels: list[int] = []
+    below: list[np.ndarray] = []
     first = 0
     for space, keys, own in zip(spaces, map_keys(len(spaces)), results['gt_segment_labels'], strict=True):
         classes, ids = (results[key] for key in keys)
@@ -188,10 +195,13 @@ def _join_spaces(results: dict[str, Any]) -> SegmentMap:
         layers.append(np.where(ids <= VOID, ids, ids + len(labels)))
         labels += [first + label for label in own]
         first += space.num_classes
+        for key in below_keys(sum(key.startswith('gt_segment_map_below_') for key in results)):
+            below.append(np.where(classes == IGNORE_INDEX, VOID, follow_padding(results[key], classes)))
     return SegmentMap(
         torch.from_numpy(np.stack(layers)),  # [S, H, W]
         torch.tensor(labels, dtype=torch.long),
         torch.tensor([flag for own in results['gt_segment_crowd'] for flag in own], dtype=torch.bool),
+        below=torch.from_numpy(np.stack(below)) if below else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from refusals import Refusals
 
-from mmlmseg.datasets import FolderDataset
+from mmlmseg.datasets import FolderDataset, MultiDataset
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 
@@ -85,3 +85,26 @@ def label_spaces_as_one_text(folder: Path) -> None:
 def a_record_of_a_space_that_does_not_fit(folder: Path) -> None:
     space = LabelSpace.create('s', ['sky', 'car']).to_dict()
     LabelSpace.from_config({**space, 'is_thing': [True]})
+
+
+def folder_named(path: Path, name: str) -> str:
+    """A folder dataset that holds no more than its classes."""
+    (path / name).mkdir()
+    (path / name / 'classes.json').write_text('{"classes": ["sky"]}')
+    return str(path / name)
+
+
+@REFUSALS.by(DataError, "a dataset is named 'mean'", 'the means over all datasets')
+def a_dataset_named_as_the_means(folder: Path) -> None:
+    MultiDataset([dict(type='mmlmseg.FolderDataset', data_root=folder_named(folder, 'mean'))], lazy_init=True)
+
+
+@REFUSALS.by(LabelSpaceError, "the name 'city/a'", 'without slashes')
+def a_dataset_whose_name_is_a_path(folder: Path) -> None:
+    config = dict(type='mmlmseg.FolderDataset', data_root=folder_named(folder, 'city'))
+    MultiDataset([config], names=['city/a'], lazy_init=True)
+
+
+@REFUSALS.by(LabelSpaceError, "'../x'", 'slashes')
+def a_label_space_of_a_config_whose_name_is_a_path(folder: Path) -> None:
+    FolderDataset(folder_named(folder, 'city'), metainfo=dict(label_space='../x'), lazy_init=True)

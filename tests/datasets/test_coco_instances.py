@@ -23,6 +23,7 @@ from mmlmseg.segments import BACKGROUND
 SIZE = (24, 32)
 BOX = [4, 4, 12, 4, 12, 12, 4, 12]
 SMALL = [6, 6, 8, 6, 8, 8, 6, 8]
+PIPELINE = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')]
 CONTENT: dict[str, Any] = dict(
     images=[dict(id=i, file_name=f'{i}.jpg', height=SIZE[0], width=SIZE[1]) for i in (5, 3)],
     categories=[dict(id=0, name='parts'), dict(id=9, name='screw'), dict(id=4, name='nut')],
@@ -50,13 +51,8 @@ def make_objects(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         (tmp_path / 'instances.json').write_text(json.dumps(content))
         for name in ('3.jpg', '5.jpg'):
             cv2.imwrite(str(tmp_path / name), np.zeros((*SIZE, 3), np.uint8))
-        pipeline = [
-            dict(type='LoadImageFromFile'),
-            dict(type='mmlmseg.LoadSegments'),
-            dict(type='mmlmseg.PackSegments'),
-        ]
         config = dict(type='mmlmseg.InstanceDataset', ann_file='instances.json', data_root=str(tmp_path))
-        return {**config, 'metainfo': dict(label_space='parts'), 'pipeline': pipeline, **more}
+        return {**config, 'metainfo': dict(label_space='parts'), 'pipeline': list(PIPELINE), **more}
 
     return make
 
@@ -133,6 +129,44 @@ def test_masks_are_those_of_pycocotools(shared_data: Path) -> None:
         check_segmentation(annotation['segmentation'], sizes[annotation['image_id']])
         ours = mask_of(annotation['segmentation'], sizes[annotation['image_id']])
         np.testing.assert_array_equal(ours, theirs.annToMask(annotation))
+
+
+def test_overlaps_are_kept_for_metrics(shared_data: Path) -> None:
+    root = shared_data / 'tinycoco'
+    theirs = COCO(str(root / 'annotations/instances_val2017.json'))
+    dataset = MultiDataset(
+        [
+            dict(
+                type='mmlmseg.InstanceDataset',
+                ann_file=str(root / 'annotations/instances_val2017.json'),
+                data_prefix=dict(img_path=str(root / 'images/val2017')),
+                pipeline=PIPELINE,
+            )
+        ]
+    )
+    deep = 0
+    for i in range(len(dataset)):
+        sample = dataset[i]['data_samples']
+        annotations = theirs.loadAnns(theirs.getAnnIds(imgIds=[sample.image_id]))
+        truth = sample.gt_segments.to_masks()
+        assert truth.crowd.tolist() == [bool(annotation['iscrowd']) for annotation in annotations]
+        for mask, annotation in zip(truth.masks.numpy(), annotations, strict=True):
+            np.testing.assert_array_equal(mask, theirs.annToMask(annotation).astype(bool))
+        deep = max(deep, len(sample.gt_segments.below))
+    assert deep > 1
+
+
+def test_overlaps_follow_the_image(make_objects: Callable[..., dict[str, Any]]) -> None:
+    plain, moved = make_objects(), make_objects()
+    moved['pipeline'][2:2] = [
+        dict(type='mmlmseg.RandomFlip', prob=1.0),
+        dict(type='Pad', size=(32, 40), pad_val=dict(img=0, seg=255)),
+    ]
+    before, after = (MultiDataset([config])[1]['data_samples'].gt_segments.to_masks() for config in (plain, moved))
+    assert before.masks.sum((1, 2)).tolist() == [4, 128, 24 * 12]
+    np.testing.assert_array_equal(after.masks[:, :24, :32].numpy(), before.masks.flip(-1).numpy())
+    assert not after.masks[:, 24:].any()
+    assert not after.masks[:, :, 32:].any()
 
 
 def test_run_lengths_of_either_form() -> None:
