@@ -64,6 +64,10 @@ class AnnotationFileDataset(BaseSegDataset):
         check_class_count(self.space)
         known = self.space.to_metainfo()
         prefix = dict(data_prefix or dict.fromkeys(self.prefixes, ''))
+        for key in prefix:
+            if key not in self.prefixes:
+                keys = ', '.join(self.prefixes)
+                raise DataError(f'{type(self).__name__}: data_prefix has {key!r}, but its keys are {keys}')
         super().__init__(ann_file, data_root=data_root, data_prefix=prefix, metainfo=known, lazy_init=True, **kwargs)
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update({key: value for key, value in described.items() if key not in known})

@@ -91,14 +91,15 @@ def _annotated_image(
         segments[segment] = (segment, label_of[category], crowd_flag(described))
 
     read_each(f'image {name}: segments_info', annotation['segments_info'], keep)
-    return AnnotatedImage(image['id'], _image_file(name, image['id']), file_of(annotation), list(segments.values()))
+    return AnnotatedImage(image['id'], _image_file(name), file_of(annotation), list(segments.values()))
 
 
-def _image_file(name: str, image_id: Id) -> str:
-    """The file of an image: what the file says, but cityscapesscripts writes a name that no image of Cityscapes has."""
+def _image_file(name: str) -> str:
+    """The file of an image: what is said, but cityscapesscripts writes a name that no image of Cityscapes has."""
     if not name.endswith(_CITYSCAPES_NAME):
         return name
-    return f'{str(image_id).split("_")[0]}/{image_id}_leftImg8bit.png'
+    stem = name.removesuffix(_CITYSCAPES_NAME)  # CITY_SEQUENCE_FRAME
+    return f'{stem.split("_")[0]}/{stem}_leftImg8bit.png'
 
 
 @DATASETS.register_module()

@@ -97,3 +97,9 @@ def a_folder_in_the_place_of_the_file(folder: Path) -> None:
 def things_of_a_config_that_are_no_class(folder: Path) -> None:
     (folder / 'annotations.json').write_text(json.dumps(PANOPTIC))
     PanopticDataset(ann_file='annotations.json', data_root=str(folder), metainfo=dict(thing_classes=['cra']))
+
+
+@REFUSALS.by(DataError, "data_prefix has 'img'", 'img_path, seg_map_path')
+def a_prefix_by_the_name_of_another_project(folder: Path) -> None:
+    (folder / 'annotations.json').write_text(json.dumps(PANOPTIC))
+    PanopticDataset(ann_file='annotations.json', data_root=str(folder), data_prefix=dict(img='images'))

@@ -157,6 +157,8 @@ class TextBank:
             listed = json.loads(metadata['names'])
         except json.JSONDecodeError as error:
             raise TextBankError(f'{path}: its names are no JSON ({error}); build it again') from None
+        if not isinstance(listed, list):
+            raise TextBankError(f'{path}: its names are {written(listed)}, not a list; build it again')
         return cls(listed, embeddings, source, str(path))
 
     @classmethod
