@@ -70,6 +70,7 @@ class CheckpointRecord:
     things_only: bool  # whether it finds things only
     adapters: tuple[str, ...] = ()  # the label spaces that have an adapter, in their order
     text: TextSource | None = None  # what made the embeddings behind its text rows; None for a model that reads no text
+    untrained: tuple[str, ...] = ()  # weights that came along from nowhere, as a model of other code was converted
 
     @classmethod
     def of(cls, state_dict: Mapping[str, Any]) -> CheckpointRecord:
@@ -77,7 +78,10 @@ class CheckpointRecord:
         for key, value in state_dict.items():
             if key.endswith(f'decode_head.{EXTRA_STATE}'):
                 return cls.unpack(value)
-        raise CheckpointError(f'the checkpoint holds no label spaces: it is not of an mmlmseg model. {_WAY_OUT}')
+        raise CheckpointError(
+            'the checkpoint holds no label spaces: it is not of an mmlmseg model. One of MaskFormer or Mask2Former can '
+            f'be load_from of a training, or goes through tools/convert_checkpoint.py first. {_WAY_OUT}'
+        )
 
     def pack(self) -> Tensor:
         """The record as bytes of JSON, uint8."""
@@ -92,6 +96,7 @@ class CheckpointRecord:
             data = json.loads(bytes(packed.cpu().tolist()).decode())
             text = data.pop('text')
             spaces, adapters = LabelSpaces.from_config(data.pop('label_spaces')), tuple(data.pop('adapters'))
+            data['untrained'] = tuple(data.get('untrained', ()))
             return cls(spaces, adapters=adapters, text=None if text is None else TextSource(**text), **data)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f'the record in the checkpoint cannot be read: {error!r}') from None
@@ -155,7 +160,7 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
         CheckpointError: Naming the first few keys that are missing, surplus or of another shape.
     """
     faults = []
-    wanted = _persistent_tensors(module)
+    wanted = persistent_tensors(module)
     for key, tensor in wanted:
         saved = state_dict.get(prefix + key)
         if saved is None:
@@ -170,7 +175,8 @@ def check_complete(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
         raise CheckpointError(f'the checkpoint does not fit the model: {"; ".join(faults[:5])}{more}. {_WAY_OUT}')
 
 
-def _persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+def persistent_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """The parameters and saved buffers of a module by name, as they are; ``state_dict`` may compute some first."""
     tensors: list[tuple[str, Tensor]] = list(module.named_parameters())
     for name, child in module.named_modules():
         dot = f'{name}.' if name else ''
@@ -225,9 +231,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
                 f'{path}: holds an object of {unsafe.group(1)}, which is not loaded since it could run code; if you '
                 'trust the file, register it with torch.serialization.add_safe_globals or save the weights alone'
             ) from error
-        raise CheckpointError(f'{path}: is not a checkpoint; give one written by training or torch.save') from error
+        way = 'give one written by training or torch.save'
+        if path.suffix == '.pkl':
+            way = "one of detectron2's model zoo goes through tools/convert_checkpoint.py first"
+        raise CheckpointError(f'{path}: is not a checkpoint; {way}') from error
     except (RuntimeError, EOFError, ValueError, OSError) as error:
         raise CheckpointError(f'{path}: cannot be read: {_first_line(error)}{_others(path)}') from error
+    if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('model'), Mapping):  # as detectron2 saves it
+        checkpoint = {'state_dict': checkpoint['model']}
     if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get('state_dict'), Mapping):
         return dict(checkpoint)
     if isinstance(checkpoint, Mapping) and checkpoint and all(isinstance(v, torch.Tensor) for v in checkpoint.values()):

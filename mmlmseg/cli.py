@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
-from . import config
+from . import config, config_checks
 from .allocator import keep_freed_memory
+from .arguments import mistake_of_config
 from .checkpoint import check_checkpoint_file
 from .errors import USER_ERRORS, OptionError
 from .processes import has_accelerator, join_processes
@@ -34,6 +36,11 @@ def one_line_errors() -> Iterator[None]:
         lines = [line.strip() for line in message.splitlines()]
         print(f'error: {" ".join(filter(None, lines))}', file=sys.stderr)
         sys.exit(2)
+    except (KeyError, TypeError) as error:
+        if (mistake := mistake_of_config(error)) is None:
+            raise
+        print(f'error: {mistake}', file=sys.stderr)
+        sys.exit(2)
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -43,7 +50,7 @@ def load_config(args: argparse.Namespace) -> Config:
         args: With what `tools/common_arguments.py` reads, and `iterations` of a training or `checkpoint` of a test.
 
     Raises:
-        OptionError: If there is no such file, or an option does not fit it.
+        OptionError: If there is no such file, an option does not fit it, or it cannot be run as it is written.
         CheckpointError, DataError, LabelSpaceError: If the label spaces cannot be told.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -54,7 +61,14 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg = config.read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+        config_checks.check_overrides(cfg, args.cfg_options)
+        try:
+            cfg.merge_from_dict(args.cfg_options)
+        except (IndexError, KeyError, TypeError) as error:
+            raise OptionError(f'--cfg-options: {str(error)[:200]}') from error
+    config_checks.require(cfg, 'train' if checkpoint is None else 'test')
+    config_checks.without_workers(cfg)
+    config_checks.check_config(cfg, ('train', 'val') if checkpoint is None else ('test',))
     if datasets and checkpoint is None:
         config.restrict(cfg, datasets)
     elif datasets:
@@ -131,6 +145,34 @@ def use_tta(cfg: Config) -> None:
         config.innermost(part).pipeline = pipeline
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
+
+
+def skip_unscored(cfg: Config, written: bool) -> None:
+    """Takes the metrics from datasets whose pipeline loads no labels: their predictions can be written, not scored.
+
+    Args:
+        cfg: Changed in place.
+        written: Whether predictions are written at all.
+
+    Raises:
+        OptionError: Where nothing would come of such a dataset.
+    """
+    parts = config.parts_of(cfg.test_dataloader.dataset)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmseg'):
+        without = [name for name, part in parts.items() if not config_checks.loads_labels(part)]
+    if without and not written:
+        raise OptionError(
+            f'dataset {", ".join(without)}: the test pipeline loads no labels, so nothing can be scored; add '
+            "dict(type='mmlmseg.LoadAnnotations') behind LoadImageFromFile, or write the predictions by --out or "
+            '--show-dir'
+        )
+    if without:
+        print(f'dataset {", ".join(without)}: predictions are written, not scored; the pipeline loads no labels')
+    if len(without) == len(parts):
+        cfg.test_evaluator = dict(type='Evaluator', metrics=[])
+    elif without:
+        unscored: dict[str, list] = {name: [] for name in without}
+        cfg.test_evaluator.per_dataset = {**(cfg.test_evaluator.get('per_dataset') or {}), **unscored}
 
 
 def use_show_dir(cfg: Config, folder: str) -> None:

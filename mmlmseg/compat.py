@@ -4,7 +4,8 @@
 
 * lets the OpenMMLab packages import when mmcv carries no compiled operators (nothing mmlmseg uses is compiled),
 * lets a CUDA build of torchvision import beside a CPU build of PyTorch (`open_clip` and `timm` need it),
-* tells PyTorch which harmless classes mmengine stores in checkpoints, so that safe (`weights_only=True`) loading works.
+* tells PyTorch which harmless classes mmengine stores in checkpoints, so that safe (`weights_only=True`) loading works,
+* lets mmdet say that a segmentor of ours is none of its detectors, as it is asked to build one.
 
 Safe loading itself is never turned off, and what is really there (compiled operators, a matching torchvision) is used
 untouched.
@@ -27,6 +28,9 @@ _PACKAGES = ('mmengine', 'mmcv', 'mmdet', 'mmseg')
 _EXT = 'mmcv._ext'
 _TORCHVISION_OPERATORS = ('nms', 'qnms')
 _SCHEMA = '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'  # of each of them
+NO_DETECTOR = (
+    "mmdet's inference does not know what a model of mmlmseg finds: use mmlmseg.apis.LMSegInferencer(config, weights)"
+)
 # A `torch.library.Library` takes its definitions back when it is collected, so it has to outlive `apply`.
 _libraries: list[torch.library.Library] = []
 
@@ -37,6 +41,7 @@ def apply() -> None:
     ensure_torchvision()
     ensure_mmcv_ext()
     allow_checkpoint_globals()
+    refuse_detectors()
 
 
 def require_openmmlab() -> None:
@@ -102,6 +107,27 @@ def ensure_mmcv_ext() -> bool:
         if hasattr(attention, f'IS_{device}_AVAILABLE'):
             setattr(attention, f'IS_{device}_AVAILABLE', False)
     return True
+
+
+def refuse_detectors() -> None:
+    """Let `mmdet.apis.init_detector` refuse our segmentors, whose results mmdet's inference does not know.
+
+    It alone builds a model from mmdet's own registry; trainings, and mmseg, build from theirs.
+    """
+    registry = importlib.import_module('mmdet.registry').MODELS
+    build = registry.build_func
+    if getattr(build, 'refuses_segmentors', False):
+        return
+
+    def build_detector(cfg: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if str(cfg.get('type')).rpartition('.')[2] == 'MultiSpaceSegmentor':
+            from .errors import OptionError
+
+            raise OptionError(NO_DETECTOR)
+        return build(cfg, *args, **kwargs)
+
+    build_detector.refuses_segmentors = True  # type: ignore[attr-defined]
+    registry.build_func = build_detector
 
 
 def allow_checkpoint_globals() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,34 @@ def read_config(path: str | Path) -> Config:
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob('*.py')])
         raise OptionError(f'{path}: no such config file.{near}')
-    return Config.fromfile(str(path))
+    try:
+        return Config.fromfile(str(path))
+    except Exception as error:
+        fault = _fault_of_config(path, error)
+        if fault is None:
+            raise
+        raise OptionError(fault) from error
+
+
+def _fault_of_config(path: Path, error: Exception) -> str | None:
+    """What is wrong with a config that cannot be read; None where the fault is elsewhere, as in what it imports."""
+    said = f'{type(error).__name__}: {error}'
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = Path(frames[-1].filename)
+    for reader, own in reversed(list(pairwise(frames))):
+        runs = own.name == '<module>' and reader.name.endswith('2dict')  # mmengine runs a config there
+        if runs and (inside == Path(own.filename) or 'mmengine' in inside.parts):
+            return f'{own.filename}, line {own.lineno}: {said}'
+    if isinstance(error, SyntaxError):
+        read = [frame.f_locals.get('filename') for frame, _ in traceback.walk_tb(error.__traceback__)]
+        file = [name for name in read if isinstance(name, str) and Path(name).is_file()][-1]  # maybe one of its _base_
+        first = error.__context__ if error.lineno is None and isinstance(error.__context__, SyntaxError) else error
+        return f'{file}, line {first.lineno}: {first.msg}'
+    if isinstance(error, FileNotFoundError):
+        return f'{path}: {error}; mend its _base_'
+    if isinstance(error, UnicodeDecodeError):
+        return f'{path}: it, or one of its _base_, is not written in UTF-8: {error}'
+    return f'{path}: {said}' if path.suffix != '.py' or 'mmengine' in inside.parts else None
 
 
 def innermost(dataset: Any) -> Any:
@@ -49,6 +78,23 @@ def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any
                 f'{cfg.filename}: has no dataset {name!r}, only {", ".join(parts)}.{did_you_mean(name, parts)}'
             )
     return {name: parts[name] for name in names}
+
+
+def inference_steps(cfg: Mapping[str, Any], space: str | None = None) -> list[Any]:
+    """The test pipeline of a config, of the test dataset with a label space (or else with this name).
+
+    Where there is none, or none is asked for: ``test_pipeline`` of the config; else the pipeline of the first test
+    dataset; else only packing.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    by_name: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(dataset).items()}
+    by_space = {'+'.join(space_names(part)): part for part in reversed(by_name.values())}  # the first one counts
+    return list(
+        {**by_name, **by_space}.get(space, {}).get('pipeline')
+        or cfg.get('test_pipeline')
+        or next(iter(by_name.values())).get('pipeline')
+        or [dict(type='PackSegInputs')]
+    )
 
 
 def space_names(dataset: Any) -> tuple[str, ...]:
@@ -113,7 +159,9 @@ def set_length(cfg: Config, iterations: int, readings: int | None = None) -> Non
         for key, least in ('end', scheduler.get('begin', 0) + 1), ('T_max', 1):
             if key in scheduler:  # a warm-up of a long training takes one step of a short one, not none
                 scheduler[key] = max(scheduler[key], least)
-    interval = min(cfg.train_cfg.val_interval, iterations) if readings is None else iterations // readings
+    interval = (
+        min(cfg.train_cfg.get('val_interval', iterations), iterations) if readings is None else iterations // readings
+    )
     cfg.train_cfg.max_iters, cfg.train_cfg.val_interval = iterations, interval
     if hook := _checkpoint_hook(cfg):
         hook.interval = min(hook.get('interval', interval), interval)

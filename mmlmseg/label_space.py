@@ -18,6 +18,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from .arguments import check_keys
 from .class_list import is_list, read_classes, read_palette, read_synonyms, read_things
 from .errors import LabelSpaceError, did_you_mean, errors_of, read_json, written
 from .names import check_name, default_space_name, normalise_name
@@ -180,6 +181,8 @@ class LabelSpace:
 
         Raises:
             LabelSpaceError: Where the description is none of these.
+            OptionError: On an unknown key of it.
+            OptionError: Where it has an unknown key.
         """
         if isinstance(spec, LabelSpace):
             return spec
@@ -225,15 +228,9 @@ class LabelSpace:
 
 
 def _made(make: Callable[..., LabelSpace], spec: Mapping[str, Any]) -> LabelSpace:
-    """Calls what makes a space with what a config says, unless it says what is not asked for."""
-    parameters = signature(make).parameters
-    for key in spec:
-        if key not in parameters:
-            what = next(iter(spec))
-            raise LabelSpaceError(
-                f'the label space {what}={spec[what]!r} has no {key!r}, only {", ".join(parameters)}.'
-                f'{did_you_mean(str(key), parameters)}'
-            )
+    """Calls what makes a space with what a config says."""
+    parameters, what = signature(make).parameters, next(iter(spec))
+    check_keys(spec, parameters, f'label space {spec.get("name", spec[what])!r}')
     if missing := [key for key, p in parameters.items() if p.default is p.empty and key not in spec]:
         raise LabelSpaceError(f'the label space {spec!r} lacks {", ".join(missing)}')
     return make(**spec)
@@ -349,7 +346,7 @@ class LabelSpaces(Sequence[LabelSpace]):
     def from_config(cls, specs: Sequence[str | Path | Mapping[str, Any] | LabelSpace]) -> LabelSpaces:
         """Builds the spaces from a list of what :meth:`LabelSpace.from_config` takes."""
         if not is_list(specs) and not isinstance(specs, LabelSpaces):
-            raise LabelSpaceError(f'label spaces are given as a list of them; got {specs!r}')
+            raise LabelSpaceError(f'label_spaces = {specs!r}: write a list, one entry a label space')
         return cls([LabelSpace.from_config(spec) for spec in specs])
 
     def __len__(self) -> int:

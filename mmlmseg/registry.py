@@ -1,16 +1,25 @@
 """Registries of mmlmseg, children of mmengine's root registries.
 
-A type written ``mmlmseg.X`` in a config is found here from any default scope.
+A type written ``mmlmseg.X`` in a config is found here from any default scope. What is built through them, also parts
+of other packages, is refused with an OptionError where its config names an unknown type or key.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
+from .arguments import check_arguments
+
 
 def _child(parent: Registry, location: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='mmlmseg', locations=[location])
+    def build(config: Any, *args: Any, registry: Registry, **kwargs: Any) -> Any:
+        check_arguments(config, registry)
+        return parent.build_func(config, *args, registry=registry, **kwargs)
+
+    return Registry(parent.name, parent=parent, scope='mmlmseg', locations=[location], build_func=build)
 
 
 MODELS = _child(root.MODELS, 'mmlmseg.models')

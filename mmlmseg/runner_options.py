@@ -14,10 +14,12 @@ from mmengine.runner import Runner
 from .errors import OptionError, did_you_mean
 
 _RUNNERS = ('Runner', 'FlexibleRunner')
+_OF_MMENGINE = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 _STRATEGIES = ('SingleDeviceStrategy', 'DDPStrategy', 'mmlmseg.FSDPStrategy')
 
 _NOT_SHARDED = {
     'mmlmseg.FreezeHook': 'it cannot tell apart the few parameters that are trained',
+    'mmlmseg.FreezePartsHook': 'it cannot tell apart the parameters that are kept',
     'mmlmseg.ActivationCheckpointingHook': 'torch 2.13 keeps other tensors of a part as it runs a second time',
 }
 
@@ -31,6 +33,8 @@ def build_runner(cfg: Config) -> Runner:
 def options_as_hooks(cfg: Config) -> None:
     """Turns ``compile`` and ``activation_checkpointing`` of a config into the hooks of :mod:`mmlmseg.engine.execution`.
 
+    Default hooks that are None are left out; mmengine itself does so with its own ones only.
+
     Raises:
         OptionError: Where one of them is not of the form that mmengine documents.
     """
@@ -40,6 +44,9 @@ def options_as_hooks(cfg: Config) -> None:
     modules = [modules] if isinstance(modules, str) else modules
     if not isinstance(modules, Sequence) or not all(isinstance(name, str) for name in modules):
         raise OptionError(f'activation_checkpointing = {modules!r}: write a list of names of modules')
+    default_hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in default_hooks.items() if hook is None and name not in _OF_MMENGINE]:
+        del default_hooks[name]
     hooks = []
     if compiled is not False:
         hooks.append(dict(type='mmlmseg.CompileHook', **({} if compiled is True else compiled)))

@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from .arguments import check_keys
 from .errors import LabelSpaceError, did_you_mean
 from .label_space import LabelSpace, LabelSpaces
 from .names import name_key
@@ -113,11 +114,7 @@ class Taxonomy:
             return cls.same_names(spaces)
         if isinstance(spec, Mapping) and 'file' in spec:
             options = [key for key in signature(cls.from_tsv).parameters if key != 'spaces']
-            if unknown := [key for key in spec if key not in options]:
-                raise LabelSpaceError(
-                    f'a taxonomy of a file has no {unknown[0]!r}, only {", ".join(options)}.'
-                    f'{did_you_mean(unknown[0], options)}'
-                )
+            check_keys(spec, options, 'a taxonomy of a file')
             return cls.from_tsv(spaces=spaces, **spec)
         raise LabelSpaceError(f"a taxonomy is {SAME_NAMES!r} or dict(file='taxonomy.tsv', ...); got {spec!r}")
 

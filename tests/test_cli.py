@@ -15,6 +15,7 @@ from mmlmseg.errors import CheckpointError, DataError, OptionError
 from mmlmseg.registry import MODELS
 
 Parse = Callable[..., argparse.Namespace]
+SCORED = ('val', 'test')
 
 
 @pytest.fixture
@@ -33,14 +34,19 @@ def parse(load_script: Callable[[Path], ModuleType]) -> Parse:
 def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv('LOCAL_RANK', '0')
     path = tmp_path / 'small.py'
-    path.write_text("model = dict(width=3)\noptim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD'))\n")
+    path.write_text(
+        "model = dict(type='ReLU', inplace=True)\n"
+        "optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD'))\n"
+        "train_dataloader = dict(batch_size=1, shuffle=True, dataset=dict(type='CityscapesDataset'))\n"
+        'train_cfg = dict(max_iters=9)\n'
+    )
     return path
 
 
 def test_options_override_the_config(parse: Parse, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, 'join_processes', lambda cfg: None)
-    cfg = cli.load_config(parse(str(config_file), '--cfg-options', 'model.width=5', '--launcher', 'slurm'))
-    assert cfg.model.width == 5
+    cfg = cli.load_config(parse(str(config_file), '--cfg-options', 'model.inplace=False', '--launcher', 'slurm'))
+    assert not cfg.model.inplace
     assert cfg.launcher == 'slurm'
     assert Path(cfg.work_dir) == Path('work_dirs/small')
     assert cli.load_config(parse(str(config_file), '--work-dir', 'here')).work_dir == 'here'
@@ -53,11 +59,15 @@ def test_datasets_and_length_after_the_other_options(
         (tmp_path / name).mkdir()
         (tmp_path / name / 'classes.json').write_text(json.dumps(dict(classes=['x', name])))
     folders = [dict(type='mmlmseg.FolderDataset', data_root=str(tmp_path / name)) for name in 'ab']
-    loader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=folders))
+    loader = dict(batch_size=1, shuffle=True, dataset=dict(type='mmlmseg.MultiDataset', datasets=folders))
+    model = model_config()
+    del model['decode_head']['label_spaces']
     loaders = {f'{split}_dataloader': loader for split in ('train', 'val', 'test')}
-    evaluators = {f'{split}_evaluator': dict(type='mmlmseg.MultiDatasetEvaluator') for split in ('val', 'test')}
-    length = dict(train_cfg=dict(max_iters=100, val_interval=50), param_scheduler=dict(type='PolyLR', end=100))
-    Config(dict(model=dict(decode_head={}), **loaders, **evaluators, **length)).dump(config_file)
+    evaluators = {f'{split}_evaluator': dict(type='mmlmseg.MultiDatasetEvaluator', metrics=[]) for split in SCORED}
+    loops: dict = {f'{split}_cfg': {} for split in SCORED}
+    schedule = dict(type='PolyLR', end=100, by_epoch=False)
+    length = dict(train_cfg=dict(max_iters=100, val_interval=50), param_scheduler=schedule, optim_wrapper={})
+    Config(dict(model=model, **loaders, **evaluators, **loops, **length)).dump(config_file)
     options = ['--cfg-options', 'train_dataloader.dataset.names=[c,b]', '--work-dir', str(tmp_path / 'own')]
 
     args = parse(str(config_file), *options, '--datasets', 'c')

@@ -64,10 +64,15 @@ def publish(source: Path, prefix: Path) -> Path:
         The file written.
 
     Raises:
-        CheckpointError: If the source cannot be read, or the file exists already.
+        CheckpointError: If the source cannot be read or is of no mmlmseg model, or the file exists already.
     """
+    checkpoint = read_checkpoint(source)
+    try:
+        origin(checkpoint)  # before anything is written
+    except CheckpointError as error:
+        raise CheckpointError(f'{source}: {error}') from None
     buffer = io.BytesIO()
-    torch.save(published(read_checkpoint(source)), buffer)
+    torch.save(published(checkpoint), buffer)
     content = buffer.getvalue()
     # The digits are those PyTorch compares with when it downloads a file of such a name.
     prefix = prefix.with_suffix('') if prefix.suffix == '.pth' else prefix

@@ -39,6 +39,7 @@ def main() -> None:
         cfg.load_from = args.checkpoint
         if args.tta:
             cli.use_tta(cfg)
+        cli.skip_unscored(cfg, written=bool(args.out or args.show_dir))
         if args.show_dir:
             cli.use_show_dir(cfg, args.show_dir)
         runner = Runner.from_cfg(cfg)

@@ -47,5 +47,5 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, begin=0, end=50, by_epoch=False),
     dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=max_iters, by_epoch=False),
 ]
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters + 1)  # evaluated once, at the end
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)  # evaluated once, at the end
 default_hooks = dict(checkpoint=dict(interval=max_iters, save_best=None, save_optimizer=False))

@@ -14,7 +14,7 @@ from mmcv.transforms import Compose
 from mmengine.registry import TRANSFORMS, DefaultScope
 from numpy.typing import NDArray
 
-from ..config import innermost, parts_of, space_names
+from ..config import inference_steps
 from ..datasets.folder import IMAGE_SUFFIXES
 from ..errors import DataError
 
@@ -100,18 +100,9 @@ def inference_pipeline(config: Mapping[str, Any], space: str | None) -> Compose:
         space: Name of the label space that is asked for; None for a free class list.
 
     Returns:
-        The transforms of the test dataset with this label space (or else with this name), as `tools/test.py` uses them;
-        else ``test_pipeline`` of the config; else those of the first test dataset; else only packing.
+        The transforms of :func:`mmlmseg.config.inference_steps`, as `tools/test.py` uses them.
     """
-    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
-    by_name: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(dataset).items()}
-    by_space = {'+'.join(space_names(part)): part for part in reversed(by_name.values())}  # the first one counts
-    steps = (
-        {**by_name, **by_space}.get(space, {}).get('pipeline')
-        or config.get('test_pipeline')
-        or next(iter(by_name.values())).get('pipeline')
-        or [dict(type='PackSegInputs')]
-    )
+    steps = inference_steps(config, space)
     with DefaultScope.overwrite_default_scope('mmseg'):
         # The type is a name, perhaps with a scope, or a class.
         return Compose([TRANSFORMS.build(s) for s in steps if not str(s['type']).rsplit('.', 1)[-1].startswith('Load')])

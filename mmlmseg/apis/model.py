@@ -40,7 +40,7 @@ def build_model(config: Config, weights: str | Path | None) -> nn.Module:
     complete_label_spaces(complete, state_dict)
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmseg')):
         model = MODELS.build(complete.model)
-    model.cfg = config
+        model.cfg = complete  # a copy: the model puts its test pipeline where mmseg looks for one
     if state_dict is None:
         print_log('No weights are given: the model predicts at random.', 'current', logging.WARNING)
     else:

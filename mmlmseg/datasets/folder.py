@@ -17,6 +17,7 @@ from ..label_space import LabelSpace
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
+from .steps import is_foreign, loads_labels, steps_of
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """How the names of images end, in lower case."""
@@ -50,7 +51,10 @@ def read_split(path: Path) -> list[str]:
     if not path.is_file():
         splits = ', '.join(sorted(p.stem for p in path.parent.glob('*.txt'))) or 'none'
         raise DataError(f'{path}: no such split file; splits found there: {splits}')
-    names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+    try:
+        names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path}: is not written in UTF-8 ({error}); save it so (PowerShell writes UTF-16)') from None
     if not names:
         raise DataError(f'{path}: names no sample; write one name per line, without folder and suffix')
     if twice := [name for name, count in Counter(names).items() if count > 1]:
@@ -79,7 +83,7 @@ class FolderDataset(BaseSegDataset):
     maps that counts nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or another
     of :data:`IMAGE_SUFFIXES`) and ``labels/NAME.png`` with 8-bit ids. ``instances/NAME.png`` with 8-bit or 16-bit ids
     of segments (0 = none) tells the things of an image apart, for ``mmlmseg.LoadSegments``. Every listed sample is
-    looked for at the start.
+    looked for at the start; its labels are where the pipeline loads some.
 
     Args:
         data_root: The folder.
@@ -145,9 +149,11 @@ class FolderDataset(BaseSegDataset):
         """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances."""
         split_file = Path(self.ann_file)
         names = read_split(split_file)
-        kinds = dict(img_path=('image', IMAGE_SUFFIXES), seg_map_path=('label', ('.png',)))
-        if Path(self.data_prefix['panoptic_path']).is_dir():
-            kinds['panoptic_path'] = ('instance map', ('.png',))
+        kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', IMAGE_SUFFIXES))
+        if self._reads_labels():
+            kinds['seg_map_path'] = ('label', ('.png',))
+            if Path(self.data_prefix['panoptic_path']).is_dir():
+                kinds['panoptic_path'] = ('instance map', ('.png',))
         files: dict[str, dict[str, str]] = {}
         for key, (what, suffixes) in kinds.items():
             folder = self.data_prefix[key]
@@ -167,6 +173,11 @@ class FolderDataset(BaseSegDataset):
             )
             for name in names
         ]
+
+    def _reads_labels(self) -> bool:
+        """Whether labels have to be there: not where the pipeline loads none, as for the images of a test server."""
+        kinds = [type(step) for step in steps_of(self.pipeline.transforms)]
+        return not kinds or any(loads_labels(kind) or is_foreign(kind) for kind in kinds)
 
 
 def _hint(name: str, known: dict[str, str]) -> str:

@@ -57,6 +57,8 @@ def dataset_probabilities(
             raise DataError(f'ratio has no weight for {", ".join(missing)}; give every dataset one (0 leaves it out)')
         weights = [float(ratio[name]) for name in names]
     else:
+        if not all(isinstance(weight, (int, float)) for weight in ratio):
+            raise DataError(f'ratio = {list(ratio)}: write a number for each dataset, or numbers by name')
         weights = [float(weight) for weight in ratio]
         if len(weights) != len(sizes):
             raise DataError(f'ratio has {len(weights)} weights for {len(sizes)} datasets ({", ".join(names)})')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .execution import ActivationCheckpointingHook, CompileHook
-from .freeze import FreezeHook
+from .freeze import FreezeHook, FreezePartsHook
 from .hooks import CheckLabelSpacesHook
 from .loops import ResumableTrainLoop
 from .optim_constructor import MergedGroupsConstructor
@@ -17,6 +17,7 @@ __all__ = [
     'CompileHook',
     'FSDPStrategy',
     'FreezeHook',
+    'FreezePartsHook',
     'MergedGroupsConstructor',
     'ResumableTrainLoop',
 ]

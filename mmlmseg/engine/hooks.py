@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..checkpoint import difference
+from ..config_checks import cautions, check_config
 from ..datasets import MultiDataset
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpaces
+from ..models.pretrained import Fit
 from ..registry import HOOKS
 
 
@@ -18,11 +21,16 @@ from ..registry import HOOKS
 class CheckLabelSpacesHook(Hook):
     """Makes sure, before the first step, that the datasets of a run and its model mean the same by their label spaces.
 
-    Samples carry names of label spaces only, so this is the one place where the two are compared.
+    Samples carry names of label spaces only, so this is the one place where the two are compared. What else can be
+    known of the config of a training is checked with it, for runs that no script of ``tools/`` has started, and whether
+    weights that are loaded fit the model.
     """
 
     def before_train(self, runner: Runner) -> None:
         """Compares the datasets of the training and, so that nobody waits for it, those of the validation."""
+        check_config(runner.cfg)
+        for caution in [*cautions(runner.cfg), *self._unused_keys(runner)]:
+            runner.logger.warning(caution)
         self._check(runner, runner.train_loop.dataloader.dataset)
         if runner.val_loop is not None:
             self._check(runner, runner.val_loop.dataloader.dataset)
@@ -35,14 +43,39 @@ class CheckLabelSpacesHook(Hook):
         """Compares the datasets of a test."""
         self._check(runner, runner.test_loop.dataloader.dataset)
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping[str, Any]) -> None:
+        """Logs how much of a checkpoint fits; refuses one of which nothing does."""
+        model = _model_of(runner)
+        if hasattr(model, 'label_spaces'):  # then it refuses itself what does not fit as a whole
+            return
+        fit = Fit.of(model, {key.removeprefix('module.'): value for key, value in checkpoint['state_dict'].items()})
+        fit.require('load_from', 'the checkpoint')
+        runner.logger.info(f'load_from: {fit}')
+
+    def _unused_keys(self, runner: Runner) -> list[str]:
+        """The ``custom_keys`` of the optimiser that are part of no parameter's name."""
+        own = (runner.cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
+        names = [name for name, _ in runner.model.named_parameters()] if own.get('custom_keys') else []
+        return [
+            f'optim_wrapper.paramwise_cfg.custom_keys: {key!r} is in the name of no parameter, so it changes nothing'
+            for key in own.get('custom_keys') or {}
+            if not any(key in name for name in names)
+        ]
+
     def _check(self, runner: Runner, dataset: Any) -> None:
-        model: Any = runner.model
-        while not hasattr(model, 'label_spaces') and hasattr(model, 'module'):  # below DDP and test-time augmentation
-            model = model.module
+        model = _model_of(runner)
         while not isinstance(dataset, MultiDataset) and hasattr(dataset, 'dataset'):  # below a wrapper
             dataset = dataset.dataset
         if hasattr(model, 'label_spaces'):
             check_same_label_spaces(model.label_spaces, dataset)
+
+
+def _model_of(runner: Runner) -> Any:
+    """The model below DDP and test-time augmentation."""
+    model: Any = runner.model
+    while not hasattr(model, 'label_spaces') and hasattr(model, 'module'):
+        model = model.module
+    return model
 
 
 def check_same_label_spaces(known: LabelSpaces, dataset: Any) -> None:

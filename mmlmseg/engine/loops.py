@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import DataError
 from ..registry import LOOPS
+from .resuming import ResumeHook
 
 
 class SkippedLoader:
@@ -43,7 +44,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     """mmengine's iteration-based loop, whose resumed run sees the samples in the order of an uninterrupted one.
 
     Loads nothing to get there, on every mmengine; takes over the seed of the checkpoint, which mmengine draws anew for
-    the sampler where the config gives none; and checks that samplers that know a batch size know that of the loader.
+    the sampler where the config gives none; lets optimiser and schedule follow the config (:class:`ResumeHook`); and
+    checks that samplers that know a batch size know that of the loader.
     Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
     """
 
@@ -57,6 +59,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
                 f'{type(self.dataloader.sampler).__name__} has batch_size={wanted}, the data loader batch_size='
                 f'{self.dataloader.batch_size}; the sampler must know where a step ends, so give both the same'
             )
+        self.runner.register_hook(ResumeHook())
 
     def run(self) -> Any:
         """Trains, from where the checkpoint stands if there is one."""

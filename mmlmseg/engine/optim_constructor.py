@@ -52,7 +52,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         if not any(option in self.optimizer_cfg for option in _KERNELS) and has_fused_kernel(kind, trained):
             self.optimizer_cfg = {**self.optimizer_cfg, 'fused': True}
         wrapper: OptimWrapper = super().__call__(model)
-        wrapper.optimizer.register_load_state_dict_pre_hook(_check_groups)
+        wrapper.optimizer.register_load_state_dict_pre_hook(check_groups)
         return wrapper
 
 
@@ -87,7 +87,8 @@ def has_fused_kernel(kind: type[Optimizer], parameters: Iterable[Tensor]) -> boo
     return True
 
 
-def _check_groups(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+def check_groups(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    """Raises a CheckpointError where the state of an optimiser has other groups of parameters than the optimiser."""
     own, theirs = ([len(g['params']) for g in groups] for groups in (optimizer.param_groups, saved['param_groups']))
     if own == theirs:
         return

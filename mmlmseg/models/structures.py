@@ -161,9 +161,11 @@ class Targets:
         masks: ``[B, T, H, W]`` bool.
         valid: ``[B, T]`` bool: the targets that exist.
         pixels: ``[B, H, W]`` bool: the pixels that count, i.e. are not ignored.
+        sources: The file of each image, to name it; empty where there is none.
     """
 
     labels: Tensor
     masks: Tensor
     valid: Tensor
     pixels: Tensor
+    sources: tuple[str, ...] = ()

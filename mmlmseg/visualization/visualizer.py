@@ -8,10 +8,10 @@ from typing import Any
 import mmcv
 import numpy as np
 from mmengine.dist import master_only
-from mmengine.visualization import Visualizer
 from mmseg.structures import SegDataSample
+from mmseg.visualization import SegLocalVisualizer
 
-from ..errors import LabelSpaceError
+from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace
 from ..registry import VISUALIZERS
 from .drawing import Panel, Picture, panel_grid
@@ -21,7 +21,7 @@ _PANEL_WIDTHS = (256, 640)  # narrower panels have no room for a legend, wider o
 
 
 @VISUALIZERS.register_module()
-class MultiSpaceVisualizer(Visualizer):
+class MultiSpaceVisualizer(SegLocalVisualizer):
     """Image, truth and prediction side by side, each with a legend of the classes that it holds.
 
     In several label spaces the truth is above the prediction, and each space has a column.
@@ -36,8 +36,12 @@ class MultiSpaceVisualizer(Visualizer):
     """
 
     def __init__(self, name: str = 'visualizer', alpha: float = 0.6, **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.alpha = alpha
+        super().__init__(name=name, alpha=alpha, **kwargs)
+
+    def set_dataset_meta(self, classes: Any = None, palette: Any = None, dataset_name: str | None = None) -> None:
+        """What mmseg calls with the classes that are drawn; without any the samples tell, and none are guessed."""
+        if classes is not None or palette is not None or dataset_name is not None:
+            super().set_dataset_meta(classes, palette, dataset_name)
 
     @master_only
     def add_datasample(
@@ -51,6 +55,7 @@ class MultiSpaceVisualizer(Visualizer):
         wait_time: float = 0,
         out_file: str | None = None,
         step: int = 0,
+        with_labels: bool | None = True,
     ) -> None:
         """Draw a sample and hand it to the backends, to a window or to a file.
 
@@ -62,7 +67,13 @@ class MultiSpaceVisualizer(Visualizer):
             show, wait_time: Whether to open a window, and for how many seconds (0 waits for a key); nothing is stored.
             out_file: Write to this file instead of the backends.
             step: Step to file it under.
+            with_labels: mmseg's word for a legend, which every picture has.
+
+        Raises:
+            OptionError: Where the legend is declined.
         """
+        if not with_labels:
+            raise OptionError('with_labels=False: pictures of mmlmseg have a legend; leave it out')
         picture = image
         if data_sample is not None:
             sources = [source for source, draw in (('gt', draw_gt), ('pred', draw_pred)) if draw]

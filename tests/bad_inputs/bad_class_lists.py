@@ -10,8 +10,8 @@ from typing import Any
 from refusals import Refusals
 
 from mmlmseg.datasets import FolderDataset, MultiDataset
-from mmlmseg.errors import DataError, LabelSpaceError
-from mmlmseg.label_space import LabelSpace, LabelSpaces
+from mmlmseg.errors import DataError, LabelSpaceError, OptionError
+from mmlmseg.label_space import LabelSpace
 
 REFUSALS = Refusals()
 
@@ -66,7 +66,7 @@ def an_ignored_id_that_is_no_number(folder: Path) -> None:
     FolderDataset(folder)
 
 
-@REFUSALS.by(LabelSpaceError, "has no 'thing'", 'Did you mean: things?')
+@REFUSALS.by(OptionError, "unknown key 'thing'", 'Did you mean: things?')
 def a_misspelt_argument_of_a_config(folder: Path) -> None:
     LabelSpace.from_config(dict(dataset='CityscapesDataset', thing=['car']))
 
@@ -74,11 +74,6 @@ def a_misspelt_argument_of_a_config(folder: Path) -> None:
 @REFUSALS.by(LabelSpaceError, 'its things are', 'car', 'the config says sky')
 def things_against_those_of_a_dataset(folder: Path) -> None:
     LabelSpace.from_config(dict(dataset='mmlmseg.CityscapesPanopticDataset', things=['sky']))
-
-
-@REFUSALS.by(LabelSpaceError, 'a list of them', 'data/streets')
-def label_spaces_as_one_text(folder: Path) -> None:
-    LabelSpaces.from_config('data/streets')  # type: ignore[arg-type]
 
 
 @REFUSALS.by(LabelSpaceError, 'is_thing has 1 entries for 2 classes')

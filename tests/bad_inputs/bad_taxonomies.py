@@ -6,7 +6,7 @@ from pathlib import Path
 
 from refusals import Refusals
 
-from mmlmseg.errors import LabelSpaceError
+from mmlmseg.errors import LabelSpaceError, OptionError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.taxonomy import Taxonomy
 
@@ -49,6 +49,6 @@ def a_column_for_an_unknown_space(folder: Path) -> None:
     read(folder, 'universal\ta\tb\nsky\tsky\tsky\ntree\ttree\t\n', columns={'c': 'a'})
 
 
-@REFUSALS.by(LabelSpaceError, "has no 'unify'", 'Did you mean: unified?')
+@REFUSALS.by(OptionError, "unknown key 'unify'", 'Did you mean: unified?')
 def a_misspelt_option(folder: Path) -> None:
     read(folder, 'universal\ta\tb\nsky\tsky\tsky\n', unify='universal')

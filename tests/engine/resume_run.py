@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
-from mmengine.runner import Runner
+from mmengine.runner import FlexibleRunner, Runner
 
 import mmlmseg  # noqa: F401
 from mmlmseg.models.data_preprocessor import GroupingDataPreProcessor
@@ -56,6 +56,10 @@ def build_runner(
     kill_at: int | None = None,
     resume: bool | str = False,
     sampler: dict[str, Any] | None = None,
+    batch_size: int = 3,
+    optimizer: dict[str, Any] | None = None,
+    scheduler: dict[str, Any] | None = None,
+    flexible: bool = False,
 ) -> Runner:
     """A runner as a config would make it; records to ``work_dir/record.jsonl``, saves every 3 steps."""
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -66,19 +70,20 @@ def build_runner(
         dict(type='mmseg.PackSegInputs'),
     ]
     datasets = [dict(type='mmlmseg.FolderDataset', data_root=folder, pipeline=pipeline) for folder in folders]
-    return Runner(
+    own = dict(type='PolyLR', power=0.9, end=max_iters, by_epoch=False) if scheduler is None else scheduler
+    return (FlexibleRunner if flexible else Runner)(
         model=ToyModel(),
         work_dir=str(work_dir),
         train_dataloader=dict(
-            batch_size=3,
+            batch_size=batch_size,
             num_workers=workers,
             persistent_workers=workers > 0,
             sampler=sampler or dict(type='mmlmseg.PerImageSampler'),
             dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets),
         ),
         train_cfg=dict(type='mmlmseg.ResumableTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.01)),
-        param_scheduler=dict(type='PolyLR', power=0.9, end=max_iters, by_epoch=False),
+        optim_wrapper=dict(type='OptimWrapper', optimizer=optimizer or dict(type='AdamW', lr=0.01)),
+        param_scheduler=own or None,
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3)),
         custom_hooks=[RecordHook(work_dir / 'record.jsonl', kill_at)],
         randomness=dict(seed=seed),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mmengine.registry import HOOKS, MODELS
+from mmengine.registry import HOOKS, MODEL_WRAPPERS, MODELS
 from torch import nn
 
 from mmlmseg.engine import FreezeHook
@@ -90,3 +90,48 @@ def test_samples_that_teach_nothing_are_refused(runner: SimpleNamespace, make_sa
         hook = start(runner, 'decode_head.queries.own.1', shared)
         hook.before_train_iter(runner, 0, samples)
         hook.after_train(runner)
+
+
+def keep(runner: SimpleNamespace, *frozen: str) -> Any:
+    hook = HOOKS.build(dict(type='mmlmseg.FreezePartsHook', frozen=list(frozen)))
+    hook.before_train(runner)
+    return hook
+
+
+def test_named_parts_stay_and_all_else_learns(runner: SimpleNamespace) -> None:
+    model = runner.model
+    before = wanted(model)
+    hook = keep(runner, 'backbone', 'decode_head.queries.own.1')
+    assert wanted(model) == before
+    for leave in (hook.before_val, hook.after_train):
+        model.train()
+        hook.before_train_iter(runner, 0, {})
+        assert not any(module.training for module in model.backbone.modules())
+        assert model.decode_head.decoder.training
+        assert wanted(model) == {
+            name for name in before if not name.startswith('backbone.') and name != 'decode_head.queries.own.1'
+        }
+        leave(runner)
+        assert wanted(model) == before
+
+
+def test_parts_that_are_not_there_or_are_all_are_refused(runner: SimpleNamespace) -> None:
+    with pytest.raises(OptionError, match=r"begins with 'backbon'\. Did you mean: .*backbone"):
+        keep(runner, 'backbon')
+    with pytest.raises(OptionError, match='backbone, decode_head is all that can be trained'):
+        keep(runner, 'backbone', 'decode_head')
+
+
+@pytest.mark.parametrize('freeze', [keep, start])
+def test_several_processes_have_to_be_told(
+    runner: SimpleNamespace, freeze: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, unused: bool) -> None:
+            super().__init__()
+            self.module, self.find_unused_parameters = runner.model, unused
+
+    monkeypatch.setitem(MODEL_WRAPPERS._module_dict, 'Wrapped', Wrapped)
+    with pytest.raises(OptionError, match='find_unused_parameters = True'):
+        freeze(SimpleNamespace(model=Wrapped(False)), 'decode_head.queries')
+    freeze(SimpleNamespace(model=Wrapped(True)), 'decode_head.queries')

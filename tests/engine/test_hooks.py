@@ -6,10 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from torch import nn
 
 from mmlmseg.datasets import MultiDataset
 from mmlmseg.engine.hooks import CheckLabelSpacesHook, check_same_label_spaces
-from mmlmseg.errors import LabelSpaceError
+from mmlmseg.errors import CheckpointError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 
 STREET = LabelSpace.create('street', ['sky', 'road', 'car'], things=['car'])
@@ -58,7 +61,8 @@ def test_a_training_compares_the_validation_too() -> None:
     """Below wrappers, and before the first step."""
     wrapped = SimpleNamespace(module=SimpleNamespace(label_spaces=LabelSpaces([STREET, FACADE])))
     other = LabelSpace.create('facade', ['window', 'wall'])
-    runner: Any = SimpleNamespace(model=wrapped, train_loop=loop(STREET), val_loop=loop(FACADE), test_loop=loop(other))
+    loops = dict(train_loop=loop(STREET), val_loop=loop(FACADE), test_loop=loop(other))
+    runner: Any = SimpleNamespace(model=wrapped, cfg=Config(), **loops)
     hook = CheckLabelSpacesHook()
     hook.before_train(runner)
     hook.before_val(runner)
@@ -72,6 +76,22 @@ def test_a_training_compares_the_validation_too() -> None:
     runner.train_loop.dataloader.dataset = SimpleNamespace(dataset=datasets(other))  # a wrapper around all datasets
     with pytest.raises(LabelSpaceError, match="dataset 'facade'"):
         hook.before_train(runner)
+
+
+def test_weights_of_which_nothing_fits_are_refused() -> None:
+    """Of models that do not check it themselves."""
+    runner: Any = SimpleNamespace(model=nn.Linear(2, 2), logger=MMLogger.get_instance('test_hooks'))
+    CheckLabelSpacesHook().after_load_checkpoint(runner, dict(state_dict=nn.Linear(2, 2).state_dict()))
+    within = nn.ModuleDict(dict(backbone=nn.Linear(2, 2))).state_dict()
+    with pytest.raises(CheckpointError, match=r"load_from: no tensor.*prefix='backbone.' 2 would fit"):
+        CheckLabelSpacesHook().after_load_checkpoint(runner, dict(state_dict=within))
+
+
+def test_options_of_parameters_that_there_are_not_are_said() -> None:
+    keys = dict(paramwise_cfg=dict(custom_keys=dict(weight={}, backbon={})))
+    runner: Any = SimpleNamespace(model=nn.Linear(2, 2), cfg=Config(dict(optim_wrapper=keys)))
+    (said,) = CheckLabelSpacesHook()._unused_keys(runner)
+    assert "'backbon' is in the name of no parameter" in said
 
 
 def test_a_dataset_on_its_own_is_of_the_one_label_space() -> None:

@@ -108,6 +108,24 @@ def test_testing_dumps_and_draws(workplace: Path) -> None:
     assert len(list((workplace / 'shown').rglob('*.png'))) == 4
 
 
+def test_images_without_labels_are_tested_as_far_as_predictions_are_written(workplace: Path) -> None:
+    config = "_base_ = 'tiny.py'\nsteps = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]\n"
+    parts = "[dict(type='mmlmseg.FolderDataset', data_root='pictures', split='val', pipeline=steps)]"
+    (workplace / 'pictures.py').write_text(f'{config}test_dataloader = dict(dataset=dict(datasets={parts}))\n')
+    write_folder_dataset(workplace / 'pictures', 'street', range(1), range(1, 3), size=(64, 96))
+    (workplace / 'pictures' / 'classes.json').write_text((workplace / 'street' / 'classes.json').read_text())
+    (workplace / 'pictures' / 'labels').rename(workplace / 'pictures' / 'hidden')
+    name = 'test_dataloader.dataset.datasets.0.metainfo.label_space=street'
+    common = ['pictures.py', 'run/iter_2.pth', '--cfg-options', name]
+    done = run('test.py', workplace, *common)
+    assert done.returncode == 2
+    assert 'error: dataset street: the test pipeline loads no labels, so nothing can be scored' in done.stderr
+    done = run('test.py', workplace, *common, '--out', 'pictures.pkl', '--show-dir', 'pictures_shown')
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [sample['dataset'] for sample in pickle.loads((workplace / 'pictures.pkl').read_bytes())] == ['street'] * 2
+    assert len(list((workplace / 'pictures_shown').rglob('*.png'))) == 2
+
+
 def test_testing_with_augmentation(workplace: Path) -> None:
     done = run('test.py', workplace, 'tiny.py', 'run/iter_2.pth', '--tta', '--out', 'tta.pkl')
     assert done.returncode == 0, done.stderr[-3000:]
@@ -212,6 +230,7 @@ def test_bad_requests_end_with_one_line(workplace: Path) -> None:
         ('train.py', ['--iterations', '0'], '0 iterations: a training has at least one'),
         ('test.py', ['run/iter_2.pth', '--datasets', 'shop'], "has no dataset 'shop', only street, facade."),
         ('train.py', ['--cfg-options', *SHARDED], 'shards a model over several processes'),
+        ('train.py', ['--cfg-options', 'train_cfg.max_iter=3'], "unknown key 'max_iter'. Did you mean: max_iters"),
     ):
         done = run(script, workplace, 'tiny.py', *options)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr[-3000:]

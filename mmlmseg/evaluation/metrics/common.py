@@ -44,6 +44,11 @@ class ClassMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.per_image: Tensor | None = None
 
+    @classmethod
+    def result_keys(cls) -> tuple[str, ...]:
+        """The results that an evaluation may give, without prefix and those of single classes."""
+        raise NotImplementedError
+
     def headline(self, total: Tensor) -> float:
         """The score in percent that stands for all: from a sum over images, [..., K]."""
         raise NotImplementedError
@@ -97,6 +102,11 @@ class SegmentMetric(ClassMetric):
     """
 
     keys: ClassVar[tuple[str, str, str]]  # what the quality and its factors, SQ and RQ, are called
+
+    @classmethod
+    def result_keys(cls) -> tuple[str, ...]:
+        """The quality and its factors over all classes, things and stuff."""
+        return tuple(f'{key}{group}' for group in ('', '_th', '_st') for key in cls.keys)
 
     def counts(self, sample: dict) -> PanopticCounts:
         """Compare the prediction of a sample with its truth."""

@@ -37,6 +37,11 @@ class InstanceAP(ClassMetric):
         DataError: Where the dataset has no thing class.
     """
 
+    @classmethod
+    def result_keys(cls) -> tuple[str, ...]:
+        """AP over all IoUs, at two of them, and of things of three sizes."""
+        return ('AP', 'AP50', 'AP75', *_RANGES)
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Match the predictions of each sample; a DataError names the file of what is wrong.
 

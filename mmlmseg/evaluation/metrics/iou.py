@@ -30,6 +30,11 @@ class SemanticIoU(ClassMetric):
 
     headline_key = 'mIoU'
 
+    @classmethod
+    def result_keys(cls) -> tuple[str, ...]:
+        """Means over the classes, and the accuracy over all pixels."""
+        return ('mIoU', 'mAcc', 'aAcc')
+
     def __init__(self, ignore_index: int = IGNORE_INDEX, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ignore_index = ignore_index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from .losses import DICE_SMOOTHING, FOCAL_ALPHA, chunk_length
 
 Cost = Callable[[HeadOutputs, Targets], Tensor]  # of one size group, [L, B, N, T]
 
+_warned: set[int] = set()  # the numbers of queries that were said to be too few
 _PADDING, _TARGET, _FOREIGN = 0, 1, 2  # what a target slot holds, as told to the host
 
 
@@ -166,7 +168,7 @@ def _slot_states(output: HeadOutputs, target: Targets) -> Tensor:
 
 def _solve(costs: np.ndarray, states: np.ndarray, targets: Targets) -> Tensor:
     """The cheapest assignment of each layer and sample; costs [L, B, N, T], states [B, T]."""
-    layers, samples, _, slots = costs.shape
+    layers, samples, available, slots = costs.shape
     if (states == _FOREIGN).any():
         sample, slot = np.argwhere(states == _FOREIGN)[0]
         raise LabelSpaceError(
@@ -178,6 +180,9 @@ def _solve(costs: np.ndarray, states: np.ndarray, targets: Targets) -> Tensor:
         wanted = np.flatnonzero(states[sample] == _TARGET)
         if not wanted.size:
             continue
+        if wanted.size > available:
+            named = targets.sources[sample] if targets.sources else f'sample {sample} of a size group'
+            _warn_of_few_queries(available, named, wanted.size)
         table = costs[:, sample][:, :, wanted]  # [L, N, T_b]
         if not np.isfinite(table).all():
             layer = int(np.argwhere(~np.isfinite(table))[0, 0])
@@ -190,3 +195,15 @@ def _solve(costs: np.ndarray, states: np.ndarray, targets: Targets) -> Tensor:
             query, target = linear_sum_assignment(table[layer])
             queries[layer, sample, wanted[target]] = query
     return torch.from_numpy(queries)
+
+
+def _warn_of_few_queries(queries: int, named: str, objects: int) -> None:
+    """Says once for each number of queries that an image has more objects."""
+    if queries not in _warned:
+        _warned.add(queries)
+        warnings.warn(
+            f'{named} has {objects} segments, but the model {queries} queries: {objects - queries} of them are matched '
+            'with none and teach nothing, here and in other images alike; raise num_queries of '
+            'model.decode_head.queries',
+            stacklevel=2,
+        )

@@ -7,6 +7,7 @@ Semantic, panoptic and instance training differ here only: a segment is all of a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from mmseg.structures import SegDataSample
@@ -60,7 +61,7 @@ def read_targets(
         segments = torch.stack([table[own] for table, own in zip(tables, maps, strict=True)])
     width = max(map(len, trained))
     labels = segments.new_tensor([[0, *own, *[0] * (width - len(own))] for own in trained])
-    return segment_targets(segments, labels)
+    return replace(segment_targets(segments, labels), sources=tuple(map(_source, samples)))
 
 
 def semantic_targets(seg: Tensor, ignore_index: int = IGNORE_INDEX) -> Targets:

@@ -48,7 +48,8 @@ class MaskedAttentionDecoder(PlainDecoder):
     def init_weights(self) -> None:
         """Xavier's uniform for every matrix; the level embedding is none and stays normal."""
         super().init_weights()
-        nn.init.normal_(self.level.weight)
+        if not self.init_cfg:
+            nn.init.normal_(self.level.weight)
 
     def build_layer(self, channels: int, num_heads: int, ffn_channels: int, dropout: float) -> nn.Module:
         return MaskedAttentionLayer(channels, num_heads, ffn_channels, dropout)

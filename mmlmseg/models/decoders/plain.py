@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...errors import OptionError
 from ...registry import MODELS
 from ..structures import Categories, MemoryLevel
 from .attention import Attention, FeedForward
@@ -108,6 +109,10 @@ class PlainDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if num_layers < 1:
+            raise OptionError(f'num_layers = {num_layers} of the decoder: it has at least one')
+        if num_heads < 1 or channels % num_heads:
+            raise OptionError(f'num_heads = {num_heads} of the decoder does not divide its {channels} channels')
         layers = [self.build_layer(channels, num_heads, ffn_channels, dropout) for _ in range(num_layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(channels)
@@ -117,11 +122,11 @@ class PlainDecoder(BaseModule):
         return PlainDecoderLayer(channels, num_heads, ffn_channels, dropout)
 
     def init_weights(self) -> None:
-        """Xavier's uniform for every matrix, as DETR and MaskFormer do."""
-        super().init_weights()
+        """Xavier's uniform for every matrix, as DETR and MaskFormer do; ``init_cfg`` has the last word."""
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
+        super().init_weights()
 
     def forward(
         self,

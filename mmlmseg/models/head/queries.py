@@ -17,6 +17,11 @@ from .adapters import PerSpace, join_idle
 Mode = Literal['replace', 'add']
 
 
+def _check_number(num_queries: int) -> None:
+    if num_queries < 1:
+        raise OptionError(f'num_queries = {num_queries}: a model finds with at least one query')
+
+
 @MODELS.register_module()
 class SharedQueries(BaseModule):
     """One query set for all label spaces (LMSeg, section 3.4): contents start at zero, positions are learned.
@@ -27,6 +32,9 @@ class SharedQueries(BaseModule):
         num_queries: N.
         learn_content: Let contents start from a learned embedding instead, as in LMSeg's published code.
         init_cfg: See mmengine's BaseModule.
+
+    Raises:
+        OptionError: Without a query.
     """
 
     def __init__(
@@ -38,6 +46,7 @@ class SharedQueries(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        _check_number(num_queries)
         self.num_queries = num_queries
         self.position = nn.Embedding(num_queries, channels)
         self.content = nn.Embedding(num_queries, channels) if learn_content else None
@@ -65,7 +74,7 @@ class LabelSpaceQueries(PerSpace, BaseModule):
         init_cfg: See mmengine's BaseModule.
 
     Raises:
-        OptionError: On another mode.
+        OptionError: On another mode, or without a query.
     """
 
     def __init__(
@@ -79,6 +88,7 @@ class LabelSpaceQueries(PerSpace, BaseModule):
         super().__init__(init_cfg)
         if mode not in ('replace', 'add'):
             raise OptionError(f'mode must be "replace" or "add", got {mode!r}')
+        _check_number(num_queries)
         self.position = {space.name: i for i, space in enumerate(label_spaces)}
         own = torch.randn(2, num_queries, channels)  # contents and positions
         own = torch.zeros_like(own) if mode == 'add' else own

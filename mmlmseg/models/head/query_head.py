@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from mmcv.cnn.bricks.wrappers import Conv2d
 from mmdet.models.layers import PixelDecoder, SinePositionalEncoding, TransformerEncoderPixelDecoder
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, caffe2_xavier_init, initialize
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
@@ -89,6 +89,7 @@ class QueryHead(BaseModule):
                 'them in the config'
             )
         self.label_spaces = LabelSpaces.from_config(label_spaces)
+        self.in_channels = list(in_channels)
         mask_channels = mask_channels or channels
 
         self.pixel_features = PixelFeatureExtractor(pixel_decoder, in_channels, channels, mask_channels)
@@ -106,6 +107,7 @@ class QueryHead(BaseModule):
             raise OptionError(f'drop_absent takes classes off lists, but {type(self.classifier).__name__} has one list')
         if class_activation not in get_args(ClassActivation):
             raise OptionError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
+        self.untrained: tuple[str, ...] = ()  # see CheckpointRecord; none from the first training step on
         self.class_activation = class_activation
         self.things_only = things_only
         if things_only:
@@ -121,7 +123,15 @@ class QueryHead(BaseModule):
 
         Returns:
             The predictions for the B * S samples: of all layers in training, of the last one in evaluation.
+
+        Raises:
+            OptionError: Where the maps have other channels than ``in_channels``.
         """
+        if (found := [level.shape[1] for level in feats]) != self.in_channels:
+            raise OptionError(
+                f'model.decode_head.in_channels = {self.in_channels}, but the maps of backbone or neck have {found} '
+                f'channels: write in_channels={found}'
+            )
         pixels = self.pixel_features(feats, metas)
         content, position = self.queries(categories.spaces)  # [B * S, N, C] each
         hidden = self.decoder(content, position, pixels.memory, categories, self._masks_at(pixels.mask, categories))
@@ -169,8 +179,9 @@ class QueryHead(BaseModule):
             if len(self.label_spaces) == 1:
                 return [self.label_spaces.names[0]]
             raise LabelSpaceError(
-                f'{meta.get("img_path", "a sample")} does not say its label space; set metainfo["label_spaces"] to a '
-                f'tuple of names, of {", ".join(self.label_spaces.names)} (mmlmseg.MultiDataset does)'
+                f'{meta.get("img_path") or "a sample"} does not say its label space; set metainfo["label_spaces"] to a '
+                f'tuple of names, of {", ".join(self.label_spaces.names)} (mmlmseg.MultiDataset does), or predict with '
+                "mmlmseg.apis.LMSegInferencer(model)(image, label_space='...')"
             )
         for asked in meta['label_spaces']:
             if isinstance(asked, LabelSpace) and asked.name in self.label_spaces.names:
@@ -181,6 +192,11 @@ class QueryHead(BaseModule):
                         f'that is asked for has {asked.num_classes}; give the list another name'
                     )
         return list(meta['label_spaces'])
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the largest label space; mmseg asks for it."""
+        return self.label_spaces.max_classes
 
     def space_of(self, asked: AskedSpace) -> LabelSpace:
         """The label space of a name; a space of the user's own is itself."""
@@ -251,11 +267,14 @@ class QueryHead(BaseModule):
     def record(self) -> CheckpointRecord:
         """What a checkpoint tells of this model beside weights, but for the text source."""
         adapters = tuple(self.adapters.position)
-        return CheckpointRecord(self.label_spaces, self.class_activation, self.things_only, adapters)
+        return CheckpointRecord(
+            self.label_spaces, self.class_activation, self.things_only, adapters, untrained=self.untrained
+        )
 
     def expect(self, saved: CheckpointRecord) -> None:
         """Makes the head ready to load the checkpoint of a record, or refuses one that means something else."""
         saved.check(self.record)
+        self.untrained = saved.untrained
         if self.text is not None and saved.text is not None:
             self.text.expect(saved.text)
 
@@ -328,8 +347,19 @@ class PixelFeatureExtractor(BaseModule):
         self.project = Conv2d(in_channels[-1], channels, kernel_size=1) if hands_through else nn.Identity()
 
     def init_weights(self) -> None:
-        """Initialises the parts as they do themselves, and the projection as mmdet's heads do."""
+        """Initialises the parts as they do themselves, and the projection as mmdet's heads do.
+
+        mmdet's pixel decoders forget the coarsest levels, which MaskFormer starts as the others, and pixel decoders
+        look at no ``init_cfg`` of their own.
+        """
         super().init_weights()
+        if isinstance(self.pixel_decoder, PixelDecoder):
+            missed = [self.pixel_decoder.lateral_convs[-1], self.pixel_decoder.output_convs[-1]]
+            for module in [*missed, getattr(self.pixel_decoder, 'last_feat_conv', None)]:
+                if module is not None:
+                    caffe2_xavier_init(module.conv)
+        if self.pixel_decoder.init_cfg:
+            initialize(self.pixel_decoder, self.pixel_decoder.init_cfg)
         if isinstance(self.project, nn.Conv2d) and self.project.bias is not None:
             nn.init.kaiming_uniform_(self.project.weight, a=1)
             nn.init.zeros_(self.project.bias)

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import torch
+from mmengine.logging import print_log
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...checkpoint import CheckpointRecord, check_complete
-from ...errors import LabelSpaceError, OptionError
+from ...conversion import converted, layout_of
+from ...errors import CheckpointError, LabelSpaceError, OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ..backbones.folded_norm import fold_fixed_norms
 from ..numerics import Precision, class_probabilities, precision_context
+from ..pretrained import load_pretrained
 from ..structures import Categories, HeadOutputs, Prediction
 from .results import ResultOptions, grouped, predict_groups
+from .stock import AwaitedHead, StockInference
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
 @MODELS.register_module()
-class MultiSpaceSegmentor(BaseSegmentor):
+class MultiSpaceSegmentor(StockInference, BaseSegmentor):
     """Any backbone under a query head, on batches that mix image sizes and label spaces.
 
     Expects the output of :class:`GroupingDataPreProcessor`: a list of image tensors, one a size, and the samples in the
@@ -31,9 +36,10 @@ class MultiSpaceSegmentor(BaseSegmentor):
 
     Args:
         backbone: Config of any backbone that returns maps, fine first.
-        decode_head: Config of the head, see :class:`QueryHead`.
+        decode_head: Config of the head, see :class:`QueryHead`. Without ``label_spaces`` it is built when a checkpoint
+            is loaded, which knows them.
         neck: Config of what stands between them, e.g. a feature pyramid on a plain vision transformer.
-        train_cfg: Unused; OpenMMLab configs hold it.
+        train_cfg: OpenMMLab configs hold it; nothing of ours stands there, so it has to be empty.
         test_cfg: ``tasks`` lists the results to make: ``semantic`` (the default), ``panoptic``, ``instance``.
             ``panoptic`` holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by
             name. ``mixed`` says what becomes of duplicates where a sample asks for several label spaces, see
@@ -41,6 +47,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
             semantic results only, see :class:`Tiles`. ``keep_probabilities=True`` keeps ``seg_logits`` (class
             probabilities), as test-time augmentation needs them.
         data_preprocessor: Config of the preprocessor.
+        pretrained: None; mmseg's ``init_model`` writes it into every config.
         precision: What convolutions and matrix products run in, in training and in prediction: ``float32``,
             ``bfloat16``, or ``auto``: bfloat16 where the machine has it. An autocast around the model goes first.
         init_cfg: See mmengine's BaseModule.
@@ -48,8 +55,8 @@ class MultiSpaceSegmentor(BaseSegmentor):
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
         OptionError: On semantic results of a model that finds things only.
-        OptionError: On an unknown task, or where a SyncBN would be trained: ranks whose batches fall into different
-            numbers of groups would wait for each other for ever.
+        OptionError: On an unknown task or key, or where a SyncBN would be trained: ranks whose batches fall into
+            different numbers of groups would wait for each other for ever.
     """
 
     def __init__(
@@ -60,22 +67,33 @@ class MultiSpaceSegmentor(BaseSegmentor):
         train_cfg: dict[str, Any] | None = None,
         test_cfg: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
+        pretrained: None = None,
         precision: Precision = 'float32',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if train_cfg:
+            raise OptionError(
+                f'model.train_cfg = {dict(train_cfg)} is not obeyed: leave it out; matching, losses and points are '
+                'options of model.decode_head.criterion'
+            )
         if precision not in get_args(Precision):
             raise OptionError(f'precision must be one of {", ".join(get_args(Precision))}, got {precision!r}')
+        if pretrained is not None:
+            raise OptionError(
+                f'model.pretrained = {pretrained!r}: name the weights where they belong, backbone=dict(init_cfg='
+                f"dict(type='Pretrained', checkpoint={pretrained!r}))"
+            )
         self.precision: Precision = precision
         self.backbone = MODELS.build(backbone)
         fold_fixed_norms(self.backbone)
         self.neck = None if neck is None else MODELS.build(neck)
-        self.decode_head = MODELS.build(decode_head)
-        self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
-        self.num_classes = self.out_channels = self.label_spaces.max_classes
         self.align_corners = False
-        _ = self.options  # says at once what is wrong with test_cfg
+        if decode_head.get('label_spaces') is None:
+            self.decode_head: Any = AwaitedHead(decode_head)
+        else:
+            self._build_head(decode_head)
         self._register_load_state_dict_pre_hook(self._check_checkpoint)
         self.train()
         for name, module in self.named_modules():
@@ -85,9 +103,40 @@ class MultiSpaceSegmentor(BaseSegmentor):
                     "norm_eval=True, GroupNorm, or norm_cfg=dict(type='BN') with one crop size for all datasets"
                 )
 
+    def init_weights(self) -> None:
+        """Initialises all parts; those with an ``init_cfg`` of type ``Pretrained`` start from its file.
+
+        Raises:
+            CheckpointError: Where such a file is missing, or nothing of it fits.
+        """
+        load_pretrained(self, super().init_weights)
+
+    def _build_head(self, config: dict[str, Any]) -> None:
+        self.decode_head = MODELS.build(config)
+        self.num_classes = self.out_channels = self.label_spaces.max_classes
+        _ = self.options  # says at once what is wrong with test_cfg
+
     def _check_checkpoint(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-        self.decode_head.expect(CheckpointRecord.of(state_dict))
+        if not prefix and not isinstance(self.decode_head, AwaitedHead):
+            self._convert(state_dict)
+        record = CheckpointRecord.of(state_dict)
+        if isinstance(self.decode_head, AwaitedHead):
+            device = self._device
+            self._build_head(self.decode_head._with(record.label_spaces))
+            self.decode_head.to(device).train(self.training)
+        self.decode_head.expect(record)
         check_complete(self, state_dict, prefix)
+
+    def _convert(self, state_dict: dict[str, Any]) -> None:
+        """Puts weights of this model in place of those of a published MaskFormer or Mask2Former."""
+        inner = state_dict.get('model')  # as detectron2 saves them
+        foreign = dict(inner) if isinstance(inner, Mapping) else dict(state_dict)
+        if layout_of(foreign) is None:
+            return
+        conversion = converted(foreign, self)
+        state_dict.clear()
+        state_dict.update(conversion.state_dict)
+        print_log(conversion.report(), 'current', logging.WARNING)
 
     @property
     def label_spaces(self) -> LabelSpaces:
@@ -139,6 +188,7 @@ class MultiSpaceSegmentor(BaseSegmentor):
             OptionError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
         """
         head = self.decode_head
+        head.untrained = ()
         groups = grouped(inputs, data_samples)
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
@@ -166,6 +216,11 @@ class MultiSpaceSegmentor(BaseSegmentor):
             ``[1, H, W]``, class ids; ``pred_segments``, disjoint segments, or masks that may overlap where a sample
             asks for several label spaces; ``pred_instances``. See :mod:`mmlmseg.segments`.
         """
+        if missing := self.decode_head.untrained:
+            raise CheckpointError(
+                f'{len(missing)} tensors of the model ({", ".join(missing[:2])}, ...) came from no checkpoint: the '
+                'published one had none of that kind, so it is where a training starts (load_from); train first'
+            )
         with precision_context(self.precision, self._device):
             return predict_groups(self, inputs, data_samples)
 

@@ -11,6 +11,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ...arguments import check_keys, options_of
 from ...errors import OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ..postprocess.instance import instances
@@ -19,9 +20,10 @@ from ..postprocess.panoptic import PanopticThresholds, candidates, panoptic_segm
 from ..postprocess.row_maps import RowMaps, Size
 from ..postprocess.semantic import all_scores, class_map, class_scores
 from ..structures import Prediction
-from .tiles import Reader, Tiles, tiled_scores
+from .tiles import STRIDE, Reader, Tiles, tiled_scores
 
 TASKS = ('semantic', 'panoptic', 'instance')
+_KEYS = ('tasks', 'panoptic', 'mixed', 'tiles', 'keep_probabilities')
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,17 @@ class ResultOptions:
 
         Raises:
             LabelSpaceError: Where thresholds name an unknown label space.
-            TypeError: On an unknown threshold or option.
-            OptionError: On an unknown task, a threshold that is no fraction, or tiles that do not go with the tasks.
+            OptionError: On an unknown key or task, a threshold that is no fraction, or tiles that do not go with the
+                tasks.
         """
-        tasks = tuple(config.get('tasks', ('semantic',)))
+        _check_mode(config)
+        check_keys(config, (*_KEYS, 'mode'), 'test_cfg')
+        if isinstance(named := config.get('tasks', TASKS[:1]), str):
+            raise OptionError(f'test_cfg.tasks = {named!r}: write a list, [{named!r}]')
+        tasks = tuple(named)
         if not tasks or not set(tasks) <= set(TASKS):
             raise OptionError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
-        tiles = None if config.get('tiles') is None else Tiles(**config['tiles'])
+        tiles = None if config.get('tiles') is None else options_of(Tiles, config['tiles'], 'test_cfg.tiles')
         if tiles is not None and tasks != ('semantic',):
             raise OptionError(
                 f'test_cfg.tiles: panoptic and instance results are not yet made of tiles, and the tasks are '
@@ -89,15 +95,30 @@ class ResultOptions:
         return cls(
             tasks=tasks,
             keep_probabilities=bool(config.get('keep_probabilities')),
-            thresholds=PanopticThresholds(**common),
-            per_space={name: PanopticThresholds(**{**common, **own}) for name, own in special.items()},
-            mixed=MixedOptions(**config.get('mixed', {})),
+            thresholds=options_of(PanopticThresholds, common, 'test_cfg.panoptic'),
+            per_space={
+                name: options_of(PanopticThresholds, {**common, **own}, f'test_cfg.panoptic.per_space.{name}')
+                for name, own in special.items()
+            },
+            mixed=options_of(MixedOptions, config.get('mixed', {}), 'test_cfg.mixed'),
             tiles=tiles,
         )
 
     def thresholds_of(self, space: LabelSpace) -> PanopticThresholds:
         """The thresholds of a label space."""
         return self.per_space.get(space.name, self.thresholds)
+
+
+def _check_mode(config: Mapping[str, Any]) -> None:
+    """Translates what mmseg's configs say of windows, which are cut by ``tiles`` here."""
+    mode = config.get('mode', 'whole')
+    if mode != 'whole' or 'crop_size' in config or 'stride' in config:
+        size, stride = config.get('crop_size', (1024, 1024)), config.get('stride')
+        overlap = 128 if stride is None else max(0, *(a - b for a, b in zip(size, stride)))
+        raise OptionError(
+            f"test_cfg: mode={mode!r}, crop_size and stride are mmseg's; large images are read in tiles here, so write "
+            f'test_cfg=dict(tiles=dict(size={tuple(size)}, overlap={overlap})), in multiples of {STRIDE} pixels'
+        )
 
 
 class Predictor(Reader, Protocol):

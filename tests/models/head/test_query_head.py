@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from mmengine.registry import MODELS
 
 from mmlmseg.errors import CheckpointError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.head.query_head import PixelFeatureExtractor
 
 
 def test_label_spaces_come_from_the_data(model_config) -> None:
@@ -68,3 +72,41 @@ def test_lists_of_one_united_taxonomy_cannot_be_shortened(model_config) -> None:
     alone = [LabelSpace.create('only', ['sky', 'road'])]  # where its columns are those of the space
     with pytest.raises(ValueError, match='UnifiedClassifier has one list'):
         MODELS.build(model_config(alone, text=False, classifier=classifier, drop_absent=0.3)['decode_head'])
+
+
+def test_every_convolution_of_the_pyramid_starts_as_maskformers() -> None:
+    made = PixelFeatureExtractor(
+        dict(type='mmdet.PixelDecoder', norm_cfg=dict(type='GN', num_groups=8)), [64, 128, 256], 64, 64
+    )
+    made.init_weights()
+    for name, module in made.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            fan_in = module.in_channels * module.kernel_size[0] ** 2
+            assert module.weight.std().item() == pytest.approx(fan_in**-0.5, rel=0.1), name
+
+
+NORM = dict(norm_cfg=dict(type='GN', num_groups=8))
+SMALL = dict(num_layers=1, num_heads=4, ffn_channels=32)
+
+
+@pytest.mark.parametrize(
+    ('part', 'config'),
+    [
+        ('pixel_features.pixel_decoder', dict(type='mmdet.PixelDecoder', **NORM)),
+        ('pixel_features.pixel_decoder', dict(type='mmlmseg.DeformablePixelDecoder', **NORM, **SMALL)),
+        ('decoder', dict(type='mmlmseg.PlainDecoder', **SMALL)),
+        ('decoder', dict(type='mmlmseg.MaskedAttentionDecoder', num_levels=1, **SMALL)),
+        ('queries', dict(type='mmlmseg.SharedQueries', num_queries=4)),
+    ],
+)
+def test_pretrained_parts_keep_their_weights(model_config, tmp_path: Path, part: str, config: dict[str, Any]) -> None:
+    key = part.rpartition('.')[2]
+    built = MODELS.build(model_config(text=False, **{key: config})['decode_head'])
+    published = {
+        f'there.{name}': torch.full_like(value, 0.5) for name, value in built.get_submodule(part).named_parameters()
+    }
+    torch.save(dict(state_dict=published), tmp_path / 'part.pth')
+    start = dict(type='Pretrained', checkpoint=str(tmp_path / 'part.pth'), prefix='there.')
+    head = MODELS.build(model_config(text=False, **{key: {**config, 'init_cfg': start}})['decode_head'])
+    head.init_weights()
+    assert all(bool((value == 0.5).all()) for value in head.get_submodule(part).parameters())

@@ -75,7 +75,7 @@ def test_a_group_declared_for_several_spaces_does_not_touch_one(model_config, ma
 
 def test_options_of_mixed_results_are_checked(model_config) -> None:
     for mixed, error, message in (
-        (dict(duplicat_iou=0.5), TypeError, 'duplicat_iou'),
+        (dict(duplicat_iou=0.5), ValueError, "test_cfg.mixed: unknown key 'duplicat_iou'. Did you mean: duplicate_iou"),
         (dict(duplicate_iou=50), ValueError, 'duplicate_iou must be between 0 and 1, or None, got 50'),
     ):
         with pytest.raises(error, match=message):

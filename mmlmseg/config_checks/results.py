@@ -1,0 +1,61 @@
+"""What the best checkpoint goes by: one of the results that the evaluation will give."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+from ..arguments import find_type
+from ..config import parts_of
+from ..errors import OptionError, did_you_mean
+from ..evaluation import MultiDatasetEvaluator
+from ..registry import EVALUATOR, METRICS
+
+
+def check_save_best(cfg: Config) -> None:
+    """Refuses a ``save_best`` that the evaluator of many datasets will not give, with those that it will."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    best, rules = hook.get('save_best'), hook.get('rule')
+    for rule in [rules] if isinstance(rules, str) else rules or []:
+        if rule not in ('greater', 'less'):
+            raise OptionError(f"default_hooks.checkpoint.rule = {rule!r}: write 'greater' or 'less'")
+    evaluator, loader = cfg.get('val_evaluator'), cfg.get('val_dataloader')
+    if best in (None, 'auto') or not isinstance(loader, Mapping) or not isinstance(evaluator, Mapping):
+        return
+    kind = find_type({'type': 'Evaluator', **evaluator}, EVALUATOR, 'val_evaluator')
+    if not (inspect.isclass(kind) and issubclass(kind, MultiDatasetEvaluator)):
+        return
+    special = evaluator.get('per_dataset') or {}
+    told = {name: _result_keys(special.get(name, evaluator['metrics'])) for name in parts_of(loader['dataset'])}
+    keys = {name: own for name, own in told.items() if own is not None}
+    if keys.keys() != told.keys():  # a metric of the user's own may give anything
+        return
+    every = list(dict.fromkeys(key for own in keys.values() for key in own))
+    known = [f'mean/{key}' for key in every if all(key in own for own in keys.values())]
+    known += [f'{name}/{key}' for name, own in keys.items() for key in own]
+    for key in [best] if isinstance(best, str) else best:
+        if key not in known and not _of_a_class(key, keys):
+            raise OptionError(
+                f'default_hooks.checkpoint.save_best = {key!r}: the evaluation gives no such result.'
+                f'{did_you_mean(key, known)} It gives: {", ".join(known) or "none"}'
+            )
+
+
+def _of_a_class(key: str, names: Mapping[str, Any]) -> bool:
+    """Whether a result is of the form ``DATASET/SCORE.CLASS``; classes are known once the data are read."""
+    return any(key.startswith(f'{name}/') and '.' in key.removeprefix(f'{name}/') for name in names)
+
+
+def _result_keys(metrics: Any) -> list[str] | None:
+    """What the metrics of a dataset may give; None where one does not tell."""
+    keys: list[str] = []
+    for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
+        kind = find_type(metric, METRICS, 'val_evaluator') if isinstance(metric, Mapping) else type(metric)
+        if not hasattr(kind, 'result_keys'):
+            return None
+        prefix = metric.get('prefix') if isinstance(metric, Mapping) else metric.prefix
+        keys += [f'{prefix}/{key}' if prefix else key for key in kind.result_keys()]
+    return keys
