@@ -228,12 +228,12 @@ def read_names(path: str | Path) -> list[str]:
 
 
 def equal_rows(embeddings: Tensor) -> tuple[int, int] | None:
-    """The places of two equal rows of ``[n, width]``, if there are any."""
-    _, group, counts = torch.unique(embeddings, dim=0, return_inverse=True, return_counts=True)
-    if len(counts) == len(embeddings):
-        return None
-    first, second = (group == int((counts > 1).nonzero()[0])).nonzero()[:2].flatten().tolist()
-    return first, second
+    """The places of two equal rows of ``[n, width]``, on the host, if there are any."""
+    seen: dict[bytes, int] = {}
+    for place, row in enumerate(embeddings.float().numpy()):
+        if (first := seen.setdefault(row.tobytes(), place)) != place:
+            return first, place
+    return None
 
 
 def _key(name: str) -> str:
