@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
@@ -80,21 +81,57 @@ def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any
     return {name: parts[name] for name in names}
 
 
-def inference_steps(cfg: Mapping[str, Any], space: str | None = None) -> list[Any]:
-    """The test pipeline of a config, of the test dataset with a label space (or else with this name).
+def inference_steps(
+    cfg: Mapping[str, Any], spaces: Sequence[str] = (), trained: LabelSpaces | None = None
+) -> list[Any]:
+    """The test pipeline of a config for some label spaces, without the data that it names.
 
-    Where there is none, or none is asked for: ``test_pipeline`` of the config; else the pipeline of the first test
-    dataset; else only packing.
+    It is that of the test dataset with these label spaces (or else with the first one, or of its name). Where there is
+    none, or none is asked for: ``test_pipeline`` of the config; else the pipeline of the first test dataset; else only
+    packing.
+
+    Args:
+        cfg: A whole config.
+        spaces: Names of the label spaces that are asked for.
+        trained: Those of the model, by which datasets are told whose folders are away.
+
+    Raises:
+        OptionError: Where it depends on a folder that is away which pipeline that is.
     """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    by_name: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(dataset).items()}
-    by_space = {'+'.join(space_names(part)): part for part in reversed(by_name.values())}  # the first one counts
-    return list(
-        {**by_name, **by_space}.get(space, {}).get('pipeline')
-        or cfg.get('test_pipeline')
-        or next(iter(by_name.values())).get('pipeline')
-        or [dict(type='PackSegInputs')]
-    )
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    parts: dict[Any, Any] = {name: innermost(part) for name, part in parts_of(loader.get('dataset') or {}).items()}
+    names = {} if trained is None else _trained_names(cfg, trained)
+    told = {name: [names.get(own, own) for own in space_names(part)] for name, part in parts.items()}
+    by_space = {'+'.join(told[name]): part for name, part in reversed(parts.items())}  # the first one counts
+    known = {**parts, **by_space}
+    for asked in dict.fromkeys(['+'.join(spaces), *spaces[:1]]) if spaces else ():
+        if steps := known.get(asked, {}).get('pipeline'):
+            return list(steps)
+    common = cfg.get('test_pipeline') or next(iter(parts.values())).get('pipeline') or [dict(type='PackSegInputs')]
+    if spaces and trained is not None:
+        for name, part in parts.items():
+            unknown = not set(told[name]) <= set(trained.names) and _is_away(part)
+            if unknown and _of_images(part.get('pipeline') or common) != _of_images(common):
+                raise OptionError(
+                    f'{part.get("data_root", name)}: is not here to tell whether it is the dataset of label space '
+                    f'{spaces[0]!r}, whose test pipeline reads the images. Say so in the config, '
+                    f'metainfo=dict(label_space={spaces[0]!r}) of that dataset, or give all datasets one pipeline'
+                )
+    return list(common)
+
+
+def _of_images(steps: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The steps of a pipeline from a file on, without those that load annotations; mmseg's inference writes NDArray."""
+    kinds = [_kind(step).replace('FromNDArray', 'FromFile') for step in steps]
+    return [
+        {**step, 'type': kind} for step, kind in zip(steps, kinds) if not re.search('Annotation|LoadSegments', kind)
+    ]
+
+
+def _is_away(dataset: Mapping[str, Any]) -> bool:
+    """Whether a folder is not here that would tell the label spaces of a dataset config."""
+    folders = [folder['data_root'] for folder in dataset.get('folders', [dataset]) if 'data_root' in folder]
+    return any(not Path(folder).expanduser().is_dir() for folder in folders)
 
 
 def space_names(dataset: Any) -> tuple[str, ...]:
@@ -128,6 +165,23 @@ def _listed_name(spec: Any) -> str:
             raise
         path = Path(own['path'])
         return str(own.get('name', path.parent.name if path.suffix == '.json' else path.name))
+
+
+def _trained_names(config: Mapping[str, Any], trained: LabelSpaces) -> dict[str, str]:
+    """The names of a model's label spaces by those that :func:`space_names` tells, which are others where data is away.
+
+    A config lists label spaces, or the training datasets, in the order in which a checkpoint holds them.
+    """
+    listed = ((config.get('model') or {}).get('decode_head') or {}).get('label_spaces')
+    if listed is not None:
+        told = [_listed_name(spec) for spec in listed]
+    else:
+        dataset = (config.get('train_dataloader') or {}).get('dataset')
+        parts = parts_of(dataset).values() if dataset else ()
+        told = list(dict.fromkeys(name for part in parts for name in space_names(part)))
+    names = dict(zip(told, trained.names))
+    consistent = all(told == name or told not in trained.names for told, name in names.items())
+    return names if len(told) == len(trained) == len(names) and consistent else {}
 
 
 def _kind(dataset: Mapping[str, Any]) -> str:
@@ -245,7 +299,8 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
     a config lists explicitly those stay that the checkpoint knows, as long as they can be read.
 
     Args:
-        cfg: ``model.decode_head.label_spaces`` is set; changed in place.
+        cfg: ``model.decode_head.label_spaces`` is set, and ``metainfo`` of folders whose label space is not named like
+            them, so that a dump of the config serves where they are away; changed in place.
         checkpoint: What will be loaded to test or predict, a file or the state dict read from it; one named by address
             is not looked into.
 
@@ -254,6 +309,7 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
         DataError: Where a dataset cannot be read.
         LabelSpaceError: Where a label space cannot be read, one name stands for different classes, or nothing tells.
     """
+    _name_folders(cfg)
     head = cfg.model.get('decode_head')
     if head is None:
         return
@@ -277,6 +333,16 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
     else:
         raise LabelSpaceError(f'{cfg.filename}: has no train_dataloader to tell model.decode_head.label_spaces')
     head.label_spaces = [space.to_dict() for space in spaces]
+
+
+def _name_folders(cfg: Config) -> None:
+    for split in ('train', 'val', 'test'):
+        joined = innermost((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {})
+        for part in map(innermost, joined.get('datasets') or [joined]):
+            for folder in part.get('folders') or ([part] if _kind(part) == 'FolderDataset' else []):
+                name = _space_name({'type': 'FolderDataset', **folder})
+                if 'data_root' in folder and name != Path(folder['data_root']).name:
+                    folder['metainfo'] = {**(folder.get('metainfo') or {}), 'label_space': name}
 
 
 def _trained_spaces(checkpoint: str | Path | Mapping[str, Any] | None) -> LabelSpaces | None:

@@ -218,3 +218,20 @@ def test_a_training_of_another_length(cfg: Config) -> None:
             set_length(cfg, iterations)
     with pytest.raises(OptionError, match='counts iterations'):
         set_length(Config(dict(train_cfg=dict(max_epochs=3))), 100)
+
+
+def test_folders_named_otherwise_are_named_in_the_config(tmp_path: Path) -> None:
+    for folder, name in (('plain', 'plain'), ('second', 'facade')):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'classes.json').write_text(json.dumps(dict(name=name, classes=['wall', folder])))
+    parts = [dict(type='mmlmseg.FolderDataset', data_root=str(tmp_path / name)) for name in ('plain', 'second')]
+    both = dict(type='mmlmseg.MultiSpaceFolderDataset', folders=[dict(data_root=part['data_root']) for part in parts])
+    loader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=parts))
+    scored = dict(dataset=dict(datasets=[dict(type='RepeatDataset', dataset=parts[1]), both]))
+    cfg = Config(dict(model=dict(decode_head=dict()), train_dataloader=loader, test_dataloader=scored))
+    complete_label_spaces(cfg)
+    assert 'metainfo' not in cfg.train_dataloader.dataset.datasets[0]
+    for folder in ('plain', 'second'):
+        (tmp_path / folder / 'classes.json').unlink()
+    assert [space_names(part) for part in cfg.train_dataloader.dataset.datasets] == [('plain',), ('facade',)]
+    assert [space_names(part) for part in cfg.test_dataloader.dataset.datasets] == [('facade',), ('plain', 'facade')]

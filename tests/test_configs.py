@@ -268,7 +268,8 @@ def test_full_size_sizes_are_the_papers() -> None:
     ]  # fmt: skip
     assert [s['RandomChoiceResize'].max_size for s in steps] == [2048, 4096, 2560, 8192]
     steps = [{step.type: step for step in dataset.pipeline} for dataset in test.datasets]
-    assert [(s['ResizeShortestEdge'].scale, s['ResizeShortestEdge'].max_size) for s in steps] == [
+    resizes = [s['mmlmseg.ResizeShortestEdge'] for s in steps]
+    assert [(resize.scale, resize.max_size) for resize in resizes] == [
         (512, 2048), (1024, 2048), (640, 2560), (2048, 2048),
     ]  # fmt: skip
     assert list(config.tta_pipelines) == train.names == test.names

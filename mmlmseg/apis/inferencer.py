@@ -19,7 +19,7 @@ from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
 from ..models.segmentors.results import TASKS
 from ..visualization.label_panel import MIN_SCORE
-from .inputs import Inputs, expand_inputs, inference_pipeline, prepare, read_image
+from .inputs import Inputs, expand_inputs, inference_pipeline, picture_of
 from .model import build_model, load_weights
 from .results import MaskSegmentation, Segmentation, file_stems, result_of
 
@@ -84,14 +84,14 @@ class LMSegInferencer:
 
         Args:
             inputs: Path of an image, a folder or a glob; an array, uint8 [H, W, 3] in **BGR** (OpenCV's order, as mmcv
-                loads images) or [H, W] in grey; or a list of these.
+                loads images) or [H, W] in grey, which stands for a loaded file; or a list of these.
             label_space: Name of one of the model's label spaces; not needed if it has only one.
             classes: A free class list instead, as a list or as ``'sky, house, motorbike'``.
             batch_size: Images per forward pass.
             out_dir: Folder for predictions (``pred/``) and pictures with a legend (``vis/``).
             show_progress: Whether to show a progress bar.
             label_spaces: Several of the model's label spaces at once instead, whose masks may overlap. Images are read
-                as the test pipeline of the first one says.
+                as the test pipeline of a dataset with all of them says, or of the first one.
             task: ``semantic`` (the default), ``panoptic`` or, where the label space has things, ``instance``;
                 ``mixed``, and only this, with ``label_spaces``.
             exclusive: Groups of label spaces and classes (``camvid11:car``) within which a pixel has one class; by
@@ -119,21 +119,21 @@ class LMSegInferencer:
         sources = expand_inputs(inputs)
         paths = [source if isinstance(source, Path) else None for source in sources]
         stems = file_stems(paths)
-        pipeline = inference_pipeline(self.config, spaces[0].name if named else None)
+        pipeline = inference_pipeline(self.config, [space.name for space in spaces] if named else [], self.label_spaces)
         results: list[Any] = []
         with Progress(disable=not show_progress) as progress:
             progress_bar = progress.add_task('Segmenting', total=len(sources))
             for start in range(0, len(sources), batch_size):
                 batch = sources[start : start + batch_size]
-                images = [read_image(source) for source in batch]
-                items = [prepare(pipeline, source, image) for source, image in zip(batch, images, strict=True)]
+                loaded = [pipeline.load(source) for source in batch]
+                items = [pipeline.prepare(sample) for sample in loaded]
                 for item in items:
                     item['data_samples'].set_metainfo(dict(label_spaces=asked, exclusive=exclusive))
-                for image, sample in zip(images, self._predict(items, task), strict=True):
+                for own, sample in zip(loaded, self._predict(items, task), strict=True):
                     path, stem = paths[len(results)], stems[len(results)]
                     results.append(result_of(path, sample, spaces, min_score))
                     if out_dir is not None:
-                        results[-1].save(image, Path(out_dir), stem)
+                        results[-1].save(picture_of(own['img']), Path(out_dir), stem)
                 progress.advance(progress_bar, len(batch))
         return results
 

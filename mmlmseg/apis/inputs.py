@@ -1,26 +1,37 @@
-"""From what a user names to images, and from these to what the model takes."""
+"""From what a user names to images, and from these to what the model takes, as a test reads them."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import mmcv
 import numpy as np
-from mmcv.transforms import Compose
+import PIL.Image
+from mmcv.transforms import BaseTransform, Compose, LoadAnnotations, TestTimeAug
 from mmengine.registry import TRANSFORMS, DefaultScope
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ..checkpoint import is_remote
 from ..config import inference_steps
+from ..datasets.files import fault_of_data
 from ..datasets.folder import IMAGE_SUFFIXES
-from ..errors import DataError
+from ..datasets.guards import add_guards
+from ..errors import DataError, OptionError
+from ..label_space import LabelSpaces
 
 Image = NDArray[np.uint8]
 Source = Path | Image
 Inputs = str | Path | Image | Sequence[str | Path | Image]
+
+_WAYS_OUT: dict[type, str] = {
+    PIL.Image.Image: 'numpy.asarray(image.convert("RGB"))[..., ::-1] makes an array of it',
+    Tensor: 'tensor.permute(1, 2, 0).cpu().numpy() makes [H, W, 3] of [3, H, W]; values are uint8, channels BGR',
+    bytes: 'cv2.imdecode(numpy.frombuffer(content, "uint8"), cv2.IMREAD_COLOR) decodes it',
+}
 
 
 def expand_inputs(inputs: Inputs) -> list[Source]:
@@ -33,12 +44,17 @@ def expand_inputs(inputs: Inputs) -> list[Source]:
         Paths and arrays in the order given; folders and globs sorted by name.
 
     Raises:
-        DataError: A path that leads to no image.
+        DataError: A path that leads to no image, or an input of another kind.
     """
     if isinstance(inputs, np.ndarray):
         return [inputs]
     if isinstance(inputs, (str, Path)):
         return list(_expand_path(inputs))
+    for kind, way_out in _WAYS_OUT.items():
+        if isinstance(inputs, kind):
+            raise DataError(f'An input is of type {kind.__name__}; give a path or an array: {way_out}.')
+    if not isinstance(inputs, Iterable) or isinstance(inputs, Mapping):
+        raise DataError(f'An input is of type {type(inputs).__name__}; give a path, an array, or a list of these.')
     sources = [source for entry in inputs for source in expand_inputs(entry)]
     if not sources:
         raise DataError('There is no image to segment: the list of inputs is empty.')
@@ -46,9 +62,11 @@ def expand_inputs(inputs: Inputs) -> list[Source]:
 
 
 def _expand_path(path: str | Path) -> list[Path]:
+    if is_remote(path):
+        raise DataError(f'{path}: is an address, inference reads local files; download it and give its path.')
     target = Path(path).expanduser()
     if target.is_dir():
-        found = sorted(child for child in target.iterdir() if child.suffix.lower() in IMAGE_SUFFIXES)
+        found = sorted(c for c in target.iterdir() if c.suffix.lower() in IMAGE_SUFFIXES and not c.is_dir())
         if not found:
             kinds = ', '.join(IMAGE_SUFFIXES)
             raise DataError(f'{path}: the folder holds no image ({kinds}); for those in folders below, give a glob.')
@@ -61,8 +79,112 @@ def _expand_path(path: str | Path) -> list[Path]:
     return found
 
 
+@dataclass(frozen=True)
+class ImagePipeline:
+    """The steps of a test pipeline, without those for annotations.
+
+    Attributes:
+        loader: What loads a file.
+        loading: The loader with its checks.
+        rest: What comes behind it, up to packing.
+    """
+
+    loader: BaseTransform
+    loading: Compose
+    rest: Compose
+
+    @classmethod
+    def build(cls, steps: Sequence[Mapping[str, Any]]) -> ImagePipeline:
+        """Builds the steps of a config; one that loads no image loads it as ``LoadImageFromFile`` does by default."""
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            # The type is a name, perhaps with a scope, or a class.
+            names = [getattr(step['type'], '__name__', str(step['type'])).rsplit('.', 1)[-1] for step in steps]
+            kept = [step for step, name in zip(steps, names, strict=True) if 'Annotation' not in name]
+            for i, step in enumerate(kept):
+                if step['type'] == 'LoadImageFromNDArray':  # mmseg's inference leaves that in a config
+                    kept[i] = {**step, 'type': 'LoadImageFromFile'}
+            built = [TRANSFORMS.build(dict(step)) for step in kept]
+            if not any(map(_loads_image, built)):
+                built.insert(0, TRANSFORMS.build(dict(type='LoadImageFromFile')))
+        if any(isinstance(step, TestTimeAug) for step in built):
+            raise OptionError(
+                'the test pipeline has TestTimeAug, and inference reads one view of an image; keep the views in '
+                'tta_pipeline, for tools/test.py --tta'
+            )
+        loader = next(filter(_loads_image, built))
+        parts = [loader], [s for s in built if not _loads_image(s) and not isinstance(s, LoadAnnotations)]
+        for part in parts:
+            add_guards(part)
+        return cls(loader, *map(Compose, parts))
+
+    def load(self, source: Source) -> dict[str, Any]:
+        """Loads an image as the loader does; an array is taken as loaded, see :func:`as_loaded`.
+
+        Returns:
+            A sample with ``img``, [H, W, 3] in BGR or [H, W] in grey, before all other steps.
+
+        Raises:
+            DataError: Not an image, or not the one that the file holds; names the file or the shape.
+        """
+        if isinstance(source, np.ndarray):
+            image = as_loaded(source, self.loader)
+            return dict(img=image, img_path='an array', img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        return _run(self.loading, dict(img_path=str(source)))
+
+    def prepare(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the other steps on a loaded sample, to ``inputs`` [C, h, w] and ``data_samples``."""
+        return _run(self.rest, dict(loaded))
+
+
+def _run(steps: Compose, sample: dict[str, Any]) -> dict[str, Any]:
+    path = sample['img_path']
+    try:
+        done = steps(sample)
+    except Exception as error:
+        if (fault := fault_of_data(error, [path])) is None:
+            raise
+        raise DataError(f'{path}: {fault}') from error
+    if done is None:
+        raise DataError(f'{path}: cannot be read (its LoadImageFromFile has ignore_empty=True, and says no more)')
+    return done
+
+
+def _loads_image(step: Any) -> bool:
+    return type(step).__name__.startswith('Load') and not isinstance(step, LoadAnnotations)
+
+
+def as_loaded(array: np.ndarray, loader: Any) -> np.ndarray:
+    """An array of a user in the form that a loader gives files.
+
+    Args:
+        array: [H, W, 3] in BGR or [H, W] in grey, uint8; for a loader with ``color_type='unchanged'`` of any kind.
+        loader: Its ``color_type`` and ``to_float32`` count.
+
+    Raises:
+        DataError: An array of another shape or type.
+    """
+    color_type = str(getattr(loader, 'color_type', 'unchanged'))
+    shape = list(array.shape)
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise DataError(f'An image array must be [H, W, 3] (BGR) or [H, W] (grey), not {shape}.')
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if color_type.startswith(('color', 'grayscale')):
+        if array.dtype != np.uint8:
+            raise DataError(f'An image array must be uint8 with values 0..255, not {array.dtype}.')
+        if array.ndim == 3 and color_type.startswith('grayscale'):
+            raise DataError(f'The config loads images in grey: an array must be [H, W], not {shape}; see cv2.cvtColor.')
+        if array.ndim == 3 and array.shape[2] != 3:
+            raise DataError(f'An image array must be [H, W, 3] (BGR) or [H, W] (grey), not {shape}.')
+        if array.ndim == 2 and color_type.startswith('color'):
+            array = np.repeat(array[..., None], 3, axis=2)
+    if getattr(loader, 'to_float32', False):
+        array = array.astype(np.float32)
+    return np.ascontiguousarray(array)
+
+
 def read_image(source: Source) -> Image:
-    """Load an image.
+    """Load an image as ``LoadImageFromFile`` does by default.
 
     Args:
         source: A path, or an array [H, W, 3] in BGR (OpenCV's order, as mmcv loads images) or [H, W] in grey.
@@ -73,42 +195,34 @@ def read_image(source: Source) -> Image:
     Raises:
         DataError: Not an image; names the file or the shape.
     """
-    if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8:
-            raise DataError(f'An image array must be uint8 with values 0..255, not {source.dtype}.')
-        if source.ndim == 2:
-            return np.repeat(source[..., None], 3, axis=2)
-        if source.ndim != 3 or source.shape[2] != 3 or source.size == 0:
-            raise DataError(f'An image array must be [H, W, 3] (BGR) or [H, W] (grey), not {list(source.shape)}.')
-        return source
-    try:
-        image = mmcv.imread(str(source), backend='cv2')
-    except OSError as error:
-        raise DataError(f'{source}: cannot be read ({error}).') from error
-    except cv2.error:  # an empty file
-        image = None
-    if image is None:
-        raise DataError(f'{source}: is not an image that OpenCV can read, or is damaged. Replace or remove the file.')
-    return np.asarray(image)
+    return ImagePipeline.build([]).load(source)['img']
 
 
-def inference_pipeline(config: Mapping[str, Any], space: str | None) -> Compose:
-    """Builds the test transforms of a config, without those that load files or annotations.
+def picture_of(image: np.ndarray) -> Image:
+    """A loaded image as BGR, uint8 [H, W, 3], to draw on: grey as three equal channels, other than 8 bits stretched."""
+    if image.dtype != np.uint8:
+        values = image.astype(np.float32)
+        low, high = (0, 255) if values.min() >= 0 and 1 < values.max() <= 255 else (values.min(), values.max())
+        image = ((values - low) / max(high - low, 1e-6) * 255).round().astype(np.uint8)
+    if image.ndim == 3 and image.shape[2] > 2:
+        return np.ascontiguousarray(image[..., :3])
+    return np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
+
+
+def inference_pipeline(
+    config: Mapping[str, Any], spaces: Sequence[str] = (), trained: LabelSpaces | None = None
+) -> ImagePipeline:
+    """Builds the way of images into a model from a config, without the data that it names.
 
     Args:
         config: A whole config.
-        space: Name of the label space that is asked for; None for a free class list.
+        spaces: Names of the label spaces that are asked for; none for a free class list.
+        trained: Those of the model, by which datasets are told whose folders are away.
 
     Returns:
         The transforms of :func:`mmlmseg.config.inference_steps`, as `tools/test.py` uses them.
+
+    Raises:
+        OptionError: Where it depends on a folder that is away which transforms those are.
     """
-    steps = inference_steps(config, space)
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        # The type is a name, perhaps with a scope, or a class.
-        return Compose([TRANSFORMS.build(s) for s in steps if not str(s['type']).rsplit('.', 1)[-1].startswith('Load')])
-
-
-def prepare(pipeline: Compose, source: Source, image: Image) -> dict[str, Any]:
-    """Runs the transforms on an image, BGR, uint8 [H, W, 3], to ``inputs`` [3, h, w] and ``data_samples``."""
-    name, size = str(source) if isinstance(source, Path) else 'an array', image.shape[:2]
-    return pipeline(dict(img=image, img_path=name, img_shape=size, ori_shape=size))
+    return ImagePipeline.build(inference_steps(config, spaces, trained))

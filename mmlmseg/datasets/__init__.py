@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from .augment import PhotoMetricDistortion, RandomCrop, RandomFlip
-from .checks import CheckLabels
+from .checks import CheckImage, CheckLabels
 from .coco_instances import InstanceDataset
 from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
+from .guards import Trace
 from .multi import MultiDataset
 from .multi_space import MultiSpaceFolderDataset
 from .public import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, MapillaryVistas65Dataset
 from .samplers import DatasetPerRankSampler, PerImageSampler, SameDatasetSampler
-from .transforms import LoadAnnotations, LoadSegments, PackSegments, RandomRangeCrop
+from .transforms import LoadAnnotations, LoadSegments, PackSegments, RandomRangeCrop, ResizeShortestEdge
 
 __all__ = [
     'ADE20KPanopticDataset',
     'COCOPanopticDataset',
+    'CheckImage',
     'CheckLabels',
     'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
@@ -33,5 +35,7 @@ __all__ = [
     'RandomCrop',
     'RandomFlip',
     'RandomRangeCrop',
+    'ResizeShortestEdge',
     'SameDatasetSampler',
+    'Trace',
 ]

@@ -1,43 +1,21 @@
-"""Checks of a loaded sample, each a DataError: is the image whole, do its labels fit it and their label space?"""
+"""Checks of a loaded sample, each a DataError: is its image what the file holds, do labels fit it and their space?"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
+from mmcv.image.io import imread_flags
 from mmcv.transforms import BaseTransform
-from PIL import Image
 
 from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX
+from .files import check_image_file, check_label_file, exif_orientation, warn_of_turned_image
 from .truth import count_values
-
-_FILE_ENDS = {'.jpg': b'\xff\xd9', '.jpeg': b'\xff\xd9', '.png': b'IEND\xaeB`\x82'}
-
-
-def check_image_file(path: str) -> None:
-    """Makes sure that an image file is whole: OpenCV fills what a cut-off file lacks with grey and says nothing.
-
-    Reads the last bytes only; a file with an unusual end is decoded once more, strictly. Files that are not local are
-    left to their backend.
-    """
-    end = _FILE_ENDS.get(os.path.splitext(path)[1].lower())
-    if end is None or not os.path.isfile(path):
-        return
-    with open(path, 'rb') as file:
-        file.seek(-min(len(end), file.seek(0, 2)), 2)
-        if file.read() == end:
-            return
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f'the image is damaged or cut off ({error}); replace the file') from None
 
 
 def check_class_count(space: LabelSpace) -> None:
@@ -51,9 +29,11 @@ def check_class_count(space: LabelSpace) -> None:
 def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
     """Makes sure that a label map is a map of ids [H, W], as large as its image was when loaded."""
     if labels.ndim != 2:
+        first = labels[0, 0, :3][::-1].tolist() if labels.ndim == 3 and labels.size else None  # in RGB
+        colour = f', such as {tuple(first)}' if first and len(first) == 3 else ''
         raise DataError(
             f'the label map has shape {tuple(labels.shape)}, not (height, width); save one 8-bit class id per pixel '
-            "(mode L or P), not colours (COCO's panoptic PNG files need mmlmseg.LoadSegments)"
+            f"(mode L or P), not colours{colour} (COCO's panoptic PNG files need mmlmseg.LoadSegments)"
         )
     if tuple(labels.shape) != tuple(image_size):
         raise DataError(
@@ -93,26 +73,43 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
     )
 
 
-def check_depth(path: str) -> None:
-    """Makes sure that a 16-bit PNG of labels holds 8-bit ids: mmseg cuts the upper byte off, and 300 becomes 44."""
-    if os.path.splitext(path)[1].lower() != '.png' or not os.path.isfile(path):
-        return
-    with open(path, 'rb') as file:
-        header = file.read(25)
-    if len(header) < 25 or header[24] != 16:  # the bit depth stands at byte 24 of every PNG
-        return
-    largest = int(np.asarray(Image.open(path)).max())
-    if largest > 255:
-        raise DataError(f'label id {largest} in a 16-bit label map; ids must fit 8 bits: 0..254 and 255 = ignore')
+@TRANSFORMS.register_module()
+class CheckImage(BaseTransform):
+    """Stops at an image file of which the step before it, a ``LoadImageFromFile``, did not give what it holds.
+
+    Args:
+        color_type: That of the loading.
+        imdecode_backend: Likewise.
+    """
+
+    def __init__(self, color_type: str | int = 'color', imdecode_backend: str | None = 'cv2') -> None:
+        self.color_type = color_type
+        self.imdecode_backend = imdecode_backend
+        flags = color_type if isinstance(color_type, int) else imread_flags.get(color_type, cv2.IMREAD_UNCHANGED)
+        self.keeps_depth = flags == cv2.IMREAD_UNCHANGED or bool(flags & cv2.IMREAD_ANYDEPTH)
+        self.turns = flags != cv2.IMREAD_UNCHANGED and not flags & cv2.IMREAD_IGNORE_ORIENTATION
+        if imdecode_backend not in (None, 'cv2', 'pillow'):  # turbojpeg, tifffile
+            self.keeps_depth, self.turns = True, False
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Checks the file of ``img``; adds ``exif_orientation`` where the image was turned on loading."""
+        if path := results.get('img_path'):
+            check_image_file(path, self.keeps_depth and results['img'].dtype != np.uint8)
+            if self.turns and (orientation := exif_orientation(path)) != 1:
+                results['exif_orientation'] = orientation
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(color_type={self.color_type!r}, imdecode_backend={self.imdecode_backend!r})'
 
 
 @TRANSFORMS.register_module()
 class CheckLabels(BaseTransform):
-    """Stops at a damaged image and at labels that do not fit. Stands right after the labels are loaded, before crops.
+    """Stops at labels that do not fit. Stands right after the labels are loaded, before crops.
 
     Args:
         num_classes: K of the label space.
-        ignore_index: The id that stands for no class.
+        ignore_index: An id that stands for no class; its pixels become 255.
     """
 
     def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
@@ -121,15 +118,21 @@ class CheckLabels(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Checks ``gt_seg_map`` against ``ori_shape`` (labels may be loaded after a resize) and the label space."""
-        if results.get('img_path'):
-            check_image_file(results['img_path'])
         labels = results.get('gt_seg_map')
-        if labels is not None:
-            check_size(labels, results.get('ori_shape', labels.shape))
-            if results.get('seg_map_path'):
-                check_depth(results['seg_map_path'])
-            reduced = bool(results.get('reduce_zero_label', False))
-            check_ids(labels, self.num_classes, self.ignore_index, reduced)
+        if labels is None:
+            return results
+        size = results.get('ori_shape', labels.shape)
+        if labels.ndim < 2 and labels.size == np.prod(size):  # mmseg squeezes away a side of one pixel
+            labels = labels.reshape(size)
+        if path := results.get('seg_map_path'):
+            check_label_file(path)
+        check_size(labels, size)
+        check_ids(labels, self.num_classes, self.ignore_index, bool(results.get('reduce_zero_label', False)))
+        if self.ignore_index != IGNORE_INDEX:
+            labels = np.where(labels == self.ignore_index, IGNORE_INDEX, labels).astype(np.uint8)
+        if 'exif_orientation' in results:
+            warn_of_turned_image(results['img_path'], results['exif_orientation'])
+        results['gt_seg_map'] = labels
         return results
 
     def __repr__(self) -> str:

@@ -91,6 +91,7 @@ class FolderDataset(BaseSegDataset):
         things: The countable classes, where ``classes.json`` does not name them.
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
+        ignore_index: An id that counts nowhere beside 255, among those that are left after ``reduce_zero_label``.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
@@ -107,6 +108,7 @@ class FolderDataset(BaseSegDataset):
         things: Sequence[str] | None = None,
         metainfo: Mapping[str, Any] | None = None,
         reduce_zero_label: bool = False,
+        ignore_index: int = IGNORE_INDEX,
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -135,9 +137,12 @@ class FolderDataset(BaseSegDataset):
         )
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update(more)
-        if ignore != IGNORE_INDEX:
-            # Applied by mmseg after it lowered the ids.
-            self.label_map = {ignore - reduce_zero_label: IGNORE_INDEX}
+        # Both are applied by mmseg after it lowered the ids.
+        ignored = [ignore - reduce_zero_label] if ignore != IGNORE_INDEX else []
+        if ignore_index != IGNORE_INDEX:
+            ignored.append(ignore_index)
+        if ignored:
+            self.label_map = dict.fromkeys(ignored, IGNORE_INDEX)
         if not lazy_init:
             self.full_init()
 

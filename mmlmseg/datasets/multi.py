@@ -5,26 +5,18 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import cv2
-from mmcv.transforms import LoadAnnotations
 from mmengine.logging import print_log
-from PIL import Image
 from torch.utils.data import Dataset
 
 from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace, joint_classes
 from ..names import check_name, default_space_name
 from ..registry import DATASETS
-from ..segments import IGNORE_INDEX
-from .checks import CheckLabels
+from .files import fault_of_data, warn_of_binary_masks
+from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
-from .transforms import LoadSegments
-
-# Of files that are no images; where OpenCV returns None, mmcv fails an assertion or asks None for its shape.
-_DECODERS_RAISE = (AssertionError, AttributeError, SyntaxError, ValueError, cv2.error)
 
 
 @DATASETS.register_module()
@@ -63,8 +55,7 @@ class MultiDataset(Dataset):
         for name, dataset in zip(self.names, self.datasets, strict=True):
             _refuse_detection(name, dataset)
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
-            if len(own) == 1:  # labels in several spaces are read by LoadSegments, which checks them itself
-                _insert_checks(dataset, own[0].num_classes)
+            add_guards(dataset, own[0].num_classes)
         self.sizes: list[int] = []
         if not lazy_init:
             self.full_init()
@@ -100,6 +91,11 @@ class MultiDataset(Dataset):
             if _is_empty(name, dataset):
                 raise DataError(f'dataset {name!r} has no sample; check its paths and split')
         self.sizes = [len(dataset) for dataset in self.datasets]
+        for dataset, own in zip(self.datasets, self.spaces, strict=True):
+            if len(own) == 1 and own[0].num_classes == 2:
+                some = map(dataset.get_data_info, range(0, len(dataset), max(1, len(dataset) // 16)))
+                paths = [info.get('seg_map_path') for info in some if 'segments' not in info]
+                warn_of_binary_masks([path for path in paths if path], own[0].classes[1])
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -157,7 +153,7 @@ class MultiDataset(Dataset):
             labels = [truth.get('seg_map_path') for truth in info.get('truths', [info])]
             files = f'image {image}, label {", ".join(map(str, labels))}'
             where = f'dataset {self.names[which]!r}, sample {inner}: {files}'
-            if (cause := _fault_of_data(error, [image, *labels])) is not None:
+            if (cause := fault_of_data(error, [image, *labels])) is not None:
                 raise DataError(f'{where}: {cause}') from error
             if hasattr(error, 'add_note'):
                 error.add_note(where)
@@ -222,48 +218,3 @@ def _refuse_detection(name: str, dataset: Any) -> None:
                 f'dataset {name!r}: its pipeline ends in PackDetInputs, which packs objects for detectors; read a file '
                 "in COCO's instance format with mmlmseg.InstanceDataset, and pack with mmlmseg.PackSegments"
             )
-
-
-def _insert_checks(owner: Any, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
-    """Puts a check behind every loading of labels that does not check them itself, however deep it is nested.
-
-    Owners are datasets, wrappers such as mmengine's RepeatDataset, pipelines, lists of transforms, and transforms that
-    have transforms: RandomApply, RandomChoice, TestTimeAug.
-    """
-    if isinstance(owner, list):
-        for i in reversed(range(len(owner))):
-            # The branches of test-time augmentation share their transforms: what nests in these comes by twice.
-            checked = i + 1 < len(owner) and isinstance(owner[i + 1], CheckLabels)
-            if isinstance(owner[i], LoadAnnotations) and not isinstance(owner[i], LoadSegments) and not checked:
-                owner.insert(i + 1, CheckLabels(num_classes, ignore_index))
-        inner = owner
-    else:
-        ignore_index = getattr(owner, 'ignore_index', ignore_index)
-        inner = [getattr(owner, key, None) for key in ('datasets', 'dataset', 'pipeline', 'transforms', 'subroutines')]
-    for one in inner:
-        if one is not None:
-            _insert_checks(one, num_classes, ignore_index)
-
-
-def _fault_of_data(error: Exception, files: Sequence[str | None]) -> str | None:
-    """What an error says of the data of a sample; None where it tells of a mistake in the code that reads it."""
-    if isinstance(error, (DataError, LabelSpaceError)):
-        return str(error)
-    if isinstance(error, FileNotFoundError):
-        return f'missing file: {error.filename or error}; restore it or take the sample off the list'
-    said = f'{type(error).__name__}: {error}'
-    if isinstance(error, (OSError, *_DECODERS_RAISE)) and (unreadable := _first_unreadable(files)):
-        return f'cannot be read as an image: {unreadable} ({said}); replace the file'
-    return said if isinstance(error, OSError) else None
-
-
-def _first_unreadable(files: Sequence[str | None]) -> str | None:
-    """The first of some files that is here and does not open as an image."""
-    for file in files:
-        if file and Path(file).exists():
-            try:
-                with Image.open(file) as image:
-                    image.load()
-            except Exception:  # whatever the decoder says, the file is the culprit
-                return file
-    return None

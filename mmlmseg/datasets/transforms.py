@@ -86,9 +86,10 @@ class LoadAnnotations(stock.LoadAnnotations):
             )
         content = fileio.get(results['seg_map_path'], backend_args=self.backend_args)
         labels = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend)
-        results['gt_seg_map'] = cv2.LUT(
-            labels.squeeze().astype(np.uint8, copy=False), id_table(reduced, results.get('label_map'))
-        )
+        if labels.ndim == 3 and labels.shape[2] == 1:
+            labels = labels[..., 0]
+        table = id_table(reduced, results.get('label_map'))
+        results['gt_seg_map'] = cv2.LUT(labels.astype(np.uint8, copy=False), table)
         results['seg_fields'].append('gt_seg_map')
 
 
@@ -203,6 +204,23 @@ def _join_spaces(results: dict[str, Any]) -> SegmentMap:
         torch.tensor([flag for own in results['gt_segment_crowd'] for flag in own], dtype=torch.bool),
         below=torch.from_numpy(np.stack(below)) if below else None,
     )
+
+
+@TRANSFORMS.register_module()
+class ResizeShortestEdge(stock.ResizeShortestEdge):
+    """mmseg's resizing of the shortest side, in sizes that are rounded once, as detectron2 rounds them.
+
+    mmseg resizes within the rounded size and rounds again, so that a side may come out one or two pixels shorter.
+    Arguments are those of mmseg's.
+    """
+
+    def __init__(self, scale: int | tuple[int, int], max_size: int) -> None:
+        super().__init__(scale, max_size)
+        self.resize.keep_ratio = False
+
+    def _get_output_shape(self, img: np.ndarray, short_edge_length: int | tuple[int, int]) -> tuple[int, int]:
+        width, height = super()._get_output_shape(img, short_edge_length)
+        return max(width, 1), max(height, 1)
 
 
 @TRANSFORMS.register_module()

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ..errors import DataError
 from ..registry import MODELS
 from ..segments import IGNORE_INDEX, VOID
+from ..traces import fault_of_traces
 
 Size = tuple[int, int]
 
@@ -74,7 +75,7 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
     Args:
         mean: Of each channel, in the order of the output (RGB where ``bgr_to_rgb``).
         std: Likewise.
-        bgr_to_rgb: Whether to swap the channels; OpenCV loads BGR.
+        bgr_to_rgb: Whether to swap the first three channels; OpenCV loads BGR.
         size_divisor: What height and width are padded to multiples of.
         max_padding: The share of pixels that joining groups may add.
         non_blocking: Whether copies to an accelerator may overlap with work on the host.
@@ -103,14 +104,15 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         """Prepares a batch.
 
         Args:
-            data: ``inputs``: images [3, H_i, W_i], uint8 or float; ``data_samples``: one per image, or None.
+            data: ``inputs``: images [C, H_i, W_i], of integers or floats; ``data_samples``: one per image, or None.
             training: Whether groups may be joined and the truth is padded.
 
         Returns:
-            ``inputs``: a list of [b_g, 3, H_g, W_g], one per group; ``data_samples``: a flat list in the same order.
+            ``inputs``: a list of [b_g, C, H_g, W_g], one per group; ``data_samples``: a flat list in the same order.
 
         Raises:
-            DataError: Where an image has another number of channels, or another size than its truth.
+            DataError: Where an image has another number of channels, or another size than its truth, or went
+                through steps that part it from its truth, or its results from its file.
         """
         data = self.cast_data(data)
         images: Sequence[Tensor] = data['inputs']
@@ -133,7 +135,12 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
     def _check(self, image: Tensor, sample: SegDataSample, training: bool) -> None:
         name, shape = sample.metainfo.get('img_path', 'an image'), tuple(image.shape)
         if image.ndim != 3 or image.shape[0] != len(self.mean):
-            raise DataError(f'{name}: shape {shape}, not ({len(self.mean)}, height, width); load it in colour')
+            raise DataError(
+                f'{name}: shape {shape}, not ({len(self.mean)}, height, width), a channel for each mean of the '
+                "data_preprocessor; load it in colour (color_type='color' of LoadImageFromFile), or give other means"
+            )
+        if fault := fault_of_traces(sample.metainfo, training):
+            raise DataError(f'{name}: {fault}')
         for key, maps in (('gt_sem_seg', 'data'), ('gt_segments', 'ids')) if training else ():
             if key in sample and (found := tuple(getattr(sample.get(key), maps).shape[-2:])) != shape[1:]:
                 advice = 'in training, load labels before resizing'
@@ -144,11 +151,19 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
 
         Channels lie last in memory, which convolutions hand on: in bfloat16 they are half as fast otherwise.
         """
-        batch = self.mean.new_empty(len(images), 3, *canvas).to(memory_format=torch.channels_last)  # [b, 3, H, W]
+        batch = self.mean.new_empty(len(images), len(self.mean), *canvas)  # [b, C, H, W]
+        batch = batch.to(memory_format=torch.channels_last)
         batch.copy_(self.mean.expand_as(batch))
         for place, image in zip(batch, images, strict=True):
-            place[:, : image.shape[-2], : image.shape[-1]] = image.flip(0) if self.bgr_to_rgb else image
+            place[:, : image.shape[-2], : image.shape[-1]] = _swapped(image) if self.bgr_to_rgb else image
         return batch.sub_(self.mean).div_(self.std)
+
+
+def _swapped(image: Tensor) -> Tensor:
+    """An image [C, H, W] whose first three channels are swapped; grey, and channels beyond these, stay."""
+    if len(image) > 3:
+        return torch.cat([image[:3].flip(0), image[3:]])
+    return image.flip(0) if len(image) == 3 else image
 
 
 def _pad_truth(sample: SegDataSample, canvas: Size) -> None:

@@ -20,6 +20,7 @@ Picture = NDArray[np.uint8]
 
 INK = (30, 30, 30)
 PAPER = (255, 255, 255)
+MOST_HEIGHT = 4  # of an image in a panel, in widths of the panel
 _SHADES = (0.0, 0.45, -0.4, 0.2, -0.2)  # of the segments of a class: towards white, or (negative) towards black
 
 
@@ -156,7 +157,8 @@ def panel_grid(rows: Sequence[Sequence[Panel]], panel_width: int = 320, text_siz
 
     Args:
         rows: Panels of each row; rows may differ in length.
-        panel_width: Width every image is scaled to (its aspect is kept), where its panel has none of its own.
+        panel_width: Width every image is scaled to (its aspect is kept), where its panel has none of its own; a narrow
+            one stays narrower, so as not to be more than :data:`MOST_HEIGHT` times as high.
         text_size: Height of the letters in pixels.
         gap: White space around panels in pixels.
 
@@ -191,8 +193,10 @@ def _borders(ids: NDArray[np.integer], width: int) -> NDArray[np.bool_]:
 
 
 def _draw_panel(panel: Panel, width: int, text_size: int) -> Picture:
-    height = max(1, round(panel.image.shape[0] * width / panel.image.shape[1]))
-    image = np.asarray(Image.fromarray(panel.image).resize((width, height), Image.Resampling.BILINEAR))
+    scale = min(width / panel.image.shape[1], MOST_HEIGHT * width / panel.image.shape[0])
+    height, inner = (max(1, round(side * scale)) for side in panel.image.shape[:2])
+    image = np.asarray(Image.fromarray(panel.image).resize((inner, height), Image.Resampling.BILINEAR))
+    image = _grow(image, height, width)
     return np.concatenate([_title(panel.title, width, text_size), image, legend(panel.entries, width, text_size)])
 
 

@@ -77,6 +77,7 @@ class MultiSpaceVisualizer(SegLocalVisualizer):
         picture = image
         if data_sample is not None:
             sources = [source for source, draw in (('gt', draw_gt), ('pred', draw_pred)) if draw]
+            image = _as_read(image, data_sample)
             rows = self._rows(data_sample, sources, image)
             picture = panel_grid(rows, panel_width=int(np.clip(image.shape[1], *_PANEL_WIDTHS)))
             if dataset := data_sample.metainfo.get('dataset'):
@@ -118,3 +119,11 @@ class MultiSpaceVisualizer(SegLocalVisualizer):
             f'or label spaces {asked} (known: {", ".join(datasets) or "none"}); set visualizer.dataset_meta to the '
             'metainfo of the dataset'
         )
+
+
+def _as_read(image: Picture, sample: SegDataSample) -> Picture:
+    """The image as the model got it: mmseg's hook turns what its EXIF data say, a config may read it as stored."""
+    size = tuple(sample.metainfo.get('ori_shape', image.shape)[:2])
+    if image.shape[:2] == size or image.shape[1::-1] != size:
+        return image
+    return np.ascontiguousarray(mmcv.imread(sample.metainfo['img_path'], flag='color_ignore_orientation')[..., ::-1])

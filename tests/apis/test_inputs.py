@@ -12,8 +12,10 @@ import pytest
 from mmengine.config import Config
 
 from mmlmseg.apis import expand_inputs, read_image
-from mmlmseg.apis.inputs import inference_pipeline, prepare
+from mmlmseg.apis.inputs import inference_pipeline
+from mmlmseg.datasets import Trace
 from mmlmseg.errors import DataError
+from mmlmseg.label_space import LabelSpaces
 
 BLUE = np.full((4, 6, 3), (255, 0, 0), np.uint8)  # in BGR
 
@@ -73,12 +75,13 @@ def _pipeline(side: int) -> list[dict]:
     ]
 
 
-def _kinds(config: dict, space: str | None) -> list[str]:
-    return [type(step).__name__ for step in inference_pipeline(config, space).transforms]
+def _kinds(config: dict, *spaces: str) -> list[str]:
+    steps = inference_pipeline(config, spaces).rest.transforms
+    return [type(step).__name__ for step in steps if not isinstance(step, Trace)]
 
 
-def _sides(config: dict, space: str | None) -> list[int]:
-    steps = inference_pipeline(Config(config), space).transforms
+def _sides(config: dict, *spaces: str, trained: LabelSpaces | None = None) -> list[int]:
+    steps = inference_pipeline(Config(config), spaces, trained).rest.transforms
     return [step.scale[0] for step in steps if type(step).__name__ == 'Resize']
 
 
@@ -86,9 +89,9 @@ def test_test_pipeline_serves_where_no_dataset_is_meant_and_is_left_alone() -> N
     config = dict(test_pipeline=_pipeline(64), test_dataloader=dict(dataset=dict(pipeline=_pipeline(32))))
     before = copy.deepcopy(config)
     assert _kinds(config, 'any') == ['Resize', 'PackSegInputs']
-    assert _sides(config, 'any') == _sides(config, None) == [64]
+    assert _sides(config, 'any') == _sides(config) == [64]
     assert config == before
-    assert _kinds({}, None) == ['PackSegInputs']
+    assert _kinds({}) == ['PackSegInputs']
 
 
 def test_each_label_space_has_the_pipeline_of_its_dataset() -> None:
@@ -100,7 +103,7 @@ def test_each_label_space_has_the_pipeline_of_its_dataset() -> None:
     config = dict(test_dataloader=dict(dataset=dataset))
     assert _sides(config, 'cityscapes') == [1024]
     assert _sides(config, 'photos') == [96]
-    assert _sides(config, None) == _sides(config, 'unheard of') == [1024]
+    assert _sides(config) == _sides(config, 'unheard of') == [1024]
 
 
 def test_folders_have_their_own_pipelines_before_the_common_one(tmp_path: Path) -> None:
@@ -116,12 +119,16 @@ def test_folders_have_their_own_pipelines_before_the_common_one(tmp_path: Path) 
     config = dict(test_pipeline=_pipeline(64), test_dataloader=dict(dataset=dataset))
     assert _sides(config, 'street') == [32]
     assert _sides(config, 'b') == [48]  # the files of this one are absent
-    assert _sides(config, 'unheard of') == _sides(config, None) == [64]
+    assert _sides(config, 'unheard of') == _sides(config) == [64]
 
 
-def test_prepare_keeps_the_original_shape() -> None:
-    pipeline = inference_pipeline(dict(test_pipeline=_pipeline(32)), None)
-    item = prepare(pipeline, Path('x.png'), np.zeros((20, 64, 3), np.uint8))
-    assert tuple(item['inputs'].shape) == (3, 10, 32)
-    assert item['data_samples'].metainfo['ori_shape'] == (20, 64)
-    assert item['data_samples'].metainfo['img_path'] == 'x.png'
+def test_prepare_keeps_the_original_shape(tmp_path: Path) -> None:
+    pipeline = inference_pipeline(dict(test_pipeline=_pipeline(32)))
+    cv2.imwrite(str(tmp_path / 'x.png'), np.zeros((20, 64, 3), np.uint8))
+    for source, name in ((tmp_path / 'x.png', str(tmp_path / 'x.png')), (np.zeros((20, 64), np.uint8), 'an array')):
+        loaded = pipeline.load(source)
+        item = pipeline.prepare(loaded)
+        assert tuple(item['inputs'].shape) == (3, 10, 32)
+        assert item['data_samples'].metainfo['ori_shape'] == (20, 64)
+        assert item['data_samples'].metainfo['img_path'] == name
+        assert loaded['img'].shape == (20, 64, 3)  # kept, to draw on

@@ -315,3 +315,30 @@ def test_stamps_every_view_of_test_time_augmentation(configs: list[dict[str, Any
     ]
     sample = MultiDataset(configs)[0]
     assert [view.dataset for view in sample['data_samples']] == ['street', 'street']
+
+
+@pytest.mark.parametrize('load', ['mmseg.LoadAnnotations', 'mmlmseg.LoadAnnotations'])
+def test_parts_with_and_without_reduce_zero_label(make_folder: Callable[..., Path], load: str) -> None:
+    pipeline = [dict(type='LoadImageFromFile'), dict(type=load), dict(type='mmseg.PackSegInputs')]
+    roots = [make_folder(name, classes=('road', 'sky')) for name in ('plain', 'lowered')]
+    parts = [
+        dict(type='mmlmseg.FolderDataset', data_root=str(root), pipeline=pipeline, reduce_zero_label=lowered)
+        for root, lowered in zip(roots, (False, True))
+    ]
+    stored = [cv2.imread(str(root / 'labels' / 'train_0.png'), cv2.IMREAD_UNCHANGED) for root in roots]
+    lowered = np.where((stored[1] == 0) | (stored[1] == 255), 255, stored[1] - 1)
+    data = MultiDataset(parts)
+    for sample, expected in ((data[0], stored[0]), (data[4], lowered), (data[0], stored[0])):
+        np.testing.assert_array_equal(sample['data_samples'].gt_sem_seg.data[0], expected)
+
+
+def test_masks_of_0_and_255_are_told(make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_folder('cracks', classes=('background', 'crack'))
+    part = dict(type='mmlmseg.FolderDataset', data_root=str(root), pipeline=[])
+    for path in (root / 'labels').iterdir():
+        ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), np.where(ids == 1, 255, ids))
+    told: list[str] = []
+    monkeypatch.setattr('mmlmseg.datasets.files.print_log', lambda message, *_: told.append(message))
+    MultiDataset([part])
+    assert "class 'crack' has no pixel" in told[0]

@@ -13,7 +13,14 @@ from mmcv.transforms import Compose
 from mmengine.registry import TRANSFORMS, DefaultScope
 from PIL import Image
 
-from mmlmseg.datasets import FolderDataset, LoadSegments, MultiDataset, PackSegments, RandomRangeCrop
+from mmlmseg.datasets import (
+    FolderDataset,
+    LoadSegments,
+    MultiDataset,
+    PackSegments,
+    RandomRangeCrop,
+    ResizeShortestEdge,
+)
 from mmlmseg.datasets.transforms import read_instances
 from mmlmseg.errors import DataError
 from mmlmseg.label_space import LabelSpace
@@ -55,9 +62,9 @@ GEOMETRIC = {
     'Resize, keep the ratio': [dict(type='Resize', scale=(200, 90), keep_ratio=True)],
     'RandomResize': [dict(type='RandomResize', scale=(80, 60), ratio_range=(0.5, 2.0), keep_ratio=True)],
     'RandomChoiceResize': [
-        dict(type='RandomChoiceResize', scales=[20, 30, 77], resize_type='ResizeShortestEdge', max_size=90)
+        dict(type='RandomChoiceResize', scales=[20, 30, 77], resize_type='mmlmseg.ResizeShortestEdge', max_size=90)
     ],
-    'ResizeShortestEdge': [dict(type='ResizeShortestEdge', scale=61, max_size=80)],
+    'ResizeShortestEdge': [dict(type='mmlmseg.ResizeShortestEdge', scale=61, max_size=80)],
     'RandomCrop': [dict(type='RandomCrop', crop_size=(17, 23))],
     'RandomCrop by class': [dict(type='RandomCrop', crop_size=(17, 23), cat_max_ratio=0.3)],
     'RandomFlip': [dict(type='RandomFlip', prob=1.0)],
@@ -66,7 +73,7 @@ GEOMETRIC = {
     'Pad': [dict(type='Pad', size=(80, 64), pad_val=dict(img=128, seg=255))],
     'Pad to a multiple': [dict(type='Pad', size_divisor=64)],
     'training': [
-        dict(type='RandomChoiceResize', scales=[20, 30, 77], resize_type='ResizeShortestEdge', max_size=90),
+        dict(type='RandomChoiceResize', scales=[20, 30, 77], resize_type='mmlmseg.ResizeShortestEdge', max_size=90),
         dict(type='RandomCrop', crop_size=(32, 48), cat_max_ratio=0.75),
         dict(type='RandomFlip', prob=0.5),
         dict(type='PhotoMetricDistortion'),
@@ -310,3 +317,16 @@ def test_smaller_images_stay_whole() -> None:
 def test_empty_ranges_are_errors(low: int, high: int) -> None:
     with pytest.raises(ValueError, match='drawn from'):
         RandomRangeCrop(low, high)
+
+
+@pytest.mark.parametrize(('size', 'scale', 'max_size', 'expected'), [
+    ((154, 662), 512, 2048, (476, 2048)),
+    ((416, 844), 2048, 2048, (1009, 2048)),
+    ((300, 400), 512, 2048, (512, 683)),
+    ((1, 5000), 512, 2048, (1, 2048)),
+])  # fmt: skip
+def test_the_shortest_side_is_rounded_once(
+    size: tuple[int, int], scale: int, max_size: int, expected: tuple[int, int]
+) -> None:
+    resize = ResizeShortestEdge(scale, max_size)
+    assert resize(dict(img=np.zeros((*size, 3), np.uint8)))['img'].shape[:2] == expected

@@ -74,3 +74,10 @@ def test_segments_that_cannot_be_drawn() -> None:
         overlay_segments(image, np.full((2, 2), 3), [0, 0], [RED])
     with pytest.raises(ValueError, match=r'differ in size'):
         overlay_segments(image, np.ones((2, 3), int), [0], [RED])
+
+
+def test_a_strip_does_not_make_a_tower() -> None:
+    strip = Panel(np.zeros((4000, 1, 3), np.uint8), 'strip', [('wood', (9, 9, 9))])
+    picture = panel_grid([[strip, strip]], panel_width=100)
+    assert picture.shape[1] == 2 * 100 + 3 * 10
+    assert 400 <= picture.shape[0] < 500

@@ -12,6 +12,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.engine import SegVisualizationHook
 from mmseg.structures import SegDataSample
+from PIL import Image
 
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.label_space import LabelSpace
@@ -127,3 +128,14 @@ def test_under_the_hook_of_mmseg(tmp_path: Path, visualizer: MultiSpaceVisualize
     drawn = {path.name.rsplit('_', 1)[0] for path in (tmp_path / 'vis_data' / 'vis_image').iterdir()}
     # each stack numbers the files its own way, and only the original one draws more of a batch than its first sample
     assert drawn - {'sea_val_b.png'} == {'sea_test_b.png', 'street_test_a.png', 'street_val_a.png'}
+
+
+def test_a_picture_that_was_read_as_stored_is_drawn_so(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
+    tags = Image.Exif()
+    tags[0x0112] = 6  # viewers turn it by 90 degrees
+    Image.fromarray(np.full((20, 30, 3), 9, np.uint8)).save(tmp_path / 'a.jpg', exif=tags)
+    turned = cv2.imread(str(tmp_path / 'a.jpg'))
+    sample = _sample(dataset='street', img_path=str(tmp_path / 'a.jpg'), ori_shape=(20, 30))
+    assert turned.shape[:2] == (30, 20)
+    visualizer.add_datasample('a', turned, sample, out_file=str(tmp_path / 'drawn.png'))
+    assert (tmp_path / 'drawn.png').is_file()

@@ -40,6 +40,7 @@ def pipeline(side: str) -> Compose:
     own = '' if side == 'mmseg' else 'mmlmseg.'
     steps = [
         dict(type='LoadImageFromFile'),
+        *([dict(type='mmlmseg.CheckImage')] if side == 'ours-checked' else []),
         dict(type=f'{own}LoadAnnotations'),
         *([dict(type='mmlmseg.CheckLabels', num_classes=CLASSES)] if side == 'ours-checked' else []),
         dict(type='RandomResize', scale=(2048, SHORT_SIDE), ratio_range=(0.5, 2.0), keep_ratio=True),

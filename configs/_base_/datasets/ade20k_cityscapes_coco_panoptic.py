@@ -9,7 +9,8 @@ packing = dict(type='mmlmseg.PackSegments')
 
 
 def shortest_side(choices, max_size):
-    return dict(type='RandomChoiceResize', scales=list(choices), resize_type='ResizeShortestEdge', max_size=max_size)
+    shortest_edge = dict(resize_type='mmlmseg.ResizeShortestEdge', max_size=max_size)
+    return dict(type='RandomChoiceResize', scales=list(choices), **shortest_edge)
 
 
 def scaled_crop(short_side, max_size, crop):
@@ -78,7 +79,7 @@ def dataset(source, split, pipeline):
 
 
 def test_dataset(source):
-    resize = dict(type='ResizeShortestEdge', **source['test_size'])
+    resize = dict(type='mmlmseg.ResizeShortestEdge', **source['test_size'])
     return dataset(source, source['splits'][1], [loading[0], resize, loading[1], packing])
 
 

@@ -59,7 +59,7 @@ sources = dict(  # sizes are of the short side, in ratios of the one at test; th
 
 
 def shortest_edge(source, ratio, max_size):
-    return dict(type='ResizeShortestEdge', scale=int(source['short_side'] * ratio), max_size=int(max_size))
+    return dict(type='mmlmseg.ResizeShortestEdge', scale=int(source['short_side'] * ratio), max_size=int(max_size))
 
 
 def dataset(source, split, pipeline):
@@ -74,7 +74,7 @@ def train_dataset(source):
         dict(
             type='RandomChoiceResize',
             scales=[int(source['short_side'] * ratio) for ratio in source['train_ratios']],
-            resize_type='ResizeShortestEdge',
+            resize_type='mmlmseg.ResizeShortestEdge',
             max_size=source['train_max_size'],
         ),
         dict(type='mmlmseg.RandomCrop', crop_size=source['crop']),

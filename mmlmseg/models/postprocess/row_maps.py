@@ -97,21 +97,24 @@ class RowMaps:
         """The maps in the original image: no padding, no flip, original size.
 
         Args:
-            meta: The sample's metainfo: ``img_shape`` (before padding, which lies right and below), ``ori_shape``, and
-                ``flip`` with ``flip_direction`` if the image was flipped.
+            meta: The sample's metainfo: ``img_shape`` (before padding, which lies right and below), ``ori_shape``;
+                ``flip`` with ``flip_direction`` if the image was flipped; and where the pipeline padded it,
+                ``content_shape`` (before that) and perhaps ``flip_shape`` (as it was flipped).
 
         Raises:
             ValueError: On an unknown direction.
         """
-        height, width = meta['img_shape'][:2]
+        height, width = meta.get('content_shape', meta['img_shape'])[:2]
+        frame = meta.get('flip_shape', meta['img_shape'])[:2]  # what is right in it is left after a flip
         direction = meta.get('flip_direction') if meta.get('flip') else 'none'
         if direction not in _FLIPPED_AXES:
             raise ValueError(f'flip_direction {direction!r} is unknown; use one of {", ".join(_FLIPPED_AXES)}.')
         axes = _FLIPPED_AXES[direction]
 
         def content(first: int, stop: int) -> Tensor:
-            rows = (height - stop, height - first) if 0 in axes else (first, stop)
-            part = self.rows(*rows)[:, :width]
+            rows = (frame[0] - stop, frame[0] - first) if 0 in axes else (first, stop)
+            left = frame[1] - width if 1 in axes else 0
+            part = self.rows(*rows)[:, left : left + width]
             return part.flip(axes) if axes else part
 
         original = meta['ori_shape'][:2]

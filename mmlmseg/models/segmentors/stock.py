@@ -90,7 +90,7 @@ def _place_pipeline(config: Config) -> None:
     if config.get('test_dataloader'):
         dataset = config.test_dataloader.dataset
         first = next(iter(parts_of(dataset).values()))
-        dataset.pipeline = _from_file(inference_steps(config, '+'.join(space_names(first))))
+        dataset.pipeline = _from_file(inference_steps(config, space_names(first)))
     config.setdefault('visualizer', dict(type='mmlmseg.MultiSpaceVisualizer'))
 
 

@@ -1,0 +1,128 @@
+"""What is put between the steps of every pipeline, in training, test and inference alike.
+
+A step of a pipeline may change a sample so that no later step can tell: a decoder halves the bits, a crop forgets how
+large the image was, padding becomes part of the image. Checks and notes right beside such steps keep what is needed to
+undo it, or to say that it cannot be undone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform, LoadAnnotations, LoadImageFromFile, Pad
+from mmseg.datasets.transforms import PackSegInputs
+
+from ..errors import DataError, OptionError
+from ..registry import TRANSFORMS
+from ..segments import IGNORE_INDEX
+from ..traces import TRACES
+from .checks import CheckImage, CheckLabels
+from .transforms import LoadSegments
+
+_MOVES = re.compile('Resiz|Crop|Rot|Mosaic|Affine|Shear|Shift|Translate|Expand|MixUp')
+"""What the names of transforms hold that move pixels to other places; flips are noted by themselves."""
+
+
+@TRANSFORMS.register_module()
+class Trace(BaseTransform):
+    """Notes what the step behind it does to places in the image, see :mod:`mmlmseg.traces`.
+
+    Args:
+        step: The name of the step behind; ``labels`` where it loads labels.
+
+    Raises:
+        DataError: Where the step would hide that image and labels do not fit each other.
+    """
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Adds notes to a sample."""
+        size = results['img'].shape[:2] if 'img' in results else None
+        if self.step == 'labels':
+            if 'moved_by' in results:
+                raise DataError(
+                    f'labels are loaded after {results["moved_by"]}, which moved the image from under them; load them '
+                    'before it'
+                )
+            results['labels_after_flip'] = bool(results.get('flip'))
+            return results
+        if 'Resiz' in self.step:
+            if 'content_shape' in results:
+                results['moved_by'] = f'{self.step} after Pad'
+            return results
+        labels = [results[key] for key in results.get('seg_fields', ()) if key.startswith('gt_seg_map')]
+        if other := [label.shape[:2] for label in labels if label.shape[:2] != size]:
+            raise DataError(
+                f'before {self.step} the image is {_text(size)} and the label {_text(other[0])} (height x width): '
+                'labels were loaded after the image was resized; load them before'
+            )
+        if self.step == 'Pad':
+            results.setdefault('content_shape', size)
+            if results.get('flip'):
+                results.setdefault('flip_shape', size)
+            results['padded_labels'] = bool(labels)
+        else:
+            results['moved_by'] = self.step
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(step={self.step!r})'
+
+
+def add_guards(owner: Any, num_classes: int | None = None, ignore_index: int = IGNORE_INDEX) -> None:
+    """Puts checks and notes beside the steps of a pipeline, however deep they are nested.
+
+    Args:
+        owner: Where steps are: a dataset, a wrapper such as mmengine's RepeatDataset, a pipeline, a list of transforms,
+            or a transform that has transforms: RandomApply, RandomChoice, TestTimeAug. Changed in place.
+        num_classes: K of the label space; None for a pipeline that loads no labels.
+        ignore_index: The id that stands for no class, where the dataset does not say.
+
+    Raises:
+        OptionError: Where another id than 255 stands for no class and segments are loaded.
+    """
+    if isinstance(owner, list):
+        owner[:] = _guarded(owner, num_classes, ignore_index)
+        inner: list[Any] = owner
+    else:
+        ignore_index = getattr(owner, 'ignore_index', ignore_index)
+        # MultiImageMixDataset pairs its own steps with their names, and nothing fits between.
+        own = () if hasattr(owner, 'pipeline_types') else ('pipeline', 'transforms', 'subroutines')
+        inner = [getattr(owner, key, None) for key in ('datasets', 'dataset', *own)]
+    for one in inner:
+        if one is not None:
+            add_guards(one, num_classes, ignore_index)
+
+
+def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int) -> Iterator[Any]:
+    before: Any = None
+    for step, after in zip_longest(steps, steps[1:]):
+        # The branches of test-time augmentation share their transforms: what nests in these comes by twice.
+        traced = isinstance(step, (LoadAnnotations, Pad)) or _MOVES.search(type(step).__name__)
+        if traced and not isinstance(before, Trace):
+            kinds = (('labels', LoadAnnotations), ('Pad', Pad), (type(step).__name__, object))
+            yield Trace(next(name for name, kind in kinds if isinstance(step, kind)))
+        if isinstance(step, PackSegInputs):
+            step.meta_keys = tuple(dict.fromkeys((*step.meta_keys, *TRACES)))
+        yield step
+        if isinstance(step, LoadImageFromFile) and not isinstance(after, CheckImage):
+            yield CheckImage(step.color_type, step.imdecode_backend)
+        if isinstance(step, LoadSegments) and ignore_index != IGNORE_INDEX:
+            raise OptionError(
+                f'ignore_index={ignore_index}: segments know 255 only; take it off the dataset, and have those pixels '
+                'void in the files (of a mmlmseg.FolderDataset, name the id in classes.json: "ignore")'
+            )
+        unchecked = isinstance(step, LoadAnnotations) and not isinstance(step, LoadSegments)
+        if unchecked and num_classes is not None and not isinstance(after, CheckLabels):
+            yield CheckLabels(num_classes, ignore_index)
+        before = step
+
+
+def _text(size: Any) -> str:
+    return 'x'.join(map(str, np.asarray(size).tolist()))
