@@ -51,13 +51,41 @@ def errors_of(file: str | Path) -> Iterator[None]:
 
 
 def read_json(path: str | Path, error: type[ValueError], advice: str) -> Any:
-    """What a JSON file holds; where it is missing (then with some advice) or damaged, an error of the given kind."""
+    """What a JSON file holds; where it is missing (then with some advice) or damaged, an error of the given kind.
+
+    Damaged is also an object that says a key twice, of which Python would take the last.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
+        return json.loads(Path(path).read_text(encoding='utf-8-sig'), object_pairs_hook=_each_key_once)
     except FileNotFoundError:
         raise error(f'{path}: no such file; {advice}') from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+    except UnicodeDecodeError as fault:
+        raise error(f'{path}: not UTF-8 text ({fault}); save it as UTF-8') from None
+    except RecursionError:
+        raise error(f'{path}: not valid JSON (its brackets nest too deep)') from None
+    except ValueError as fault:  # of the decoder, of _each_key_once, of numbers with thousands of digits
         raise error(f'{path}: not valid JSON ({fault})') from None
+    except OSError as fault:
+        raise error(f'{path}: cannot be read ({fault.strerror}); {advice}') from None
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f'the key {twice!r} stands twice in one object')
+    return made
+
+
+def written(value: Any) -> str:
+    """A value as JSON writes it, for messages; shortened.
+
+    Example:
+        >>> written(None), written(['road', True])
+        ('null', '["road", true]')
+    """
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:

@@ -10,19 +10,30 @@ A further attribute of classes, say ``part_of``, is a field of :class:`LabelSpac
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from .arguments import check_keys, keys_of
-from .errors import LabelSpaceError, did_you_mean, errors_of, read_json
-from .names import default_space_name, name_key, normalise_name
+from .arguments import check_keys
+from .class_list import is_list, read_classes, read_palette, read_synonyms, read_things
+from .errors import LabelSpaceError, did_you_mean, errors_of, read_json, written
+from .names import check_name, default_space_name, normalise_name
 from .palette import Colour, default_palette
 
-Names = TypeVar('Names', bound=Collection[str])
+_KEYS_OF_A_FOLDER = ('ignore',)
+"""What a ``classes.json`` may say beside its label space: of the label maps, read by ``mmlmseg.FolderDataset``."""
+
+_WORDS_OF_CONFIGS = {
+    'thing_classes': 'things',
+    'ignore_index': 'ignore',
+    'label_space': 'name',
+    'colors': 'palette',
+    'colours': 'palette',
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,15 @@ class LabelSpace:
     synonyms: tuple[tuple[str, ...], ...]  # other normalised names of each class, without its main name
     is_thing: tuple[bool, ...]  # whether a class is countable; a mask, never an order
     palette: tuple[Colour, ...]  # an RGB colour of each class
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        for key in ('synonyms', 'is_thing', 'palette'):
+            if len(getattr(self, key)) != len(self.classes):
+                raise LabelSpaceError(
+                    f'label space {self.name!r}: {key} has {len(getattr(self, key))} entries for {len(self.classes)} '
+                    'classes'
+                )
 
     @classmethod
     def create(
@@ -55,19 +75,15 @@ class LabelSpace:
         Raises:
             LabelSpaceError: Without classes, where two normalise alike, or where something is said of an unknown one.
         """
-        if not name:
-            raise LabelSpaceError('a label space needs a name')
         with errors_of(f'label space {name!r}'):
-            shown = _distinct(classes)
-            if palette is not None and len(palette) != len(shown):
-                raise LabelSpaceError(f'{len(palette)} colours for {len(shown)} classes')
-            more, countable = _known('synonyms', synonyms or {}, shown), _known('things', things or (), shown)
+            shown = read_classes(classes)
+            countable = read_things(() if things is None else things, shown)
             return cls(
                 name=name,
                 classes=shown,
-                synonyms=tuple(_other_names(c, more.get(c, ())) for c in shown),
+                synonyms=read_synonyms({} if synonyms is None else synonyms, shown),
                 is_thing=tuple(c in countable for c in shown),
-                palette=default_palette(shown) if palette is None else tuple((r, g, b) for r, g, b in palette),
+                palette=default_palette(shown) if palette is None else read_palette(palette, len(shown)),
             )
 
     @classmethod
@@ -78,7 +94,8 @@ class LabelSpace:
         things: Sequence[str] | None = None,
         synonyms: Mapping[str, Sequence[str]] | None = None,
     ) -> LabelSpace:
-        """Reads a ``classes.json`` (or the folder that holds one), or an annotation file of COCO's panoptic format.
+        """Reads a ``classes.json`` (or the folder that holds one), or an annotation file of COCO's panoptic or instance
+        format.
 
         The keys of a ``classes.json`` are the parameters of :meth:`create`; only ``classes`` is needed, and ``name`` is
         by default that of the folder. Of an annotation file, ``categories`` is read (see :meth:`from_categories`).
@@ -93,47 +110,66 @@ class LabelSpace:
         path = Path(path)
         path = path / 'classes.json' if path.is_dir() else path
         content = read_json(path, LabelSpaceError, 'a label space is read from a classes.json')
-        content = content if isinstance(content, dict) else {}
         with errors_of(path):
-            if isinstance(content.get('categories'), list):
-                content.update(_describe_categories(content['categories']))
-            if not isinstance(content.get('classes'), list):
-                raise LabelSpaceError('needs the key "classes" with a list of class names')
-            described = {key: content[key] for key in signature(cls.create).parameters if key in content}
-            own = described.get('things')
-            if things is not None and own and set(things) != set(own):
-                raise LabelSpaceError(
-                    f'its things are {", ".join(own)}, but the config says {", ".join(things) or "none"}; leave them '
-                    'out of the config, or correct the file'
-                )
-            name = name or content.get('name') or path.resolve().parent.name
-            given = dict(name=name, things=things, synonyms=synonyms)
-            return cls.create(**described | {key: value for key, value in given.items() if value})
+            described = {'name': path.resolve().parent.name, **_describe(content)}
+            return cls.create(**_completed(described, name=name, things=things, synonyms=synonyms))
 
     @classmethod
-    def from_categories(cls, name: str, categories: Sequence[Mapping[str, Any]]) -> LabelSpace:
-        """Reads the ``categories`` of a panoptic annotation file in COCO's format; labels are places in this list."""
-        return cls.create(name, **_describe_categories(categories))
+    def from_categories(
+        cls, name: str, categories: Sequence[Mapping[str, Any]], all_things: bool = False
+    ) -> LabelSpace:
+        """Reads the ``categories`` of an annotation file in COCO's format; labels are places in this list.
+
+        Args:
+            name: Of the space.
+            categories: As the file has them.
+            all_things: Whether they are those of an instance file, in which a category is a thing unless it says
+                otherwise; those of a panoptic file must say it.
+        """
+        return cls.create(name, **_describe_categories(categories, all_things))
 
     @classmethod
-    def from_metainfo(cls, name: str, metainfo: Mapping[str, Any]) -> LabelSpace:
-        """Reads the metainfo of an OpenMMLab dataset: ``classes`` and, where given, ``palette``, ``thing_classes``."""
-        classes, palette = metainfo['classes'], metainfo.get('palette')
-        things = [c for c in metainfo.get('thing_classes', ()) if c in classes]
-        fitting = palette if palette is not None and len(palette) == len(classes) else None
-        return cls.create(name, classes, things=things, palette=fitting)
+    def from_metainfo(cls, name: str, metainfo: Mapping[str, Any], given: Collection[str] = ()) -> LabelSpace:
+        """Reads the metainfo of an OpenMMLab dataset: ``classes`` and, where given, ``palette``, ``thing_classes``
+        and ``synonyms``.
+
+        Args:
+            name: Of the space.
+            metainfo: Of the dataset.
+            given: The keys that a config gives, which must fit the classes; those that a class of datasets has of its
+                own (METAINFO) may be of more classes than are left, and count as far as they fit.
+        """
+        return cls.create(name, **_describe_metainfo(metainfo, given))
 
     @classmethod
-    def from_dataset(cls, dataset: str, name: str | None = None) -> LabelSpace:
-        """Reads the METAINFO of a registered dataset class; the name is by default :func:`default_space_name` of it."""
+    def from_dataset(
+        cls,
+        dataset: str,
+        name: str | None = None,
+        things: Sequence[str] | None = None,
+        synonyms: Mapping[str, Sequence[str]] | None = None,
+    ) -> LabelSpace:
+        """Reads the METAINFO of a registered dataset class.
+
+        Args:
+            dataset: Its type.
+            name: Of the space; by default :func:`default_space_name` of the type.
+            things: The countable classes, where METAINFO does not name them.
+            synonyms: Other names by class name.
+
+        Raises:
+            LabelSpaceError: Where there is no such dataset, it declares no classes, or it has other things.
+        """
         from mmseg.registry import DATASETS
 
         found = DATASETS.get(dataset)
         if found is None:
             raise LabelSpaceError(f'no dataset {dataset!r} is registered.{did_you_mean(dataset, DATASETS.module_dict)}')
-        if 'classes' not in getattr(found, 'METAINFO', {}):
+        if not getattr(found, 'METAINFO', {}).get('classes'):
             raise LabelSpaceError(f'the dataset {dataset!r} declares no classes in METAINFO; list them in the config')
-        return cls.from_metainfo(name or default_space_name(dataset), found.METAINFO)
+        with errors_of(dataset):
+            described = {'name': default_space_name(dataset), **_describe_metainfo(found.METAINFO)}
+            return cls.create(**_completed(described, name=name, things=things, synonyms=synonyms))
 
     @classmethod
     def from_config(cls, spec: str | Path | Mapping[str, Any] | LabelSpace) -> LabelSpace:
@@ -145,27 +181,25 @@ class LabelSpace:
 
         Raises:
             LabelSpaceError: Where the description is none of these.
+            OptionError: On an unknown key of it.
             OptionError: Where it has an unknown key.
         """
         if isinstance(spec, LabelSpace):
             return spec
         if isinstance(spec, (str, Path)):
             return cls.from_json(spec)
-        for key, make in ('path', cls.from_json), ('dataset', cls.from_dataset), ('classes', cls.create):
-            if key in spec and 'is_thing' not in spec:
-                check_keys(spec, keys_of(make) or (), f'label space {spec.get("name", spec[key])!r}')
-                break
-        if 'path' in spec:
-            return cls.from_json(**spec)
-        if 'dataset' in spec:
-            return cls.from_dataset(**spec)
-        if 'is_thing' in spec:
-            return cls(**{key: _frozen(value) for key, value in spec.items()})
-        if 'classes' in spec and 'name' in spec:
-            return cls.create(**spec)
+        if isinstance(spec, Mapping):
+            if 'path' in spec:
+                return _made(cls.from_json, spec)
+            if 'dataset' in spec:
+                return _made(cls.from_dataset, spec)
+            if 'is_thing' in spec:
+                return _made(cls, {key: _frozen(value) for key, value in spec.items()})
+            if 'classes' in spec and 'name' in spec:
+                return _made(cls.create, spec)
         raise LabelSpaceError(
             'a label space is the path of a classes.json, dict(path=...), dict(dataset=TYPE) or '
-            f'dict(name=..., classes=[...]); got {spec}'
+            f'dict(name=..., classes=[...]); got {spec!r}'
         )
 
     @property
@@ -193,32 +227,27 @@ class LabelSpace:
         return json.loads(json.dumps(asdict(self)))  # lists for tuples
 
 
-def _distinct(classes: Sequence[str]) -> tuple[str, ...]:
-    """Class names without spaces around them, no two of which mean the same."""
-    if isinstance(classes, str):
-        raise LabelSpaceError(f'classes must be a list of names, got the string {classes!r}')
-    shown = tuple(str(c).strip() for c in classes)
-    if not shown:
-        raise LabelSpaceError('has no classes; list at least one name')
-    seen: dict[str, str] = {}
-    for c in shown:
-        if (key := name_key(c)) in seen:
-            raise LabelSpaceError(f'the classes {seen[key]!r} and {c!r} both mean {key!r}; rename one')
-        seen[key] = c
-    return shown
+def _made(make: Callable[..., LabelSpace], spec: Mapping[str, Any]) -> LabelSpace:
+    """Calls what makes a space with what a config says."""
+    parameters, what = signature(make).parameters, next(iter(spec))
+    check_keys(spec, parameters, f'label space {spec.get("name", spec[what])!r}')
+    if missing := [key for key, p in parameters.items() if p.default is p.empty and key not in spec]:
+        raise LabelSpaceError(f'the label space {spec!r} lacks {", ".join(missing)}')
+    return make(**spec)
 
 
-def _known(what: str, given: Names, classes: Sequence[str]) -> Names:
-    """What is given by class names, all of which must be there."""
-    for c in given:
-        if c not in classes:
-            raise LabelSpaceError(f'{what} name the unknown class {c!r}.{did_you_mean(c, classes)}')
-    return given
-
-
-def _other_names(name: str, synonyms: Sequence[str]) -> tuple[str, ...]:
-    """The normalised synonyms of a class, those in its name first, each once and none its main name."""
-    return tuple(dict.fromkeys(n for given in (name, *synonyms) for n in normalise_name(given)))[1:]
+def _completed(described: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """What is described of a space, with what a config says more; of things the two must not say different ones."""
+    given = {key: value for key, value in given.items() if value is not None}
+    if 'things' in given:
+        classes = read_classes(described['classes'])
+        own, asked = (read_things(names.get('things') or (), classes) for names in (described, given))
+        if own and set(own) != set(asked):
+            raise LabelSpaceError(
+                f'its things are {", ".join(own)}, but the config says {", ".join(asked) or "none"}; leave them '
+                'out of the config, or correct the file'
+            )
+    return {**described, **given}
 
 
 def _frozen(value: Any) -> Any:
@@ -226,16 +255,69 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _describe_categories(categories: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The arguments of :meth:`LabelSpace.create` that COCO's categories stand for."""
-    for category in categories:
-        if not isinstance(category, Mapping) or not {'id', 'name', 'isthing'} <= category.keys():
-            raise LabelSpaceError(f'the category {category} needs "id", "name" and "isthing"; is this a panoptic file?')
-    names = [str(category['name']).strip() for category in categories]
+def _describe(content: Any) -> dict[str, Any]:
+    """The arguments of :meth:`LabelSpace.create` in a ``classes.json``, or in an annotation file of COCO's format."""
+    if not isinstance(content, Mapping) or not content.keys() & {'classes', 'categories'}:
+        raise LabelSpaceError('needs the key "classes" with a list of class names')
+    if 'classes' not in content:
+        return _describe_categories(content['categories'], _holds_objects(content.get('annotations')))
+    known = [*signature(LabelSpace.create).parameters, *_KEYS_OF_A_FOLDER]
+    for key in content:
+        if key not in known and (meant := _meant_key(key, known)):  # others, such as "note", are the user's own
+            raise LabelSpaceError(
+                f'has the unknown key {key!r}; write {meant!r}, or call a key of your own less like it'
+            )
+    return {key: content[key] for key in known if content.get(key) is not None and key not in _KEYS_OF_A_FOLDER}
+
+
+def _meant_key(key: str, known: Sequence[str]) -> str | None:
+    """The key of a ``classes.json`` that another is misspelt from, or stands for in OpenMMLab's configs."""
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.8)
+    return near[0] if near else _WORDS_OF_CONFIGS.get(key)
+
+
+def _describe_metainfo(metainfo: Mapping[str, Any], given: Collection[str] = ()) -> dict[str, Any]:
+    """The arguments of :meth:`LabelSpace.create` in an OpenMMLab dataset's metainfo; see there for ``given``."""
+    classes: Any = metainfo['classes']
+    palette: Any = metainfo.get('palette')
+    things = metainfo.get('thing_classes')
+    synonyms = metainfo.get('synonyms') or {}
+    if 'palette' not in given and (not is_list(palette) or len(palette) != len(classes)):
+        palette = None
+    if 'thing_classes' not in given:
+        things = [name for name in things or () if name in classes]
+    if 'synonyms' not in given:
+        synonyms = {name: own for name, own in synonyms.items() if name in classes}
+    return dict(classes=classes, synonyms=synonyms, things=things, palette=palette)
+
+
+def _holds_objects(annotations: Any) -> bool:
+    """Whether annotations are those of COCO's instance format: of objects, and not of images with their segments."""
+    first = annotations[0] if is_list(annotations) and annotations else None
+    return isinstance(first, Mapping) and 'category_id' in first and 'segments_info' not in first
+
+
+def _describe_categories(categories: Any, all_things: bool = False) -> dict[str, Any]:
+    """The arguments of :meth:`LabelSpace.create` that COCO's categories stand for; their kind may go without saying."""
+    if not is_list(categories):
+        raise LabelSpaceError(f'"categories" is {written(categories)}; it must be a list')
+    keys = ('id', 'name') if all_things else ('id', 'name', 'isthing')
+    for place, category in enumerate(categories):
+        if not isinstance(category, Mapping) or not all(key in category for key in keys):
+            raise LabelSpaceError(
+                f'categories[{place}]: the category {written(category)} needs {", ".join(keys)}; is this '
+                f'{"an instance" if all_things else "a panoptic"} file?'
+            )
+        if category.get('isthing', 1) not in (0, 1):
+            raise LabelSpaceError(
+                f'categories[{place}]: "isthing" of {category["name"]!r} is {written(category["isthing"])}; write 1 '
+                'for a thing, 0 for stuff'
+            )
+    names = read_classes([category['name'] for category in categories])
     return dict(
         classes=names,
-        things=[name for name, category in zip(names, categories, strict=True) if category['isthing']],
-        palette=[c['color'] for c in categories] if all('color' in c for c in categories) else None,
+        things=[name for name, category in zip(names, categories, strict=True) if category.get('isthing', 1)],
+        palette=[c['color'] for c in categories] if all(c.get('color') is not None for c in categories) else None,
     )
 
 
@@ -263,7 +345,7 @@ class LabelSpaces(Sequence[LabelSpace]):
     @classmethod
     def from_config(cls, specs: Sequence[str | Path | Mapping[str, Any] | LabelSpace]) -> LabelSpaces:
         """Builds the spaces from a list of what :meth:`LabelSpace.from_config` takes."""
-        if isinstance(specs, (str, Path, Mapping)):
+        if not is_list(specs) and not isinstance(specs, LabelSpaces):
             raise LabelSpaceError(f'label_spaces = {specs!r}: write a list, one entry a label space')
         return cls([LabelSpace.from_config(spec) for spec in specs])
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from .errors import LabelSpaceError
+from .errors import LabelSpaceError, written
 
 _DATASET_SUFFIXES = re.compile(r'(-(stuff|other|merged))+$')
 
@@ -63,3 +64,18 @@ def default_space_name(type_name: str) -> str:
         'cityscapes_panoptic'
     """
     return type_name.rsplit('.', 1)[-1].replace('Dataset', '').replace('Panoptic', '_panoptic').lower().strip('_')
+
+
+def check_name(name: Any) -> None:
+    """Makes sure that a label space or a dataset is called such that scores and files can bear its name.
+
+    Raises:
+        LabelSpaceError: Where the name is none, or would lead to another folder.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise LabelSpaceError(f'a label space needs a name, a text; got {written(name)}')
+    if name in ('.', '..') or name != name.strip() or not name.isprintable() or set(name) & set('/\\'):
+        raise LabelSpaceError(
+            f'the name {name!r} cannot be part of the names of files and scores; take one without slashes, line breaks '
+            'and blanks around it'
+        )

@@ -26,6 +26,9 @@ IGNORE_INDEX = 255
 VOID = 0
 """The segment id of a pixel that is in no segment."""
 
+BACKGROUND = -1
+"""The segment id of a pixel that is known to be in no segment: unlike void, it counts in the losses."""
+
 MAX_ID = 256**3 - 1
 """The largest segment id that a panoptic PNG holds."""
 
@@ -40,15 +43,20 @@ class SegmentMap:
     Segments are numbered from 1 to T without a gap, those of the first space first; crops may have lost some.
     """
 
-    ids: Tensor  # [S, H, W] int32: the segment of each pixel in each space, VOID where it is in none
+    # [S, H, W] int32: the segment of each pixel in each space. In none it is VOID, or BACKGROUND where it is known that
+    # nothing is there, which only the targets of a training tell apart.
+    ids: Tensor
     labels: Tensor  # [T] long: the class of segment 1, 2, ...
     crowd: Tensor | None = None  # [T] bool, of truth: whether a segment is a group of objects that nobody told apart
     scores: Tensor | None = None  # [T], of predictions
+    # [D, H, W] int32, of truth whose objects overlap: the segment below the one in ids, the one below that, ...
+    below: Tensor | None = None
 
     def to(self, *args: Any, **kwargs: Any) -> SegmentMap:
         """The map elsewhere. What is small follows to the host only: read there, it waits for no device."""
         ids = self.ids.to(*args, **kwargs)
-        return replace(self, ids=ids, **_following(self, ids))
+        below = None if self.below is None else self.below.to(*args, **kwargs)
+        return replace(self, ids=ids, below=below, **_following(self, ids))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,23 +66,24 @@ class SegmentMap:
     @property
     def void(self) -> Tensor:
         """``[S, H, W]`` bool: where each space has no segment."""
-        return self.ids == VOID
+        return self.ids <= VOID
 
     def to_masks(self) -> MaskSet:
-        """The same segments one by one.
+        """The same segments one by one, with what of them lies below others.
 
         Example:
             >>> SegmentMap(torch.tensor([[[0, 1, 2, 2]]]), torch.tensor([3, 5])).to_masks().masks.int().tolist()
             [[[0, 1, 0, 0]], [[0, 0, 1, 1]]]
         """
         count = len(self.labels)
-        if self.ids.numel() and not 0 <= int(self.ids.min()) <= int(self.ids.max()) <= count:
+        if self.ids.numel() and not BACKGROUND <= int(self.ids.min()) <= int(self.ids.max()) <= count:
             raise DataError(f'segment ids {int(self.ids.min())} to {int(self.ids.max())}, but {count} labels')
         numbers = torch.arange(1, count + 1, dtype=self.ids.dtype, device=self.ids.device)
-        if len(self.ids) == 1:
-            masks = self.ids == numbers[:, None, None]  # [T, H, W]
+        layers = self.ids if self.below is None else torch.cat([self.ids, self.below])
+        if len(layers) == 1:
+            masks = layers == numbers[:, None, None]  # [T, H, W]
         else:
-            found = [(self.ids == number).any(0) for number in numbers]
+            found = [(layers == number).any(0) for number in numbers]
             masks = torch.stack(found) if found else self.ids.new_zeros(0, *self.size, dtype=torch.bool)
         return MaskSet(masks, self.labels, crowd=self.crowd, scores=self.scores)
 
@@ -88,7 +97,7 @@ class SegmentMap:
         table = torch.zeros(len(self.labels) + 1, dtype=torch.int32, device=self.ids.device)
         for number, (segment, _) in enumerate(own, 1):
             table[segment + 1] = number
-        return table[self.ids[which].long()], [label for _, label in own]
+        return table[self.ids[which].long().clamp(min=VOID)], [label for _, label in own]
 
 
 @dataclass(frozen=True)

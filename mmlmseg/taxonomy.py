@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from .arguments import check_keys
 from .errors import LabelSpaceError, did_you_mean
 from .label_space import LabelSpace, LabelSpaces
 from .names import name_key
@@ -65,8 +67,14 @@ class Taxonomy:
         Raises:
             LabelSpaceError: Where the file, a column or a class is missing, or a class has two meanings.
         """
-        rows = _read_table(Path(file))
-        header = list(rows[0]) if rows else []
+        header, rows = _read_table(Path(file))
+        known = [space.name for space in spaces]
+        for name in columns or {}:
+            if name not in known:
+                raise LabelSpaceError(
+                    f'{file}: columns name the label space {name!r}; there are {", ".join(known)}.'
+                    f'{did_you_mean(name, known)}'
+                )
         wanted = {space.name: (columns or {}).get(space.name, space.name) for space in spaces}
         for column in (unified, *wanted.values()):
             if column not in header:
@@ -105,17 +113,28 @@ class Taxonomy:
         if spec == SAME_NAMES:
             return cls.same_names(spaces)
         if isinstance(spec, Mapping) and 'file' in spec:
+            options = [key for key in signature(cls.from_tsv).parameters if key != 'spaces']
+            check_keys(spec, options, 'a taxonomy of a file')
             return cls.from_tsv(spaces=spaces, **spec)
         raise LabelSpaceError(f"a taxonomy is {SAME_NAMES!r} or dict(file='taxonomy.tsv', ...); got {spec!r}")
 
 
-def _read_table(file: Path) -> list[dict[str, str]]:
+def _read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a table, each once, and its rows by column."""
     if not file.is_file():
         raise LabelSpaceError(f'{file}: no such file; a manual taxonomy is read from a tab-separated table')
-    with file.open(encoding='utf-8-sig', newline='') as lines:
-        return [
-            {key: value or '' for key, value in row.items() if key} for row in csv.DictReader(lines, delimiter='\t')
-        ]
+    try:
+        with file.open(encoding='utf-8-sig', newline='') as lines:
+            header, *rows = list(csv.reader(lines, delimiter='\t')) or [[]]
+    except UnicodeDecodeError as error:
+        raise LabelSpaceError(f'{file}: not UTF-8 text ({error}); save it as UTF-8') from None
+    if twice := [column for i, column in enumerate(header) if column and column in header[:i]]:
+        raise LabelSpaceError(f'{file}: has the column {twice[0]!r} twice; leave one')
+    for place, row in enumerate(rows, 2):
+        if any(cell.strip() for cell in row[len(header) :]):
+            raise LabelSpaceError(f'{file}: row {place} has {len(row)} cells for {len(header)} columns')
+    padded = [row + [''] * (len(header) - len(row)) for row in rows if row]
+    return header, [dict(zip(header, row)) for row in padded]
 
 
 def _members(cell: str) -> list[str]:

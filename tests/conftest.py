@@ -125,7 +125,8 @@ def make_sample(spaces: list[LabelSpace]) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope='session')
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a tiny open_clip model; ``tiny`` has another activation, ``tiny-last`` another pooling."""
+    """The name of a tiny open_clip model; ``tiny`` has another activation, ``tiny-last`` another pooling;
+    ``tiny-apart`` keeps its text transformer apart from its image side."""
     import open_clip
 
     folder = tmp_path_factory.mktemp('open_clip')
@@ -133,10 +134,12 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
         ('tiny-quickgelu', True, 'argmax'),
         ('tiny', False, 'argmax'),
         ('tiny-last', False, 'last'),
+        ('tiny-apart', True, 'argmax'),
     ):
         config = dict(
             embed_dim=12,
             quick_gelu=quick_gelu,
+            custom_text=name == 'tiny-apart',
             vision_cfg=dict(image_size=64, layers=[1, 2, 1, 1], width=8, patch_size=None),
             text_cfg=dict(context_length=20, vocab_size=49408, width=16, heads=2, layers=2, pool_type=pool),
         )

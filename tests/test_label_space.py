@@ -68,8 +68,10 @@ def test_reading_classes_json(tmp_path) -> None:
     file.write_text('["sky"]')
     with pytest.raises(LabelSpaceError, match='needs the key "classes"'):
         LabelSpace.from_json(folder)
-    file.write_text(json.dumps(dict(classes=['sky', 'car'], things=['car'], ignore=255)))
+    file.write_text(json.dumps(dict(classes=['sky', 'car'], things=['car'], ignore=255, note='mine')))
     assert LabelSpace.from_json(folder) == LabelSpace.create('camvid', ['sky', 'car'], things=['car'])
+    file.write_bytes(b'\xef\xbb\xbf' + file.read_bytes().replace(b', ', b',\r\n'))  # as some editors on Windows save it
+    assert LabelSpace.from_json(folder).classes == ('sky', 'car')
     file.write_text(json.dumps(dict(classes=['sky', 'Sky'])))
     with pytest.raises(LabelSpaceError, match=r"classes\.json: .*both mean 'sky'"):
         LabelSpace.from_json(folder)
@@ -109,11 +111,12 @@ def test_reading_the_categories_of_an_annotation_file(tmp_path) -> None:
     wanted = LabelSpace.create('x', ['sky-other-merged', 'car'], things=['car'], palette=[(1, 2, 3), (4, 5, 6)])
     assert LabelSpace.from_config(dict(path=file, name='x')) == wanted == LabelSpace.from_categories('x', categories)
     with pytest.raises(LabelSpaceError, match='its things are car, but the config says sky'):
-        LabelSpace.from_json(file, things=['sky'])
+        LabelSpace.from_json(file, things=['sky-other-merged'])
     del categories[0]['color'], categories[1]['isthing']
     file.write_text(json.dumps(dict(categories=categories)))
     with pytest.raises(
-        LabelSpaceError, match=r'panoptic_val\.json: the category .* car.*needs \"id\", .*a panoptic file'
+        LabelSpaceError,
+        match=r'panoptic_val\.json: categories\[1\]: the category .* car.*needs id, name, isthing; .*a panoptic file',
     ):
         LabelSpace.from_json(file)
 
@@ -123,6 +126,24 @@ def test_metainfo_and_back(spaces: list[LabelSpace]) -> None:
     assert json.loads(json.dumps(metainfo)) == metainfo
     assert LabelSpace.from_metainfo('street', metainfo) == spaces[0]
     assert metainfo['is_thing'] == [False, False, False, False, True]
+
+
+def test_a_registered_dataset_is_told_more() -> None:
+    spec = dict(dataset='CityscapesDataset', name='street', things=['car', 'person'], synonyms={'car': ['automobile']})
+    space = LabelSpace.from_config(spec)
+    assert (space.name, space.things, space.synonyms[13]) == ('street', ('person', 'car'), ('automobile',))
+    own = LabelSpace.from_config(dict(dataset='mmlmseg.CityscapesPanopticDataset'))
+    assert LabelSpace.from_dataset('mmlmseg.CityscapesPanopticDataset', things=list(own.things)) == own
+    assert LabelSpace.from_dataset('mmdet.CocoDataset', things=['person']).things == ('person',)
+
+
+def test_what_a_class_of_datasets_says_of_more_classes_counts_as_far_as_it_fits() -> None:
+    metainfo = dict(classes=['sky', 'car'], thing_classes=['car', 'bus'], palette=[[0, 0, 0]])
+    assert LabelSpace.from_metainfo('s', metainfo) == LabelSpace.create('s', ['sky', 'car'], things=['car'])
+    with pytest.raises(LabelSpaceError, match="things name the unknown class 'bus'"):
+        LabelSpace.from_metainfo('s', metainfo, given=['thing_classes'])
+    with pytest.raises(LabelSpaceError, match='1 colours for 2 classes'):
+        LabelSpace.from_metainfo('s', metainfo, given=['palette'])
 
 
 def test_reading_registered_datasets() -> None:

@@ -15,6 +15,7 @@ A CLIP bank::
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -43,9 +44,9 @@ from torch import Tensor
 import mmlmseg  # noqa: F401  (lets a CUDA torchvision import beside a CPU torch)
 from mmlmseg import cli
 from mmlmseg.checkpoint import TextSource
-from mmlmseg.errors import TextBankError
+from mmlmseg.errors import OptionError, TextBankError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.text.bank import TextBank, read_names
+from mmlmseg.models.text.bank import TextBank, equal_rows, read_names
 from mmlmseg.models.text.table import NO_OBJECT_TEXT
 from mmlmseg.models.text.tower import TextTower, weights_digest
 from mmlmseg.names import normalise_name
@@ -112,12 +113,20 @@ def build_bank(
         The bank, in fp16.
 
     Raises:
-        TextBankError: Where the template has no place for the name.
+        TextBankError: Where the template has no place for the name, or the encoder cannot tell two names apart.
     """
-    if '{name}' not in prompt:
-        raise TextBankError(f'the prompt {prompt!r} has no place for the class name; write {{name}} into it')
+    if set(re.findall(r'\{.*?\}', prompt)) != {'{name}'}:
+        raise TextBankError(
+            f'the prompt {prompt!r} has no place for the class name, or one for something else; write {{name}} into it'
+        )
     texts = [prompt.replace('{name}', name) for name in names]
     embeddings = torch.cat([embed(texts[i : i + batch]) for i in range(0, len(texts), batch)])
+    if pair := equal_rows(embeddings.half()):
+        first, second = (names[i] for i in pair)
+        raise TextBankError(
+            f'{encoder} cannot tell {first!r} and {second!r} apart: their embeddings are equal. Is its tokenizer '
+            'there? Some libraries go on without the files of one, and read all names alike'
+        )
     return TextBank(names, embeddings.half(), TextSource(encoder, prompt, embeddings.shape[1], weights))
 
 
@@ -125,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the tool."""
     args = parse_args(argv)
     with cli.one_line_errors():
+        if Path(args.out).suffix not in ('.safetensors', '.npy'):
+            raise OptionError(f'--out {args.out}: a bank is a .safetensors or a .npy file')
         names = collect_names(args.names)
         if args.encoder.startswith('open_clip:'):
             model, _, weights = args.encoder.removeprefix('open_clip:').partition(':')

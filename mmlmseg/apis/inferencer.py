@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,11 @@ class LMSegInferencer:
                 progress.advance(progress_bar, len(batch))
         return results
 
+    def _name_of_a_list(self) -> str:
+        """What a free class list is called: not as a space of the model, whose queries it would be taken to ask for."""
+        names = itertools.chain(['custom'], (f'custom{i}' for i in itertools.count(2)))
+        return next(name for name in names if name not in self.label_spaces.names)
+
     def _resolve(
         self, label_space: str | None, classes: str | Sequence[str] | None, label_spaces: Sequence[str] | None
     ) -> tuple[LabelSpace, ...]:
@@ -145,7 +151,7 @@ class LMSegInferencer:
             names = [name.strip() for name in (classes.split(',') if isinstance(classes, str) else classes)]
             if not any(names):
                 raise LabelSpaceError("The class list is empty: name at least one class, for example 'sky, house'.")
-            return (LabelSpace.create('custom', [name for name in names if name]),)
+            return (LabelSpace.create(self._name_of_a_list(), [name for name in names if name]),)
         if label_spaces is not None:
             if len(set(label_spaces)) < len(label_spaces) or not label_spaces:
                 raise LabelSpaceError(f'label_spaces must name different label spaces, got {list(label_spaces)}.')

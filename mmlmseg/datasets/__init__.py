@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .augment import PhotoMetricDistortion, RandomCrop, RandomFlip
 from .checks import CheckImage, CheckLabels
+from .coco_instances import InstanceDataset
 from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
 from .guards import Trace
@@ -21,6 +22,7 @@ __all__ = [
     'CityscapesPanopticDataset',
     'DatasetPerRankSampler',
     'FolderDataset',
+    'InstanceDataset',
     'LoadAnnotations',
     'LoadSegments',
     'MapillaryVistas65Dataset',

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
-from ..errors import DataError, LabelSpaceError, did_you_mean
+from ..errors import DataError, LabelSpaceError, did_you_mean, read_json, written
 from ..label_space import LabelSpace
 from ..names import leads_outside
 from ..registry import DATASETS
@@ -76,10 +75,10 @@ def read_ignore(path: Path, free: int) -> int:
 
     In the label maps as they are written, ``free`` is the first id that is of no class.
     """
-    ignore = json.loads(path.read_text(encoding='utf-8')).get('ignore', IGNORE_INDEX)
-    if not isinstance(ignore, int) or not free <= ignore <= IGNORE_INDEX:
+    ignore = read_json(path, DataError, 'it describes the folder').get('ignore', IGNORE_INDEX)
+    if not isinstance(ignore, int) or isinstance(ignore, bool) or not free <= ignore <= IGNORE_INDEX:
         raise DataError(
-            f'{path}: "ignore" is {ignore!r}; it must be an id from {free} (the first after the classes) to 255'
+            f'{path}: "ignore" is {written(ignore)}; it must be an id from {free} (the first after the classes) to 255'
         )
     return ignore
 

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from ..errors import DataError, LabelSpaceError, OptionError
 from ..label_space import LabelSpace, joint_classes
-from ..names import default_space_name
+from ..names import check_name, default_space_name
 from ..randomness import seed_all
 from ..registry import DATASETS
 from .files import fault_of_data, warn_of_binary_masks
@@ -64,6 +64,8 @@ class MultiDataset(Dataset):
         self.spaces = [_label_spaces(dataset, config) for dataset, config in zip(self.datasets, datasets, strict=True)]
         self.names = list(names) if names is not None else ['+'.join(s.name for s in own) for own in self.spaces]
         self._check_names()
+        for name, dataset in zip(self.names, self.datasets, strict=True):
+            _refuse_detection(name, dataset)
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             add_guards(dataset, own[0].num_classes)
         self.sizes: list[int] = []
@@ -77,6 +79,13 @@ class MultiDataset(Dataset):
             raise DataError(f'MultiDataset: {len(self.names)} names for {len(self.datasets)} datasets; give one each')
         if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
             raise DataError(f'MultiDataset: two datasets are named {", ".join(twice)}; tell them apart with `names`')
+        for name in self.names:
+            check_name(name)
+        if 'mean' in self.names:
+            raise DataError(
+                "MultiDataset: a dataset is named 'mean', as the means over all datasets are; give it another name "
+                'with `names`, or its label space one ("name" in classes.json, or label_space in its metainfo)'
+            )
         known: dict[str, LabelSpace] = {}
         for name, space in ((name, space) for name, own in zip(self.names, self.spaces) for space in own):
             first = known.setdefault(space.name, space)
@@ -242,4 +251,16 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
         config = config['dataset']
     kind = config['type'] if isinstance(config['type'], str) else config['type'].__name__
     name = metainfo.get('label_space') or default_space_name(kind)
-    return (LabelSpace.from_metainfo(name, metainfo),)
+    return (LabelSpace.from_metainfo(name, metainfo, config.get('metainfo') or ()),)
+
+
+def _refuse_detection(name: str, dataset: Any) -> None:
+    """Makes sure that a dataset, perhaps below wrappers, packs samples of segmentation."""
+    while (inner := getattr(dataset, 'dataset', None)) is not None:
+        dataset = inner
+    for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', ()):
+        if type(step).__name__ == 'PackDetInputs':
+            raise DataError(
+                f'dataset {name!r}: its pipeline ends in PackDetInputs, which packs objects for detectors; read a file '
+                "in COCO's instance format with mmlmseg.InstanceDataset, and pack with mmlmseg.PackSegments"
+            )

@@ -61,6 +61,8 @@ class MultiSpaceFolderDataset(BaseDataset):
                 f'MultiSpaceFolderDataset: {len(folders)} folders; one label space needs a FolderDataset'
             )
         for folder in folders:
+            if not isinstance(folder, Mapping) or 'data_root' not in folder:
+                raise DataError(f'MultiSpaceFolderDataset: a folder is dict(data_root=...); got {folder!r}')
             if surplus := sorted(folder.keys() - _OF_A_FOLDER):
                 raise DataError(
                     f'MultiSpaceFolderDataset: {folder.get("data_root")} is given {", ".join(surplus)}; a folder has '

@@ -28,7 +28,10 @@ class COCOPanopticDataset(PanopticDataset):
 class ADE20KPanopticDataset(PanopticDataset):
     """ADE20K panoptic: 100 things, 50 stuff classes."""
 
-    METAINFO: ClassVar[dict[str, Any]] = MMDetADE20K.METAINFO
+    METAINFO: ClassVar[dict[str, Any]] = {
+        **MMDetADE20K.METAINFO,
+        'synonyms': {'airplane': ['plane']},  # as the converter of MaskFormer and Mask2Former writes it
+    }
 
 
 @DATASETS.register_module()

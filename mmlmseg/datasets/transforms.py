@@ -17,8 +17,9 @@ from torch import Tensor
 from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
-from ..segments import IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
+from ..segments import BACKGROUND, IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
 from .checks import CheckLabels
+from .coco_instances import read_objects
 from .truth import Numbered, check_aligned, follow_padding, segments_of_ids, segments_of_labels
 
 
@@ -40,6 +41,11 @@ def map_keys(number: int) -> list[tuple[str, str]]:
     """The keys under which a sample of so many label spaces holds classes and segments of each, numbered from 0."""
     ends = [''] if number == 1 else [f'_{i}' for i in range(number)]
     return [(f'gt_seg_map{end}', f'gt_segment_map{end}') for end in ends]
+
+
+def below_keys(number: int) -> list[str]:
+    """The keys under which a sample holds the segments below its segments, so many deep."""
+    return [f'gt_segment_map_below_{i}' for i in range(number)]
 
 
 def id_table(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> np.ndarray:
@@ -70,6 +76,8 @@ class LoadAnnotations(stock.LoadAnnotations):
     """
 
     def _load_seg_map(self, results: dict[str, Any]) -> None:
+        if results.get('seg_map_path') is None:
+            raise DataError('the sample has no label map; objects of mmlmseg.InstanceDataset need mmlmseg.LoadSegments')
         reduced = results['reduce_zero_label']
         if self.reduce_zero_label not in (None, reduced):
             raise OptionError(
@@ -89,7 +97,8 @@ class LoadAnnotations(stock.LoadAnnotations):
 class LoadSegments(LoadAnnotations):
     """Reads labels and segments of a sample in each of its label spaces, and checks them.
 
-    It reads samples of ``mmlmseg.FolderDataset``, ``mmlmseg.PanopticDataset`` and ``mmlmseg.MultiSpaceFolderDataset``.
+    It reads samples of ``mmlmseg.FolderDataset``, ``mmlmseg.PanopticDataset``, ``mmlmseg.InstanceDataset`` and
+    ``mmlmseg.MultiSpaceFolderDataset``.
     Adds ``gt_seg_map``, uint8 [H, W] (255 = void), and ``gt_segment_map``, int32 [H, W] (the segment, 0 = void), with
     several spaces ``gt_seg_map_0``, ``gt_segment_map_0``, ``gt_seg_map_1``, ... All are in ``seg_fields``, so that
     geometric transforms carry them along. ``gt_segment_labels`` and ``gt_segment_crowd`` list, for each space, class
@@ -103,23 +112,29 @@ class LoadSegments(LoadAnnotations):
         """Reads the files of a sample; they must fit the image, the label space, and one another."""
         if 'spaces' not in results:
             raise DataError(
-                'the sample does not say which classes are things: LoadSegments reads those of mmlmseg.PanopticDataset '
-                'and mmlmseg.FolderDataset; for others take LoadAnnotations'
+                'the sample does not say which classes are things: LoadSegments reads those of '
+                'mmlmseg.PanopticDataset, mmlmseg.InstanceDataset and mmlmseg.FolderDataset; for others take '
+                'LoadAnnotations'
             )
         spaces = results['spaces']
         results.update(gt_segment_labels=[], gt_segment_crowd=[])
         truths = results.get('truths', [results])
         for space, truth, keys in zip(spaces, truths, map_keys(len(spaces)), strict=True):
-            classes, (ids, labels, crowd) = self._read({**results, **truth, 'seg_fields': []}, space)
-            results.update(zip(keys, (classes, ids), strict=True))
-            results['seg_fields'] += keys
+            classes, (ids, labels, crowd), below = self._read({**results, **truth, 'seg_fields': []}, space)
+            maps = dict(zip((*keys, *below_keys(len(below))), (classes, ids, *below), strict=True))
+            results.update(maps)
+            results['seg_fields'] += maps
             results['gt_segment_labels'].append(labels)
             results['gt_segment_crowd'].append(crowd)
         return results
 
-    def _read(self, truth: dict[str, Any], space: LabelSpace) -> tuple[np.ndarray, Numbered]:
-        """Classes [H, W] and segments of one label space; classes are checked before segments are looked for."""
+    def _read(self, truth: dict[str, Any], space: LabelSpace) -> tuple[np.ndarray, Numbered, list[np.ndarray]]:
+        """Classes [H, W] and segments of one label space, and what lies below these; classes are checked first."""
         check = CheckLabels(space.num_classes)
+        if 'objects' in truth:
+            truth['gt_seg_map'], segments, below = read_objects(truth['objects'], truth['size'], space)
+            check(truth)
+            return truth['gt_seg_map'], segments, below
         file = truth['seg_map_path']
         if 'segments' in truth:
             ids = read_panoptic_png(file)
@@ -132,7 +147,7 @@ class LoadSegments(LoadAnnotations):
             instances = read_instances(truth['panoptic_path']) if 'panoptic_path' in truth else None
             with errors_of(truth.get('panoptic_path', file)):
                 segments = segments_of_labels(truth['gt_seg_map'], instances, space)
-        return truth['gt_seg_map'], segments
+        return truth['gt_seg_map'], segments, []
 
 
 def image_planes(image: np.ndarray) -> Tensor:
@@ -170,19 +185,24 @@ def _join_spaces(results: dict[str, Any]) -> SegmentMap:
     spaces = results['spaces']
     layers: list[np.ndarray] = []
     labels: list[int] = []
+    below: list[np.ndarray] = []
     first = 0
     for space, keys, own in zip(spaces, map_keys(len(spaces)), results['gt_segment_labels'], strict=True):
         classes, ids = (results[key] for key in keys)
         # Rotation fills all maps with 255, which may be a segment: void is where the label is ignored.
-        ids = np.where(classes == IGNORE_INDEX, VOID, follow_padding(ids, classes))
+        ids = follow_padding(ids, classes)
+        ids = np.where((classes == IGNORE_INDEX) & (ids != BACKGROUND), VOID, ids)
         check_aligned(ids, own, classes)
-        layers.append(np.where(ids == VOID, VOID, ids + len(labels)))
+        layers.append(np.where(ids <= VOID, ids, ids + len(labels)))
         labels += [first + label for label in own]
         first += space.num_classes
+        for key in below_keys(sum(key.startswith('gt_segment_map_below_') for key in results)):
+            below.append(np.where(classes == IGNORE_INDEX, VOID, follow_padding(results[key], classes)))
     return SegmentMap(
         torch.from_numpy(np.stack(layers)),  # [S, H, W]
         torch.tensor(labels, dtype=torch.long),
         torch.tensor([flag for own in results['gt_segment_crowd'] for flag in own], dtype=torch.bool),
+        below=torch.from_numpy(np.stack(below)) if below else None,
     )
 
 

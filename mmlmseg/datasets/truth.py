@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..label_space import LabelSpace
-from ..segments import IGNORE_INDEX, VOID
+from ..segments import BACKGROUND, IGNORE_INDEX, VOID
 
 Numbered = tuple[np.ndarray, list[int], list[bool]]
 """Segments of one label space, numbered from 1 without a gap, a stuff class as one: the segment of each pixel, int32
@@ -108,6 +108,41 @@ def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space:
         labels.append(label)
         rows.append(len(labels))
     return _number(np.array(rows)[places], labels, [False] * len(labels), space)
+
+
+def segments_of_masks(
+    masks: Sequence[np.ndarray], labels: Sequence[int], crowd: Sequence[bool], size: tuple[int, int], space: LabelSpace
+) -> tuple[np.ndarray, Numbered, list[np.ndarray]]:
+    """Reads objects that may overlap: the smaller of two lies on the larger one, and all lie on crowds.
+
+    Args:
+        masks: bool [H, W] each.
+        labels: Their classes.
+        crowd: Whether each is a group of objects.
+        size: (H, W).
+        space: The label space of the classes.
+
+    Returns:
+        The class of each pixel, uint8 [H, W], 255 outside of all objects; the segments on top, in the order of
+        ``masks``, :data:`BACKGROUND` outside of them; and, as far as they overlap, the segment below, int32 [H, W], the
+        one below that, ..., 0 where there is none.
+    """
+    layers: list[np.ndarray] = [np.zeros(size, np.int32)]
+    for i in sorted(range(len(masks)), key=lambda i: (crowd[i], np.count_nonzero(masks[i]))):  # from the top
+        left = masks[i]
+        for layer in layers:
+            free = left & (layer == 0)
+            layer[free] = i + 1
+            left = left & ~free
+            if not left.any():
+                break
+        else:
+            layers.append(np.where(left, np.int32(i + 1), np.int32(0)))
+    rows = np.stack(layers)  # [D, H, W]
+    ids, own_labels, own_crowd = _number(rows, labels, crowd, space)
+    classes = np.array([IGNORE_INDEX, *labels], np.uint8)[rows[0]]
+    top = np.where(rows[0] == 0, np.int32(BACKGROUND), ids[0])
+    return classes, (top, own_labels, own_crowd), list(ids[1:])
 
 
 def follow_padding(ids: np.ndarray, classes: np.ndarray) -> np.ndarray:

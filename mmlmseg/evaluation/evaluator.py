@@ -195,7 +195,9 @@ def _select(data_batch: Any, indices: list[int], size: int) -> Any:
 
 def _plain(value: Any) -> Any:
     """Segments as a dict of tensors on the host; anything else as it is."""
-    return vars(value.to('cpu')) if isinstance(value, (SegmentMap, MaskSet)) else value
+    if not isinstance(value, (SegmentMap, MaskSet)):
+        return value
+    return {key: part for key, part in vars(value.to('cpu')).items() if part is not None}
 
 
 def _as_list(specs: MetricSpec | Sequence[MetricSpec]) -> list[MetricSpec]:

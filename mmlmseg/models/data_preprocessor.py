@@ -175,4 +175,5 @@ def _pad_truth(sample: SegDataSample, canvas: Size) -> None:
     if 'gt_sem_seg' in sample:
         sample.gt_sem_seg = PixelData(data=pad(sample.gt_sem_seg.data, IGNORE_INDEX))
     if 'gt_segments' in sample:
-        sample.gt_segments = replace(sample.gt_segments, ids=pad(sample.gt_segments.ids, VOID))
+        # What lies below is not learned.
+        sample.gt_segments = replace(sample.gt_segments, ids=pad(sample.gt_segments.ids, VOID), below=None)

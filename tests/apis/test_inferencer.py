@@ -63,6 +63,12 @@ def test_array_in_a_named_space() -> None:
     assert result.shares() == [('building', 95 / 96), ('wall', 1 / 96)]
 
 
+def test_a_free_list_is_not_taken_for_a_space_of_the_model() -> None:
+    spaces = [LabelSpace.create(name, ['sky', 'road']) for name in ('custom', 'custom2')]
+    (result,) = LMSegInferencer(BlueValue(*spaces))(_image(1), classes='tree, house', show_progress=False)
+    assert [space.name for space in result.spaces] == ['custom3']
+
+
 def test_the_only_space_needs_no_name() -> None:
     assert LMSegInferencer(BlueValue(FACADE))(_image(1), show_progress=False)[0].spaces == (FACADE,)
 

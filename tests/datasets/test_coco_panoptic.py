@@ -13,13 +13,20 @@ import pytest
 import torch
 
 from mmlmseg.datasets import MultiDataset, coco_panoptic
-from mmlmseg.datasets.coco_panoptic import annotated_images, match_categories, read_annotations
+from mmlmseg.datasets.coco_annotations import match_categories
+from mmlmseg.datasets.coco_panoptic import annotated_images, read_annotations
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import DATASETS
 
 MakeCoco = Callable[..., Path]
 Pipeline = list[dict[str, Any]]
+MIXED_CATEGORIES = (
+    dict(id=7, name='road', isthing=0),
+    dict(id=30, name='car', isthing=1),
+    dict(id=2, name='sky-other-merged', isthing=0),
+    dict(id=9, name='person', isthing=1),
+)
 FOLDERS = dict(img_path='images', seg_map_path='panoptic')
 CITYSCAPES = LabelSpace.from_dataset('mmlmseg.CityscapesPanopticDataset')
 SPACE = LabelSpace.create(
@@ -169,11 +176,15 @@ def _change(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
         (lambda root: (root / 'panoptic').rename(root / 'png'), DataError, r'panoptic/0\.png is missing \(3 of 3'),
         (lambda root: (root / 'panoptic.json').unlink(), DataError, r'panoptic\.json: no such file'),
         (_change(lambda c: c['images'].pop()), DataError, r'panoptic\.json: 1 annotations are of images that'),
-        (_change(lambda c: c['categories'].pop()), DataError, r'panoptic\.json: image .* is no category of the file'),
+        (
+            _change(lambda c: c['categories'].pop()),
+            DataError,
+            r'panoptic\.json: images\[.*image .* is no category of the file',
+        ),
         (
             _change(lambda c: c['categories'][0].pop('isthing')),
             LabelSpaceError,
-            r'panoptic\.json: the category .* needs',
+            r'panoptic\.json: categories\[0\]: the category .* needs',
         ),
         (_change(lambda c: c.pop('images')), DataError, r"panoptic\.json: has no list 'images'"),
     ],
@@ -289,11 +300,12 @@ def test_bad_categories() -> None:
     good = street_categories('car', 'road', 'traffic light', 'sky')
     with pytest.raises(LabelSpaceError, match=r"'sky' is a thing \(isthing\), but stuff in the label space 'street'"):
         match_categories([*good[:3], {**good[3], 'isthing': 1}], SPACE)
-    with pytest.raises(LabelSpaceError, match=r"'car' is stuff \(isthing\), but a thing in"):
-        match_categories([{**good[0], 'isthing': 0}, *good[1:]], SPACE)
+    two = LabelSpace.create('two', SPACE.classes, things=['car', 'traffic-light'])
+    with pytest.raises(LabelSpaceError, match=r"'traffic light' is stuff \(isthing\), but a thing in"):
+        match_categories(good, two)
     with pytest.raises(LabelSpaceError, match='several categories have the id 10'):
         match_categories([*good[:3], {**good[3], 'id': 10}], SPACE)
-    with pytest.raises(LabelSpaceError, match=r'needs "id", "name" and "isthing"; is this a panoptic file'):
+    with pytest.raises(LabelSpaceError, match=r'needs id, name, isthing; is this a panoptic file'):
         match_categories([dict(id=1, name='car')], SPACE)
 
 
@@ -319,11 +331,14 @@ def _double_segment(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
-        (_segment(category_id=77), r'image 2\.jpg, segment \d+: its category_id 77 is no category'),
-        (_segment(id=0), r'image 2\.jpg: segment id 0 is no number of 1\.\.16777215'),
+        (
+            _segment(category_id=77),
+            r'images\[2\]: image 2\.jpg: segments_info\[0\]: segment \d+: its category_id 77 is no category',
+        ),
+        (_segment(id=0), r'image 2\.jpg: segments_info\[0\]: segment id 0 is no number of 1\.\.16777215'),
         (_segment(id=256**3), r'segment id 16777216 is no number'),
-        (_segment(id='7'), r"segment id '7' is no number"),
-        (_double_segment, r'image 2\.jpg: two segments have the id \d+'),
+        (_segment(id='7'), r'segment id "7" is no number'),
+        (_double_segment, r'image 2\.jpg: segments_info\[\d+\]: two segments have the id \d+'),
         (lambda c: c['annotations'][0]['segments_info'][0].pop('category_id'), r"has no 'category_id'"),
         (lambda c: c['images'][1].pop('file_name'), r"has no 'file_name'"),
         (lambda c: c['images'].append(dict(id=5, file_name='x.jpg')), r'image 5 \(x\.jpg\) has no annotation'),
@@ -353,3 +368,54 @@ def test_bad_files(tmp_path: Path) -> None:
     file.write_text(json.dumps(dict(images=[], annotations=[dict(image_id=1, bbox=[])], categories=[])))
     with pytest.raises(DataError, match=r'without "segments_info"; take panoptic_\*\.json'):
         read_annotations(file)
+
+
+def test_a_file_without_things_leaves_them_to_the_config(
+    make_coco: MakeCoco, panoptic_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(coco_panoptic, 'print_log', lambda message, *_: told.append(message))
+    root = make_coco(categories=[{**category, 'isthing': 0} for category in MIXED_CATEGORIES])
+    united = DATASETS.build(config(root, panoptic_pipeline))
+    assert united.space.things == ()
+    assert len(told) == 1
+    assert 'calls no category a thing' in told[0]
+    named = DATASETS.build(config(root, panoptic_pipeline, metainfo=dict(thing_classes=['car', 'person'])))
+    assert named.space.things == ('car', 'person')
+    assert len(told) == 1
+    things = {named.space.classes.index(name) for name in named.space.things}
+    content = json.loads((root / 'panoptic.json').read_text())
+    for i in range(3):
+        described = next(a for a in content['annotations'] if a['image_id'] == 100 + i)['segments_info']
+        ids = {category['id']: label for label, category in enumerate(MIXED_CATEGORIES)}
+        wanted = sorted(ids[s['category_id']] for s in described if ids[s['category_id']] in things)
+        labels = named[i]['data_samples'].gt_segments.labels.tolist()
+        assert sorted(label for label in labels if label in things) == wanted
+
+
+def test_the_files_of_cityscapesscripts(make_coco: MakeCoco, panoptic_pipeline: Pipeline) -> None:
+    root, stem = make_coco(categories=categories(range(19)), images=1), 'aachen_000000_000019'
+    content = json.loads((root / 'panoptic.json').read_text())
+    content['images'] = [dict(id=stem, file_name=f'{stem}_gtFine_leftImg8bit.png')]
+    content['annotations'][0]['image_id'] = stem
+    (root / 'panoptic.json').write_text(json.dumps(content))
+    (root / 'images/aachen').mkdir()
+    (root / 'images/0.jpg').rename(root / f'images/aachen/{stem}_leftImg8bit.png')
+    dataset = DATASETS.build(config(root, panoptic_pipeline, type='mmlmseg.CityscapesPanopticDataset'))
+    assert_truth(dataset[0]['data_samples'], root, CITYSCAPES)
+
+
+def test_ade20k_of_either_converter() -> None:
+    space = LabelSpace.from_dataset('mmlmseg.ADE20KPanopticDataset')
+    plane = space.classes.index('airplane')
+    names = [*space.classes[:plane], 'plane', *space.classes[plane + 1 :]]
+    listed = [dict(id=i, name=name, isthing=int(space.is_thing[i])) for i, name in enumerate(names)]
+    assert match_categories(listed, space) == {i: i for i in range(150)}
+
+
+def test_what_a_config_gives_must_fit(make_coco: MakeCoco) -> None:
+    root = make_coco()
+    with pytest.raises(LabelSpaceError, match=r"things name the unknown class 'cra'\. Did you mean: car"):
+        DATASETS.build(config(root, metainfo=dict(thing_classes=['cra', 'person'])))
+    with pytest.raises(LabelSpaceError, match='1 colours for 4 classes'):
+        DATASETS.build(config(root, metainfo=dict(palette=[[0, 0, 0]])))

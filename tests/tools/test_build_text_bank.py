@@ -83,12 +83,31 @@ def test_reads_a_sentence_transformers_folder(
     assert bank.rows(['tree']).tolist() == [[len('a photo of a tree'), 1.0]]
 
 
+def test_an_encoder_that_reads_all_names_alike_makes_no_bank(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    encode = SimpleNamespace(
+        encode=lambda texts, **_: torch.ones(len(texts), 2), state_dict=lambda: {'weight': torch.ones(1)}
+    )
+    monkeypatch.setitem(
+        sys.modules, 'sentence_transformers', SimpleNamespace(SentenceTransformer=lambda folder, device: encode)
+    )
+    (tmp_path / 'names.txt').write_text('tree\ncar\n')
+    out = tmp_path / 'bank.safetensors'
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(tmp_path / 'names.txt'), '--encoder', str(tmp_path), '--out', str(out)])
+    assert stop.value.code == 2
+    assert f"{tmp_path.name} cannot tell 'background' and 'car' apart" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_mistakes_are_named(tool: ModuleType, tmp_path: Path, clip_config: str, capsys: Any) -> None:
     (tmp_path / 'names.txt').write_text('tree\n')
     names, out = str(tmp_path / 'names.txt'), str(tmp_path / 'bank.safetensors')
     for arguments, message in (
         (['absent.txt', '--encoder', f'open_clip:{clip_config}'], 'absent.txt: no such file'),
         ([names, '--encoder', f'open_clip:{clip_config}', '--prompt', 'a photo'], 'no place for the class name'),
+        ([names, '--encoder', f'open_clip:{clip_config}', '--prompt', '{name} in {place}'], 'one for something else'),
         ([names, '--encoder', 'absent'], 'absent: no such folder'),
         ([names, '--encoder', 'open_clip:tiny-bonk'], 'Did you mean: tiny-bank'),
     ):

@@ -93,6 +93,34 @@ def convert(instances: np.ndarray, categories: Sequence[dict[str, Any]]) -> tupl
     return kept, segments
 
 
+def check_segments(
+    described: Sequence[Sequence[dict[str, Any]]], folder: Path, categories: Sequence[dict[str, Any]]
+) -> None:
+    """Makes sure that the maps of a split are Cityscapes' own: other tools write files of this name that mean less.
+
+    Args:
+        described: Of each image its segments.
+        folder: Of the split.
+        categories: Of :func:`make_categories`.
+
+    Raises:
+        DataError: Where no pixel is of an evaluated class, or no object is told from another.
+    """
+    segments = [segment for image in described for segment in image]
+    things = {category['id'] for category in categories if category['isthing']}
+    crowds = [segment['iscrowd'] for segment in segments if segment['category_id'] in things]
+    if not segments:
+        raise DataError(
+            f'{folder}: all pixels are void: no id is of an evaluated class of Cityscapes (7 road ... 33 bicycle); '
+            'take the original instanceIds.png'
+        )
+    if crowds and all(crowds):
+        raise DataError(
+            f'{folder}: tells no object from another: all {len(crowds)} segments of things hold a class id only, which '
+            'means a group of objects (crowd); take the original instanceIds.png, with ids such as 26001'
+        )
+
+
 def convert_split(root: Path, split: str) -> int:
     """Converts the files of a split; the JSON file is written last, so that where it stands all is complete.
 
@@ -104,7 +132,7 @@ def convert_split(root: Path, split: str) -> int:
         How many images there are.
 
     Raises:
-        DataError: Where there is no instance map, or one is unusable.
+        DataError: Where there is no instance map, one is unusable, or they are not Cityscapes' own.
     """
     folder, categories = root / 'gtFine' / split, make_categories()
     files = sorted(folder.glob(f'*/*{SUFFIX}'))
@@ -126,6 +154,7 @@ def convert_split(root: Path, split: str) -> int:
 
     with ThreadPoolExecutor() as pool:
         converted = list(track(pool.map(convert_file, files), f'{split}:', total=len(files)))
+    check_segments([annotation['segments_info'] for _, annotation in converted], folder, categories)
     images, annotations = ([pair[i] for pair in converted] for i in range(2))
     content = dict(images=images, annotations=annotations, categories=categories)
     out.with_suffix('.json').write_text(json.dumps(content), encoding='utf-8')

@@ -12,7 +12,7 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from ...errors import DataError, errors_of
-from ...segments import SegmentMap, Segments
+from ...segments import BACKGROUND, SegmentMap, Segments
 from ..functional import PanopticCounts, class_segments, mean_scores, panoptic_scores
 
 _WAYS_OUT = {
@@ -149,6 +149,11 @@ class SegmentMetric(ClassMetric):
         found = self.segments(sample, 'gt_segments')
         if not isinstance(found, SegmentMap):
             raise DataError('gt_segments must be a SegmentMap, which tells where each label space has no truth.')
+        if (found.ids == BACKGROUND).any():
+            raise DataError(
+                'gt_segments are objects alone (mmlmseg.InstanceDataset), which mmlmseg.InstanceAP scores; qualities '
+                'of panoptic results need truth of whole images.'
+            )
         return found
 
 

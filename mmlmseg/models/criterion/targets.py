@@ -15,10 +15,8 @@ from torch import Tensor
 
 from ...errors import DataError, LabelSpaceError
 from ...label_space import LabelSpace
-from ...segments import IGNORE_INDEX
+from ...segments import BACKGROUND, IGNORE_INDEX
 from ..structures import Targets
-
-BACKGROUND = -1  # the label, and the segment id, of pixels that count but are in no target
 
 Columns = Sequence[int | None]
 """The column of the class logits that each class of a space is trained to; None for a class that is not trained."""
@@ -58,7 +56,9 @@ def read_targets(
                 'classes; check the labels of the dataset against its class list, and reduce_zero_label'
             )
     if any(ids != list(range(len(ids))) for ids in united):
-        segments = torch.stack([segments.new_tensor(ids)[own] for ids, own in zip(united, maps, strict=True)])
+        # The last entry is that of BACKGROUND, which is -1.
+        tables = [segments.new_tensor([*ids, BACKGROUND]) for ids in united]
+        segments = torch.stack([table[own] for table, own in zip(tables, maps, strict=True)])
     width = max(map(len, trained))
     labels = segments.new_tensor([[0, *own, *[0] * (width - len(own))] for own in trained])
     return replace(segment_targets(segments, labels), sources=tuple(map(_source, samples)))

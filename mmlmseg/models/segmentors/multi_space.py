@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -160,7 +161,10 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
         """``[B, 3, H, W]`` to the maps of the backbone, or of the neck where there is one, fine first."""
         maps = self.backbone(inputs)
-        return maps if self.neck is None else self.neck(maps)
+        maps = maps if self.neck is None else self.neck(maps)
+        if not torch.compiler.is_compiling() and not torch.jit.is_tracing():
+            _warn_of_stretched_maps(inputs, maps)
+        return maps
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> HeadOutputs:
         """Predicts one group, whose samples ask for equally many label spaces; mmseg's name for it."""
@@ -264,3 +268,17 @@ def _prediction(outputs: HeadOutputs, categories: Categories, b: int, space: Lab
         space,
         None if categories.rows is None else categories.rows[b, : space.num_classes],
     )
+
+
+def _warn_of_stretched_maps(inputs: Tensor, maps: Sequence[Tensor]) -> None:
+    """Warns of maps whose cells do not fill the images ``[B, 3, H, W]``: masks would be stretched, and so shifted."""
+    height, width = inputs.shape[-2:]
+    for one in maps:
+        rows, columns = one.shape[-2:]
+        if height % rows or width % columns or height // rows != width // columns:
+            warnings.warn(
+                f'a map of the backbone has {rows}x{columns} cells for a padded image of {height}x{width}, which is no '
+                'whole stride: what it sees is said of other pixels. Set model.data_preprocessor.size_divisor to a '
+                'multiple of its stride, such as 14 for a vision transformer with patches of 14',
+                stacklevel=2,
+            )

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checkpoint import TextSource
-from ...errors import LabelSpaceError, TextBankError, did_you_mean
+from ...errors import LabelSpaceError, TextBankError, did_you_mean, written
 from ...names import name_key
 from ...registry import MODELS
 from .table import Shared, TextEncoder
@@ -50,8 +50,13 @@ class TextBank:
             )
         if embeddings.shape[1] != source.width:
             raise TextBankError(f'{where}: embeddings of width {embeddings.shape[1]}, declared as {source.width}')
-        if not torch.isfinite(embeddings).all():
+        if not embeddings.is_floating_point() or not torch.isfinite(embeddings).all():
             raise TextBankError(f'{where}: holds numbers that are not finite; build the bank again')
+        if wrong := [name for name in names if not isinstance(name, str)]:
+            raise TextBankError(f'{where}: {written(wrong[0])} is no name; build the bank again')
+        if not embeddings.any(1).all():
+            name = names[int((~embeddings.any(1)).nonzero()[0])]
+            raise TextBankError(f'{where}: the embedding of {name!r} is zero; build the bank again')
         self.names = tuple(names)
         self.source = source
         self.where = where
@@ -71,14 +76,21 @@ class TextBank:
         """Looks names up, normalised or not: float32 ``[len(names), width]`` as stored, not scaled to unit norm.
 
         Raises:
-            TextBankError: Where a name is missing; its nearest names are named.
+            TextBankError: Where a name is missing; its nearest names are named. Or where two have one embedding.
         """
         names = list(names)
         for name in names:
             if name not in self:
                 near = did_you_mean(_key(name), self.names)
                 raise TextBankError(f'{self.where}: no embedding of the class name {name!r}.{near} {WAY_OUT}.')
-        return self._embeddings[[self._row[_key(name)] for name in names]].float()
+        wanted = {_key(name): self._row[_key(name)] for name in names}
+        if pair := equal_rows(self._embeddings[[*wanted.values()]]):
+            first, second = ([*wanted][i] for i in pair)
+            raise TextBankError(
+                f'{self.where}: {first!r} and {second!r} have the same embedding, so that no model could tell them '
+                'apart; build the bank again with an encoder that reads them'
+            )
+        return self._embeddings[[wanted[_key(name)] for name in names]].float()
 
     def save(self, path: str | Path) -> None:
         """Writes the bank: ``.safetensors`` with its provenance, or ``.npy`` and a ``.txt`` of names beside it."""
@@ -109,8 +121,10 @@ class TextBank:
                 file beside it.
 
         Raises:
-            TextBankError: Where a file is missing or is no bank.
+            TextBankError: Where a file is missing or is no bank, or names are given to a bank that holds its own.
         """
+        if names is not None and Path(path).suffix != '.npy':
+            raise TextBankError(f'{path}: holds its own names; leave out {names}, which is for a .npy bank')
         if str(path) == SHIPPED_BANK:
             with resources.as_file(resources.files('mmlmseg') / 'assets' / 'text_bank_minilm.safetensors') as shipped:
                 return cls._load_safetensors(shipped)
@@ -139,7 +153,13 @@ class TextBank:
             what = f'lacks {", ".join(sorted(missing))}' if missing else f'has format {metadata["format"]!r}'
             raise TextBankError(f'{path}: {what}, expected a text bank of format {FORMAT_VERSION}; build it again')
         source = TextSource(metadata['encoder'], metadata['prompt'], embeddings.shape[-1], metadata['weights'])
-        return cls(json.loads(metadata['names']), embeddings, source, str(path))
+        try:
+            listed = json.loads(metadata['names'])
+        except json.JSONDecodeError as error:
+            raise TextBankError(f'{path}: its names are no JSON ({error}); build it again') from None
+        if not isinstance(listed, list):
+            raise TextBankError(f'{path}: its names are {written(listed)}, not a list; build it again')
+        return cls(listed, embeddings, source, str(path))
 
     @classmethod
     def _load_npy(cls, path: Path, names: Path) -> TextBank:
@@ -147,7 +167,7 @@ class TextBank:
             raise TextBankError(f'{names}: no such file; a .npy bank needs a text file with one class name per line')
         try:
             array = np.load(path, allow_pickle=False)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, EOFError) as error:
             raise TextBankError(f'{path}: not a NumPy array ({error})') from None
         if array.dtype.kind != 'f' or array.ndim != 2:
             raise TextBankError(f'{path}: needs floats of shape [names, width], got {array.dtype} {array.shape}')
@@ -199,8 +219,21 @@ class TextBankEncoder(TextEncoder):
 
 def read_names(path: str | Path) -> list[str]:
     """Reads a list of class names: one per line, empty lines and lines that start with ``#`` left out."""
-    lines = [line.strip() for line in Path(path).read_text(encoding='utf-8').splitlines()]
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise TextBankError(f'{path}: not UTF-8 text ({error}); save it as UTF-8, one class name per line') from None
+    lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith('#')]
+
+
+def equal_rows(embeddings: Tensor) -> tuple[int, int] | None:
+    """The places of two equal rows of ``[n, width]``, on the host, if there are any."""
+    seen: dict[bytes, int] = {}
+    for place, row in enumerate(embeddings.float().numpy()):
+        if (first := seen.setdefault(row.tobytes(), place)) != place:
+            return first, place
+    return None
 
 
 def _key(name: str) -> str:

@@ -13,7 +13,7 @@ from ...errors import OptionError
 from ...registry import MODELS
 from ..open_clip_loader import model_config
 from .table import Shared, TextEncoder
-from .tower import TextTower, no_causal_text
+from .tower import TextTower, require_causal_text
 
 
 @MODELS.register_module()
@@ -24,8 +24,8 @@ class OpenClipText(TextEncoder):
     its own label spaces without it.
 
     Args:
-        model: An open_clip model name whose text side is CLIP's own causal transformer, e.g. ``RN50-quickgelu`` or
-            ``ViT-B-16``; not SigLIP, EVA, CoCa or one with a Hugging Face text model. OpenAI's weights need a
+        model: An open_clip model name whose text side is a causal transformer as CLIP has it, e.g. ``RN50-quickgelu``
+            or ``ViT-B-16``; not SigLIP, CoCa or one with a Hugging Face text model. OpenAI's weights need a
             ``-quickgelu`` model.
         pretrained: A local weight file, a hub tag of open_clip, or None for random weights.
         prompt_length: L.
@@ -33,7 +33,7 @@ class OpenClipText(TextEncoder):
 
     Raises:
         CheckpointError: On an unknown model.
-        TextBankError: Where the model's text side is another, at the latest when the tower is built.
+        TextBankError: Where the model's text side is of another kind.
         OptionError: Where the template has no place for the name.
     """
 
@@ -48,9 +48,8 @@ class OpenClipText(TextEncoder):
         if '{name}' not in template:
             raise OptionError(f'the template {template!r} has no place for the class name; write {{name}} into it')
         self.model, self.pretrained, self.template = model, pretrained, template
+        require_causal_text(model)
         config = model_config(model)
-        if 'width' not in config['text_cfg']:  # a Hugging Face text model, which says elsewhere how wide it is
-            raise no_causal_text(model)
         self._width: int = config['embed_dim']
         self.prompt = nn.Parameter(0.02 * torch.randn(prompt_length, config['text_cfg']['width']))
         self._shared: Shared[TextTower] = Shared()

@@ -11,19 +11,43 @@ from torch import Tensor, nn
 
 from ...errors import TextBankError
 from ..numerics import no_autocast
-from ..open_clip_loader import load_open_clip
+from ..open_clip_loader import load_open_clip, model_config
 from .blocks import FrozenBlock
 from .packs import Packs
 
 # Texts that go through the tower at once; 1,024 names hold some 30 MB of a layer's widest tensor in float32.
 CHUNK = 1024
 
+_NOT_OF_THE_TEXT = ('logit_scale', 'logit_bias')
 
-def no_causal_text(model: str) -> TextBankError:
-    """The error about an open_clip model of another kind."""
+
+def require_causal_text(model: str) -> None:
+    """Makes sure, from the configuration alone, that the text side of an open_clip model is one that is read here.
+
+    Raises:
+        CheckpointError: On an unknown model.
+        TextBankError: Where its text side is of another kind.
+    """
+    config = model_config(model)
+    text = config['text_cfg']
+    if 'multimodal_cfg' in config:
+        raise _other_text(model, 'is a CoCa, which adds a token of its own')
+    if text.get('hf_model_name'):
+        raise _other_text(model, f'has a Hugging Face text model ({text["hf_model_name"]})')
+    if text.get('hf_tokenizer_name'):
+        raise _other_text(model, f'has a tokenizer of its own ({text["hf_tokenizer_name"]})')
+    if text.get('no_causal_mask') or text.get('embed_cls'):
+        raise _other_text(model, 'has a text transformer that is not causal')
+    if text.get('pool_type', 'argmax') != 'argmax':
+        raise _other_text(model, f'does not read a text at its end token, but by the pooling {text["pool_type"]!r}')
+    if text.get('proj_bias') or text.get('proj_type', 'linear') != 'linear':
+        raise _other_text(model, 'has another projection after its text transformer')
+
+
+def _other_text(model: str, what: str) -> TextBankError:
     return TextBankError(
-        f'open_clip model {model!r} has no causal CLIP text transformer (SigLIP, EVA, CoCa and models with a Hugging '
-        'Face text model have another); use one of the plain CLIP models, such as RN50-quickgelu or ViT-B-16'
+        f'open_clip model {model!r} {what}; the text is read by causal transformers as CLIP has them, such as those of '
+        'RN50-quickgelu and ViT-B-16'
     )
 
 
@@ -41,23 +65,24 @@ class TextTower:
         pretrained: A local weight file, a hub tag, or None for random weights.
 
     Raises:
-        TextBankError: Where the model's text tower is not a causal CLIP transformer.
+        CheckpointError: On an unknown model, or unfit weights.
+        TextBankError: Where the model's text side is of another kind, before weights are read.
     """
 
     def __init__(self, model: str, pretrained: str | None) -> None:
         import open_clip
         from open_clip.transformer import ResidualAttentionBlock
 
+        require_causal_text(model)  # weights may be gigabytes, and a download
         clip: Any = load_open_clip(model, pretrained)
-        if not isinstance(clip, open_clip.CLIP) or clip.text_pool_type != 'argmax' or clip.attn_mask is None:
-            raise no_causal_text(model)
-        if any(type(block) is not ResidualAttentionBlock for block in clip.transformer.resblocks):
-            raise no_causal_text(model)
         clip.visual = nn.Identity()  # the image tower is not needed here
-        self.clip: Any = clip.requires_grad_(False)
+        text = getattr(clip, 'text', clip)  # some models keep their text transformer apart, most have its parts
+        if any(type(block) is not ResidualAttentionBlock for block in text.transformer.resblocks):
+            raise _other_text(model, 'has other blocks in its text transformer')
+        self.clip: Any = text.requires_grad_(False)
         self.tokeniser: Any = open_clip.get_tokenizer(model)
         self._blocks: tuple[torch.dtype, list[FrozenBlock]] | None = None  # in the type asked for last
-        self.digest = weights_digest({k: v for k, v in clip.state_dict().items() if k != 'logit_scale'})
+        self.digest = weights_digest({k: v for k, v in text.state_dict().items() if k not in _NOT_OF_THE_TEXT})
 
     def __deepcopy__(self, memo: Any) -> TextTower:
         return self

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 
 import pytest
@@ -335,3 +336,16 @@ def test_a_neck_stands_between_backbone_and_head(model_config, make_sample) -> N
     assert [tuple(m.shape[1:]) for m in model.extract_feat(data['inputs'][0])] == [
         (32, 64 // s, 64 // s) for s in (4, 8, 16, 32)
     ]
+
+
+@pytest.mark.parametrize(('patch', 'warns'), [(16, False), (14, True)])
+def test_maps_that_do_not_fill_the_image_are_worth_a_warning(
+    model_config, patch: int, warns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = MODELS.build(model_config())
+    rows, columns = -(-64 // patch), -(-96 // patch)  # as transformers that pad to whole patches give them
+    monkeypatch.setattr(model.backbone, 'forward', lambda images: [torch.zeros(1, 8, rows, columns)])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always')
+        model.extract_feat(torch.zeros(1, 3, 64, 96))
+    assert ['size_divisor' in str(one.message) for one in told] == [True] * warns

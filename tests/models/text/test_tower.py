@@ -11,7 +11,7 @@ from mmlmseg.errors import TextBankError
 from mmlmseg.models.open_clip_loader import load_open_clip
 from mmlmseg.models.text.blocks import FrozenBlock
 from mmlmseg.models.text.packs import Packs
-from mmlmseg.models.text.tower import TextTower, weights_digest
+from mmlmseg.models.text.tower import TextTower, require_causal_text, weights_digest
 
 TEXTS = ['a photo of a cat', 'tree', 'a long wooden coffee table', 'traffic sign (back)']
 
@@ -29,6 +29,12 @@ def reference(model: str) -> torch.Tensor:
 
 def test_equals_open_clip(tower: TextTower, tiny_clip: str) -> None:
     torch.testing.assert_close(tower.encode_texts(TEXTS), reference(tiny_clip))
+
+
+def test_a_text_transformer_kept_apart_is_read_alike(tiny_clip: str) -> None:
+    apart = tiny_clip.replace('quickgelu', 'apart')
+    assert isinstance(load_open_clip(apart, None), open_clip.CustomTextCLIP)
+    torch.testing.assert_close(TextTower(apart, None).encode_texts(TEXTS), reference(apart))
 
 
 def test_prompt_vectors_set_to_words_equal_these_words(tower: TextTower, tiny_clip: str) -> None:
@@ -135,8 +141,31 @@ def test_equal_weights_have_equal_digests_and_others_have_not() -> None:
 
 
 def test_other_text_towers_are_refused(tiny_clip: str) -> None:
-    with pytest.raises(TextBankError, match='no causal CLIP text transformer'):
+    with pytest.raises(TextBankError, match="tiny-last' does not read a text at its end token, .* RN50-quickgelu"):
         TextTower(tiny_clip.replace('quickgelu', 'last'), None)
+
+
+@pytest.mark.parametrize(
+    ('model', 'reason'),
+    [
+        ('ViT-B-16-SigLIP', 'tokenizer of its own'),
+        ('coca_ViT-B-32', 'is a CoCa'),
+        ('MobileCLIP-S1', 'not causal'),
+        ('roberta-ViT-B-32', 'Hugging Face text model'),
+        ('ViT-H-14-worldwide', 'tokenizer of its own'),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before_weights_are(
+    model: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('mmlmseg.models.text.tower.load_open_clip', lambda *_: pytest.fail('weights are read'))
+    with pytest.raises(TextBankError, match=reason):
+        TextTower(model, None)
+
+
+@pytest.mark.parametrize('model', ['RN50-quickgelu', 'ViT-B-16', 'EVA02-B-16', 'PE-Core-T-16-384', 'MobileCLIP-B'])
+def test_causal_text_is_told_by_the_configuration(model: str) -> None:
+    require_causal_text(model)
 
 
 @pytest.mark.slow

@@ -131,3 +131,19 @@ def test_errors(tool: ModuleType, cityscapes: Path, capsys: Any) -> None:
     assert f'{file}: has mode RGB' in run(cityscapes)
     file.write_bytes(b'x')
     assert f'{file}: cannot be read' in run(cityscapes)
+
+
+@pytest.mark.parametrize(
+    ('ids', 'message'), [((2, 3), 'all pixels are void'), ((7, 26), 'tells no object from another: all 2 segments')]
+)
+def test_maps_without_instances_are_not_cityscapes_own(
+    tool: ModuleType, cityscapes: Path, capsys: Any, ids: tuple[int, int], message: str
+) -> None:
+    for file in (cityscapes / 'gtFine' / 'val').rglob('*_instanceIds.png'):
+        instances = np.full((24, 40), ids[0], np.uint16)
+        instances[4:9, 4:9] = ids[1]
+        cv2.imwrite(str(file), instances)
+    with pytest.raises(SystemExit, match='2'):
+        tool.main([str(cityscapes)])
+    assert message in capsys.readouterr().err
+    assert not (cityscapes / 'gtFine' / 'cityscapes_panoptic_val.json').exists()
