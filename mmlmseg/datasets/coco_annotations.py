@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..errors import DataError, LabelSpaceError, did_you_mean, read_json, written
 from ..label_space import LabelSpace
-from ..names import name_key
+from ..names import leads_outside, name_key
 
 Id: TypeAlias = int | str
 Read = TypeVar('Read')
@@ -67,6 +67,8 @@ def file_of(entry: Mapping[str, Any]) -> str:
     value = value_of(entry, 'file_name')
     if not isinstance(value, str) or not value:
         raise DataError(f"'file_name' is {written(value)}; it must be the name of a file")
+    if leads_outside(value):
+        raise DataError(f"'file_name' {value!r} leads out of the folder; give the name of a file below it")
     return value
 
 

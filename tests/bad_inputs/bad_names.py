@@ -8,6 +8,7 @@ from pathlib import Path
 from refusals import Refusals
 
 from mmlmseg.datasets import FolderDataset
+from mmlmseg.datasets.coco_annotations import file_of
 from mmlmseg.datasets.folder import read_split
 from mmlmseg.errors import DataError
 
@@ -52,3 +53,8 @@ def a_dataset_that_lists_one(folder: Path) -> None:
     (folder / 'classes.json').write_text(json.dumps(dict(classes=['sky'])))
     split(folder, '../a')
     FolderDataset(folder)
+
+
+@REFUSALS.by(DataError, "'../../label.png' leads out of the folder; give the name of a file below it")
+def a_file_name_in_coco_json(folder: Path) -> None:
+    file_of(dict(file_name='../../label.png'))
