@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import textwrap
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,7 +59,7 @@ def options_of(kind: type[T], given: Any, where: str) -> T:
 def keys_of(kind: Any) -> list[str] | None:
     """The keys that a config may give to what is built from it; None where anything goes.
 
-    ``**kwargs`` of a class stands for what its base classes take.
+    ``**kwargs`` of a class stands for what its base classes take, where it goes on to them.
     """
     keys: list[str] = []
     for parameters, _ in _calls(kind):
@@ -90,8 +92,18 @@ def _calls(kind: Any) -> Iterator[tuple[list[inspect.Parameter], set[str]]]:
             return
         constants = getattr(getattr(inspect.unwrap(call), '__code__', None), 'co_consts', ())
         yield parameters, {word for word in constants if isinstance(word, str)}
-        if not _is_open(parameters):
+        if not _is_open(parameters) or not _hands_on(call):
             return
+
+
+def _hands_on(call: Any) -> bool:
+    """Whether a constructor gives its ``**kwargs`` to that of its base class; that of timm's backbones does not."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(call)))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return any(node.func.attr == '__init__' and any(own.arg is None for own in node.keywords) for node in made)
 
 
 def find_type(config: Mapping[str, Any], registry: Registry, where: str) -> Any:

@@ -77,3 +77,20 @@ def test_what_mmengine_says_of_a_config_is_told_from_mistakes_in_code() -> None:
     assert mistake_of_config(caught.value) is None
     assert mistake_of_config(KeyError('a')) is None
     assert mistake_of_config(TypeError('unsupported operand')) is None
+
+
+def test_options_that_do_not_go_on_to_a_base_class_may_be_any() -> None:
+    class Base:
+        def __init__(self, width: int) -> None: ...
+
+    class HandsOn(Base):
+        def __init__(self, depth: int, **kwargs: int) -> None:
+            super().__init__(**kwargs)
+
+    class KeepsThem(Base):
+        def __init__(self, depth: int, **kwargs: int) -> None:
+            super().__init__(1)
+            self.others = dict(**kwargs)
+
+    assert keys_of(HandsOn) == ['depth', 'width']
+    assert keys_of(KeepsThem) is None

@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 
 from mmlmseg.apis.model import build_model
 from mmlmseg.checkpoint import read_checkpoint
-from mmlmseg.config import complete_label_spaces
+from mmlmseg.config import complete_label_spaces, set_length
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.runner_options import build_runner
 
@@ -96,11 +96,13 @@ def train(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
     """Trains a tiny model by the config that a recipe is put behind, for some steps."""
     monkeypatch.chdir(tmp_path)
 
-    def run(recipe: str, model: str = SMALL, steps: int = 2, **options: Any) -> Runner:
+    def run(recipe: str, model: str = SMALL, steps: int = 2, scaled: bool = False, **options: Any) -> Runner:
         demo = str(ROOT / 'configs' / 'demo' / 'lmseg_demo.py')
         Path('base.py').write_text(BASE.format(demo=demo, data=str(data)) + model)
         Path('shown.py').write_text(f"_base_ = './base.py'\n{recipe}")
         config = Config.fromfile('shown.py')
+        if scaled:
+            set_length(config, steps)
         config.merge_from_dict({'train_cfg.max_iters': steps, 'train_cfg.val_interval': steps, **options})
         config.work_dir, config.experiment_name = 'run', tmp_path.name
         complete_label_spaces(config)
@@ -192,12 +194,10 @@ def test_layers_of_a_vision_transformer_learn_slower_at_the_bottom(train) -> Non
 
 
 def test_the_schedule_warms_up_and_ends_at_the_bottom(train) -> None:
-    from mmlmseg.config import set_length
-
     shown = Config.fromstring(recipe('Warm-up, then a cosine') + 'train_cfg["val_interval"] = 9', '.py')
     set_length(shown, 90)
     assert [(s.begin, s.end) for s in shown.param_scheduler] == [(0, 10), (10, 90)]
-    runner = train(recipe('Warm-up, then a cosine'), steps=3)
+    runner = train(recipe('Warm-up, then a cosine'), steps=9, scaled=True)
     assert options(runner, 'decode_head.decoder.norm.weight')['lr'] < 6e-4 * 0.02
 
 

@@ -47,15 +47,17 @@ def train(
     from mmlmseg.engine import FreezeHook
 
     optimiser = torch.optim.SGD(segmentor.parameters(), 0.05)
-    hook, runner = FreezeHook(new), SimpleNamespace(model=model)
-    hook.after_load_checkpoint(runner, {})
-    hook.before_train(runner)
+    hooks, runner = [FreezeHook(new)] if new else [], SimpleNamespace(model=model)
+    for hook in hooks:
+        hook.after_load_checkpoint(runner, {})
+        hook.before_train(runner)
     for _ in range(STEPS):
-        hook.before_val(runner)  # as a validation between steps, for which the others are unfrozen
+        for hook in hooks:
+            hook.before_val(runner)  # as a validation between steps, for which the others are unfrozen
         model.eval()
         model.train()
         batch = dict(inputs=[s['inputs'] for s in samples], data_samples=[s['data_samples'].clone() for s in samples])
-        if new:
+        for hook in hooks:
             hook.before_train_iter(runner, 0, batch)
         data = segmentor.data_preprocessor(batch, True)
         data['inputs'] = [group.double() for group in data['inputs']]
