@@ -102,8 +102,13 @@ def _hands_on(call: Any) -> bool:
         tree = ast.parse(textwrap.dedent(inspect.getsource(call)))
     except (OSError, TypeError, SyntaxError):
         return False
-    made = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    return any(node.func.attr == '__init__' and any(own.arg is None for own in node.keywords) for node in made)
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == '__init__'
+        and any(own.arg is None for own in node.keywords)
+        for node in ast.walk(tree)
+    )
 
 
 def find_type(config: Mapping[str, Any], registry: Registry, where: str) -> Any:
