@@ -103,7 +103,7 @@ class MultiDataset(Dataset):
             return
         for name, dataset in zip(self.names, self.datasets, strict=True):
             if _is_empty(name, dataset):
-                raise DataError(f'dataset {name!r} has no sample; check its paths and split')
+                raise DataError(f'dataset {name!r} has no sample{_looked_for(dataset)}; check its paths and split')
         self.sizes = [len(dataset) for dataset in self.datasets]
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1 and own[0].num_classes == 2:
@@ -236,6 +236,15 @@ def _is_empty(name: str, dataset: Any) -> bool:
             return True
         raise
     return not len(dataset)
+
+
+def _looked_for(dataset: Any) -> str:
+    """Where a dataset of mmseg's looked for images, and for which names."""
+    while (inner := getattr(dataset, 'dataset', None)) is not None:  # below wrappers
+        dataset = inner
+    folder = (getattr(dataset, 'data_prefix', None) or {}).get('img_path')
+    suffix, listed = getattr(dataset, 'img_suffix', ''), getattr(dataset, 'ann_file', '')
+    return '' if not folder else f': there is no *{suffix} in {folder}' + (f', as {listed} lists it' if listed else '')
 
 
 def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, ...]:

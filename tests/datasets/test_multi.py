@@ -130,7 +130,9 @@ def test_a_registered_dataset_without_samples(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"dataset 'city': .*train'; check its paths and split"):
             MultiDataset([part], names=['city'])
     (tmp_path / 'train').mkdir()
-    with pytest.raises(DataError, match="dataset 'city' has no sample; check its paths"):
+    with pytest.raises(
+        DataError, match=r"'city' has no sample: there is no \*_leftImg8bit\.png in .*; check its paths"
+    ):
         MultiDataset([config], names=['city'])
     with pytest.raises(TypeError):
         MultiDataset([dict(config, img_suffix=3)], names=['city'])
