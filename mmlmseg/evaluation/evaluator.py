@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -138,7 +139,15 @@ class MultiDatasetEvaluator(Evaluator):
                 continue
             scores[name] = self._evaluate_dataset(name, seen)
             results.update({f'{name}/{key}': value for key, value in scores[name].items()})
-        results.update({f'mean/{key}': value for key, value in _means(list(scores.values())).items()})
+        means, lacking = _means(scores)
+        for key, names in lacking.items():
+            print_log(
+                f'mean/{key} is over {len(scores) - len(names)} of {len(scores)} datasets: {", ".join(names)} has no '
+                'number (nan), as where no pixel of the truth counts.',
+                'current',
+                logging.WARNING,
+            )
+        results.update({f'mean/{key}': value for key, value in means.items()})
         return results
 
     def _evaluate_dataset(self, name: str, seen: int) -> dict[str, float]:
@@ -167,12 +176,24 @@ class MultiDatasetEvaluator(Evaluator):
         return dict(zip(self._seen, counts.tolist(), strict=True))
 
 
-def _means(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Mean over datasets of the numbers that all of them have, to two decimals more than metrics usually keep."""
-    if not scores:
-        return {}
-    shared = [key for key in scores[0] if all(_is_number(score.get(key)) for score in scores)]
-    return {key: round(statistics.fmean(float(score[key]) for score in scores), 4) for key in shared}
+def _means(scores: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, list[str]]]:
+    """Means over datasets of the scores that all of them give, to two decimals more than metrics usually keep.
+
+    Returns:
+        The means, each over the datasets where the score is a number (nan where it is one nowhere), and for each mean
+        the names of those where it is not, if there are any.
+    """
+    means: dict[str, float] = {}
+    lacking: dict[str, list[str]] = {}
+    for key in next(iter(scores.values()), {}):
+        if not all(_is_number(score.get(key)) for score in scores.values()):
+            continue
+        values = {name: float(score[key]) for name, score in scores.items()}
+        numbers = [value for value in values.values() if not math.isnan(value)]
+        means[key] = round(statistics.fmean(numbers), 4) if numbers else math.nan
+        if len(numbers) < len(values):
+            lacking[key] = [name for name, value in values.items() if math.isnan(value)]
+    return means, lacking
 
 
 def _is_number(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import subprocess
 import sys
@@ -115,6 +116,24 @@ def test_unseen_dataset_is_left_out() -> None:
     results = evaluator.evaluate(12)
     assert not any(key.startswith('farm/') for key in results)
     assert results['mean/mIoU'] == pytest.approx((results['street/mIoU'] + results['sea/mIoU']) / 2)
+
+
+@pytest.mark.parametrize('hidden', [('sea',), ('street', 'sea'), tuple(CLASSES)])
+def test_the_mean_is_over_datasets_that_have_a_number(hidden: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr('mmlmseg.evaluation.evaluator.print_log', lambda text, *_: said.append(text))
+    evaluator = MultiDatasetEvaluator(SemanticIoU())
+    evaluator.dataset_meta = _meta()
+    samples = _all()
+    for sample in samples:
+        if sample.dataset in hidden:
+            sample.gt_sem_seg.data.fill_(255)
+    evaluator.process(samples)
+    results = evaluator.evaluate(12)
+    seen = [results[f'{name}/mIoU'] for name in CLASSES if name not in hidden]
+    assert results['mean/mIoU'] == pytest.approx(sum(seen) / len(seen) if seen else math.nan, abs=1e-4, nan_ok=True)
+    (line,) = [line for line in said if line.startswith('mean/mIoU ')]
+    assert f'is over {len(seen)} of 3 datasets: {", ".join(hidden)} has no number' in line
 
 
 def test_nothing_seen_gives_no_result() -> None:
