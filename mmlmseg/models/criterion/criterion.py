@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from mmengine import dist
 from torch import Tensor, nn
 
+from ...errors import OptionError
 from ...registry import MODELS
 from ..numerics import at_least_float32, mask_classes, no_autocast
 from ..structures import HeadOutputs, Targets
@@ -26,6 +28,9 @@ class Criterion(nn.Module):
         weights: Factors of the classification loss and of the two mask losses, in the matching too.
         no_object_weight: Weight of queries that are matched with nothing, in the classification loss.
 
+    Raises:
+        OptionError: Where a weight is no number, such as a list of one a class, or negative.
+
     Attributes:
         names: What the three losses are called.
     """
@@ -34,6 +39,12 @@ class Criterion(nn.Module):
 
     def __init__(self, weights: tuple[float, float, float], no_object_weight: float) -> None:
         super().__init__()
+        for weight in (*weights, no_object_weight):
+            if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
+                raise OptionError(
+                    f'{type(self).__name__}: a weight is {weight!r}; class_weight, those of the mask losses and '
+                    'no_object_weight are one number each, not negative. Single classes have no weights of their own'
+                )
         self.weights = weights
         self.no_object_weight = no_object_weight
 
