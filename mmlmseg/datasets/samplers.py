@@ -57,17 +57,21 @@ def dataset_probabilities(
                 raise DataError(f'ratio names the unknown dataset {name!r}; known: {known}.{did_you_mean(name, names)}')
         if missing := [name for name in names if name not in ratio]:
             raise DataError(f'ratio has no weight for {", ".join(missing)}; give every dataset one (0 leaves it out)')
-        weights = [float(ratio[name]) for name in names]
+        weights = _numbers([ratio[name] for name in names])
     else:
-        if not all(isinstance(weight, (int, float)) for weight in ratio):
-            raise DataError(f'ratio = {list(ratio)}: write a number for each dataset, or numbers by name')
-        weights = [float(weight) for weight in ratio]
+        weights = _numbers(ratio)
         if len(weights) != len(sizes):
             raise DataError(f'ratio has {len(weights)} weights for {len(sizes)} datasets ({", ".join(names)})')
     total = sum(weights)
     if not all(math.isfinite(w) and w >= 0 for w in weights) or total <= 0:
         raise DataError(f'ratio {weights}: weights must be finite and not negative, and one of them above 0')
     return tuple(weight / total for weight in weights)
+
+
+def _numbers(weights: Sequence[Any]) -> list[float]:
+    if not all(isinstance(weight, (int, float)) for weight in weights):
+        raise DataError(f'ratio = {list(weights)}: write a number for each dataset, or numbers by name')
+    return [float(weight) for weight in weights]
 
 
 class DatasetSampler(Sampler):

@@ -120,7 +120,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
         super()._save_best_checkpoint(runner, metrics)
-        if is_main_process():
+        if self.save_best and is_main_process():
             self.file_backend.remove_all_but(self._current())
 
     def _current(self) -> set[Any]:
