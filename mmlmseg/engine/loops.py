@@ -51,7 +51,8 @@ class EvaluateFirstHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Runs the validation, if it is due."""
         loop = runner.train_loop
-        if loop.iter >= max(loop.val_begin, 1) and loop.iter % loop.val_interval == 0 and runner.val_loop is not None:
+        due = loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters
+        if due and loop.iter >= max(loop.val_begin, 1) and runner.val_loop is not None:
             runner.val_loop.run()
 
 

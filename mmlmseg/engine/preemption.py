@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_reduce, barrier, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -50,24 +50,25 @@ class PreemptionHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
         """Saves and ends, if any process was asked to."""
-        if not self._asked_anywhere():
-            return
+        if self._asked_anywhere():
+            self._end(runner, runner.iter + 1)
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Ends during an evaluation, which a resumed run does first.
+
+        Several processes finish it: they have different numbers of batches, so they cannot agree in between.
+        """
+        if self._asked and get_world_size() == 1:
+            self._end(runner, runner.iter, evaluating=True)
+
+    def _end(self, runner: Runner, step: int, evaluating: bool = False) -> None:
         self.after_train(runner)
         hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
         for hook in hooks:
-            hook.save(runner)
+            hook.save(runner, evaluating)
         saved = f'saved {hooks[0].last_ckpt}, go on with --resume' if hooks else 'no CheckpointHook, nothing is saved'
-        runner.logger.warning(f'asked to end after iteration {runner.iter + 1}: {saved}')
-        sys.exit(STATUS)
-
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Ends at once during an evaluation, whose step is saved; a resumed run evaluates it first."""
-        if not self._asked_anywhere():
-            return
-        self.after_train(runner)
-        for hook in (hook for hook in runner.hooks if isinstance(hook, CheckpointHook)):
-            hook.save(runner, evaluating=True)
-        runner.logger.warning(f'asked to end while evaluating iteration {runner.iter}: go on with --resume')
+        runner.logger.warning(f'asked to end {"while evaluating" if evaluating else "after"} iteration {step}: {saved}')
+        barrier()  # the first process to end takes the others down, also the one that is writing
         sys.exit(STATUS)
 
     def _ask(self, number: int, frame: Any) -> None:

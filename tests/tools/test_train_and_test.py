@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from mmlmseg.checkpoint import label_spaces_of, read_checkpoint
+from mmlmseg.checkpoint import label_spaces_of, newest_checkpoint, read_checkpoint
 from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,6 +210,49 @@ def test_sharded_training_trains_what_one_process_does(workplace: Path) -> None:
         check_equal(weights(workplace, name, 4), weights(workplace, 'whole', 4))
     done = run('test.py', workplace, 'tiny.py', 'shards/iter_4.pth')
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def process_of(rank: int, work_dir: Path) -> int:
+    """The number of the process that trains as a rank in a folder, once it has logged its third step."""
+    begun = time.monotonic()
+    while not any('Iter(train) [  3/' in file.read_text() for file in work_dir.glob('*/*.log')):
+        assert time.monotonic() - begun < 200, 'no step in 200 s'
+        time.sleep(0.2)
+    for process in Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(OSError):
+            words = (process / 'cmdline').read_bytes().split(b'\0')
+            own = str(work_dir).encode() in words and f'RANK={rank}'.encode() in (
+                process / 'environ'
+            ).read_bytes().split(b'\0')
+            if own and b'torch.distributed.run' not in words:
+                return int(process.name)
+    raise AssertionError(f'no process of rank {rank}')
+
+
+ENDLESS = ['train_cfg.max_iters=900', 'param_scheduler.1.end=900', 'default_hooks.checkpoint.interval=900']
+
+
+@pytest.mark.skipif(not Path('/proc').is_dir(), reason='processes are found in /proc')
+def test_all_processes_end_where_one_is_asked_to(workplace: Path) -> None:
+    folder = workplace / 'asked'
+    process = start('dist_train.sh', workplace, 'tiny.py', '2', '--work-dir', str(folder), '--cfg-options', *ENDLESS)
+    os.kill(process_of(1, folder), signal.SIGUSR1)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode != 0  # torchrun's; that of each process is 75
+    assert 'exitcode  : 75' in errors
+    saved = newest_checkpoint(folder)
+    assert saved is not None
+    assert f'asked to end after iteration {saved.stem.removeprefix("iter_")}: saved' in out + errors
+
+
+@pytest.mark.skipif(not Path('/proc').is_dir(), reason='processes are found in /proc')
+def test_all_processes_end_where_one_dies(workplace: Path) -> None:
+    folder = workplace / 'dying'
+    process = start('dist_train.sh', workplace, 'tiny.py', '2', '--work-dir', str(folder), '--cfg-options', *ENDLESS)
+    os.kill(process_of(1, folder), signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert 'Signal 9 (SIGKILL) received by PID' in errors
 
 
 def test_one_dataset_of_the_config_for_another_length(workplace: Path) -> None:
