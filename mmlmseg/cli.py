@@ -114,11 +114,12 @@ def use_resume(cfg: Config, checkpoint: str) -> None:
     It is a file, or `'auto'` for the last one in the work directory, see :func:`newest_checkpoint`. If there is none,
     training starts anew, from the `load_from` of the config if it has one.
     """
+    if checkpoint != 'auto':
+        check_checkpoint_file(checkpoint, resume=True)
     found = newest_checkpoint(cfg.work_dir) if checkpoint == 'auto' else checkpoint
     cfg.resume = found is not None
     if found is not None:
         cfg.load_from = str(found)
-        check_checkpoint_file(found, resume=True)
         return
     start = cfg.get('load_from')
     print(f'--resume: {cfg.work_dir} holds no checkpoint, training starts anew{f" from {start}" if start else ""}')

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
-from mmlmseg.engine import CheckpointHook
+from mmlmseg.engine import CheckpointHook, preemption
 from mmlmseg.engine.preemption import STATUS
 from mmlmseg.lab.scenes import write_folder_dataset
 
@@ -99,3 +99,19 @@ def val_loop(own: Any) -> Any:
             own.run()
 
     return Loop(None, DataLoader([]))
+
+
+def test_several_processes_finish_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its own number of batches; one that waited for the others between them would wait for ever."""
+
+    def wait(*_: Any) -> None:
+        raise AssertionError('an agreement')
+
+    monkeypatch.setattr(preemption, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(preemption, 'all_reduce', wait)
+    hook = preemption.PreemptionHook()
+    hook._asked = True
+    runner: Any = SimpleNamespace()
+    hook.after_val_iter(runner, 0)
+    with pytest.raises(AssertionError, match='an agreement'):
+        hook.after_train_iter(runner, 0)
