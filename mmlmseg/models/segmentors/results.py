@@ -15,15 +15,19 @@ from ...arguments import check_keys, options_of
 from ...errors import OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ..postprocess.instance import instances
+from ..postprocess.lazy_maps import LazyMaps
 from ..postprocess.mixed import Duplicates, exclusive_groups, same_meaning
 from ..postprocess.panoptic import PanopticThresholds, candidates, panoptic_segments
-from ..postprocess.row_maps import RowMaps, Size
 from ..postprocess.semantic import all_scores, class_map, class_scores
+from ..postprocess.view import View
 from ..structures import Prediction
-from .tiles import STRIDE, Reader, Tiles, tiled_scores
+from .tiled_image import Reader, TiledImage
+from .tiled_instances import tiled_instances
+from .tiled_segments import tiled_segments
+from .tiles import STRIDE, Tiles
 
 TASKS = ('semantic', 'panoptic', 'instance')
-_KEYS = ('tasks', 'panoptic', 'mixed', 'tiles', 'keep_probabilities')
+_KEYS = ('tasks', 'panoptic', 'mixed', 'instance', 'tiles', 'keep_probabilities')
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,26 @@ class MixedOptions:
 
 
 @dataclass(frozen=True)
+class InstanceOptions:
+    """Which instances there are.
+
+    Attributes:
+        max_per_image: The most of an image, or of a tile where it is read in tiles: the best ones. COCO counts 100.
+
+    Raises:
+        OptionError: Where it is no number from 1 on.
+    """
+
+    max_per_image: int = 100
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_per_image, int) or self.max_per_image < 1:
+            raise OptionError(
+                f'test_cfg.instance.max_per_image must be an integer from 1 on, got {self.max_per_image!r}'
+            )
+
+
+@dataclass(frozen=True)
 class ResultOptions:
     """Which results are made, and how; see ``test_cfg`` of :class:`MultiSpaceSegmentor`.
 
@@ -57,7 +81,8 @@ class ResultOptions:
         thresholds: Of panoptic and mixed results, where a space has none of its own.
         per_space: Thresholds of single spaces.
         mixed: Of results in several label spaces.
-        tiles: How semantic results cut large images; None reads them whole.
+        instance: Of instances.
+        tiles: How large images are cut; None reads them whole.
     """
 
     tasks: tuple[str, ...]
@@ -65,6 +90,7 @@ class ResultOptions:
     thresholds: PanopticThresholds
     per_space: Mapping[str, PanopticThresholds]
     mixed: MixedOptions
+    instance: InstanceOptions = InstanceOptions()
     tiles: Tiles | None = None
 
     @classmethod
@@ -73,8 +99,7 @@ class ResultOptions:
 
         Raises:
             LabelSpaceError: Where thresholds name an unknown label space.
-            OptionError: On an unknown key or task, a threshold that is no fraction, or tiles that do not go with the
-                tasks.
+            OptionError: On an unknown key or task, or a threshold that is no fraction.
         """
         _check_mode(config)
         check_keys(config, (*_KEYS, 'mode'), 'test_cfg')
@@ -84,11 +109,6 @@ class ResultOptions:
         if not tasks or not set(tasks) <= set(TASKS):
             raise OptionError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
         tiles = None if config.get('tiles') is None else options_of(Tiles, config['tiles'], 'test_cfg.tiles')
-        if tiles is not None and tasks != ('semantic',):
-            raise OptionError(
-                f'test_cfg.tiles: panoptic and instance results are not yet made of tiles, and the tasks are '
-                f"{', '.join(tasks)}; set test_cfg.tasks=['semantic'] or leave out the tiles"
-            )
         panoptic = config.get('panoptic', {})
         common = {key: value for key, value in panoptic.items() if key != 'per_space'}
         special = {spaces.get(name).name: own for name, own in panoptic.get('per_space', {}).items()}
@@ -101,6 +121,7 @@ class ResultOptions:
                 for name, own in special.items()
             },
             mixed=options_of(MixedOptions, config.get('mixed', {}), 'test_cfg.mixed'),
+            instance=options_of(InstanceOptions, config.get('instance', {}), 'test_cfg.instance'),
             tiles=tiles,
         )
 
@@ -149,44 +170,62 @@ def predict_groups(
         done += samples
         if options.tiles is not None and not options.tiles.suffice(size):
             for sample, image in zip(samples, images, strict=True):
-                scores = tiled_scores(model, image, sample.metainfo, options.tiles)
-                add_semantic(sample, scores.restore(sample.metainfo), options)
+                add_tiled_results(sample, TiledImage(model, image, sample.metainfo, options.tiles), options)
             continue
         found = model.predictions(images, [sample.metainfo for sample in samples])
         for sample, own in zip(samples, found, strict=True):
-            add_results(sample, own, size, options)
+            add_results(sample, own, View(size, sample.metainfo), options)
     return sorted(done, key=lambda sample: sample.metainfo.get('batch_index', 0))
 
 
-def add_results(sample: SegDataSample, own: Sequence[Prediction], size: Size, options: ResultOptions) -> None:
+def add_results(sample: SegDataSample, own: Sequence[Prediction], view: View, options: ResultOptions) -> None:
     """Writes the results of all tasks into a sample.
 
     Args:
         sample: Gets ``pred_sem_seg``, ``pred_segments``, ``pred_instances``. In several label spaces only segments are
             made, whatever the tasks.
         own: What the model says of it in each label space that it asks for.
-        size: Height and width of the padded input.
+        view: What the model was shown.
         options: Which results.
     """
-    meta, one = sample.metainfo, own[0]
     several = len(own) > 1
     if 'semantic' in options.tasks and not several:
-        add_semantic(sample, class_scores(one, size).restore(meta), options)
+        add_semantic(sample, class_scores(own[0], view.size).restore(sample.metainfo), options)
     if 'panoptic' in options.tasks or several:
-        spaces = [prediction.space for prediction in own]
-        declared = meta.get('exclusive', ()) if several else ()
-        thresholds = [options.thresholds_of(space) for space in spaces]
-        if declared:  # a part of a label space does not fill the image
-            thresholds = [replace(t, pixel=max(t.pixel, 0.5)) for t in thresholds]
-        found = [candidates(p, size, meta, t.object) for p, t in zip(own, thresholds, strict=True)]
-        group = exclusive_groups(spaces, declared).to(one.classes.device)
-        duplicates = _duplicates(own, options.mixed) if several else None
+        spaces, thresholds, group, duplicates = _question(own, sample.metainfo, options)
+        found = [candidates(p, view, t.object) for p, t in zip(own, thresholds, strict=True)]
         sample.pred_segments = panoptic_segments(found, spaces, thresholds, group, duplicates)
     if 'instance' in options.tasks and not several:
-        sample.pred_instances = instances(one, size, meta)
+        sample.pred_instances = instances(own[0], view, options.instance.max_per_image)
 
 
-def add_semantic(sample: SegDataSample, scores: RowMaps, options: ResultOptions) -> None:
+def add_tiled_results(sample: SegDataSample, image: TiledImage, options: ResultOptions) -> None:
+    """Writes the results of all tasks into a sample whose image is read in tiles, for each task anew."""
+    own = image.row(0)[0]  # asked for the same as all
+    several = len(own) > 1
+    if 'semantic' in options.tasks and not several:
+        add_semantic(sample, image.class_scores().restore(sample.metainfo), options)
+    if 'panoptic' in options.tasks or several:
+        sample.pred_segments = tiled_segments(image, *_question(own, sample.metainfo, options))
+    if 'instance' in options.tasks and not several:
+        sample.pred_instances = tiled_instances(image, options.instance.max_per_image)
+
+
+def _question(
+    own: Sequence[Prediction], meta: Mapping[str, Any], options: ResultOptions
+) -> tuple[list[LabelSpace], list[PanopticThresholds], Tensor, Duplicates | None]:
+    """Label spaces, their thresholds, the exclusive group of each class, and which segments are one."""
+    several = len(own) > 1
+    spaces = [prediction.space for prediction in own]
+    declared = meta.get('exclusive', ()) if several else ()
+    thresholds = [options.thresholds_of(space) for space in spaces]
+    if declared:  # a part of a label space does not fill the image
+        thresholds = [replace(t, pixel=max(t.pixel, 0.5)) for t in thresholds]
+    group = exclusive_groups(spaces, declared).to(own[0].classes.device)
+    return spaces, thresholds, group, _duplicates(own, options.mixed) if several else None
+
+
+def add_semantic(sample: SegDataSample, scores: LazyMaps, options: ResultOptions) -> None:
     """Writes ``pred_sem_seg`` into a sample, and ``seg_logits`` where they are to be kept, from its class scores."""
     sample.pred_sem_seg = PixelData(data=class_map(scores)[None])
     if options.keep_probabilities:
