@@ -169,13 +169,18 @@ def _write_ids(path: Path, ids: NDArray[Any], palette: Sequence[Colour]) -> None
     picture.save(path)
 
 
-def file_stems(paths: Sequence[Path | None]) -> list[str]:
+class Stems:
     """Names for output files: the stems of the inputs (``x``), numbered (``x_1``) where two would be the same."""
-    stems: list[str] = []
-    taken: set[str] = set()
-    for index, path in enumerate(paths):
-        stem = path.stem if path else f'image_{index}'
-        stem = f'{stem}_{index}' if stem in taken else stem
-        taken.add(stem)
-        stems.append(stem)
-    return stems
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._number = 0
+
+    def next(self, path: Path | None) -> str:
+        """The name for the next input; None is an array."""
+        stem = path.stem if path else f'image_{self._number}'
+        while stem in self._taken:
+            stem = f'{stem}_{self._number}'
+        self._taken.add(stem)
+        self._number += 1
+        return stem
