@@ -19,7 +19,7 @@ from torch import nn
 from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
-from ..models.segmentors.results import TASKS
+from ..models.segmentors.result_options import TASKS
 from ..visualization.label_panel import MIN_SCORE
 from .inputs import Image, Inputs, Source, batched, expand_inputs, inference_pipeline, picture_of
 from .model import build_model, load_weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,13 @@ def test_results_come_one_by_one() -> None:
     assert next(results).label_map[1, 1] == 0
     assert taken == [0, 1]  # a batch
     assert [result.label_map[1, 1] for result in results] == [1, 2]
+
+
+def test_no_result_is_kept() -> None:
+    results = LMSegInferencer(BlueValue(FACADE)).iter([_image(0), _image(1)], show_progress=False)
+    first = weakref.ref(next(results))
+    next(results)
+    assert first() is None
 
 
 def test_a_wrong_question_is_said_before_the_first_image() -> None:

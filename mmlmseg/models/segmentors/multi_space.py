@@ -23,7 +23,8 @@ from ..backbones.folded_norm import fold_fixed_norms
 from ..numerics import Precision, class_probabilities, precision_context
 from ..pretrained import load_pretrained
 from ..structures import Categories, HeadOutputs, Prediction
-from .results import ResultOptions, grouped, predict_groups
+from .result_options import ResultOptions
+from .results import grouped, predict_groups
 from .stock import AwaitedHead, StockInference
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from mmlmseg.errors import OptionError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
-from mmlmseg.models.segmentors.results import ResultOptions, predict_groups
+from mmlmseg.models.segmentors.result_options import ResultOptions
+from mmlmseg.models.segmentors.results import predict_groups
 from mmlmseg.models.segmentors.tiles import shares, spans
 from mmlmseg.models.structures import Prediction
 from mmlmseg.segments import EncodedMaskSet, SegmentMap
