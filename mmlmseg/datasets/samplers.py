@@ -139,16 +139,16 @@ class DatasetSampler(Sampler):
                 'repeat counts the classes of a mmlmseg.MultiDataset, and the dataset is a '
                 f"{type(self.dataset).__name__}: put it into one, dict(type='mmlmseg.MultiDataset', datasets=[...])"
             )
-        found: list[np.ndarray | None] = []
-        for name, presence, threshold in zip(names, self.dataset.presence, thresholds, strict=True):
-            factors = repeat_factors(presence, threshold) if threshold else None
-            if factors is not None:
-                print_log(
-                    f'repeat = {threshold:g}: {(factors > 1).sum()} of {len(factors)} images of {name} are drawn more '
-                    f'often, up to {factors.max():.3g} times',
-                    'current',
-                )
-            found.append(factors)
+        found = [
+            repeat_factors(presence, threshold) if threshold else None
+            for presence, threshold in zip(self.dataset.presence, thresholds, strict=True)
+        ]
+        said = [
+            f'{(factors > 1).sum()} of {len(factors)} images of {name} (up to {factors.max():.3g} times)'
+            for name, factors in zip(names, found, strict=True)
+            if factors is not None and (factors > 1).any()
+        ]
+        print_log(f'repeat: drawn more often are {", ".join(said) or "no images: no class is so rare"}', 'current')
         return found
 
     @abstractmethod

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmlmseg.datasets import MultiDataset, presence
+from mmlmseg.class_weights import ByFrequency
+from mmlmseg.datasets import MultiDataset, PerImageSampler, presence
 from mmlmseg.datasets.presence import Presence, count_presence, frequencies_by_space, write_presence
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.segments import SegmentMap
@@ -163,3 +165,24 @@ def test_a_file_spares_the_counting(make_folder: Folder, tmp_path: Path, monkeyp
     monkeypatch.setattr(presence, '_labels_held', None)
     read = joined(parts[1], class_presence=file).presence  # one of them, as with --datasets
     assert read == [Presence(('road', 'sky', 'car'), ((0, 1), (2,)))]
+
+
+def test_what_the_documentation_says_of_a_real_dataset(shared_data: Path) -> None:
+    dataset = joined(dict(type='mmlmseg.FolderDataset', data_root=str(shared_data / 'ccp'), pipeline=LOAD))
+    (counted,) = dataset.presence
+    assert len(counted.images) == 310
+    assert (counted.counts > 0).sum() == 53
+    rarest, most = counted.classes.index('earrings'), counted.classes.index('skin')
+    assert (counted.counts[rarest], counted.counts[most]) == (1, 310)
+    shares = []
+    for repeat in (None, 0.1):
+        sampler = PerImageSampler(dataset, repeat=repeat, seed=0)
+        length = sampler._passes[0].length * 20
+        drawn = np.bincount(np.fromiter(islice(sampler, length), int), minlength=310) / length
+        shares.append(
+            [100 * sum(drawn[i] for i, image in enumerate(counted.images) if c in image) for c in (rarest, most)]
+        )
+    assert shares[0] == pytest.approx([0.32, 100], abs=0.01)
+    assert shares[1] == pytest.approx([1.22, 100], abs=0.1)
+    weights = ByFrequency('frequency')(counted.frequencies)
+    assert [weights[rarest], weights[most]] == pytest.approx([5.0, 0.5], abs=0.05)
