@@ -133,9 +133,11 @@ class ClassWeights:
                 column the largest weight counts.
         """
         weights = self.of(space.name) or [1.0] * space.num_classes
-        trained = [(column, weight) for column, weight in zip(columns, weights, strict=True) if column is not None]
-        width = 1 + max((column for column, _ in trained), default=0)
-        return [max((weight for own, weight in trained if own == column), default=1.0) for column in range(width)]
+        largest: dict[int, float] = {}
+        for column, weight in zip(columns, weights, strict=True):
+            if column is not None:
+                largest[column] = max(weight, largest.get(column, 0.0))
+        return [largest.get(column, 1.0) for column in range(1 + max(largest, default=0))]
 
 
 def is_by_frequency(spec: Mapping[str, Any]) -> bool:

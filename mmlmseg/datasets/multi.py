@@ -255,6 +255,13 @@ def _is_empty(name: str, dataset: Any) -> bool:
         dataset.full_init()
     except OSError as error:
         raise DataError(f'dataset {name!r}: {error}; check its paths and split') from None
+    except NotImplementedError as error:
+        if 'get_cat_ids' not in str(error):
+            raise
+        raise DataError(
+            f'dataset {name!r}: a ClassBalancedDataset has to be told which classes an image holds (get_cat_ids); '
+            'leave it out, and let the sampler repeat images: sampler=dict(repeat=...) with the same threshold'
+        ) from None
     except ValueError as error:
         if 'need at least one array' in str(error):  # mmengine cannot serialise a list of no samples
             return True

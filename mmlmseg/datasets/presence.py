@@ -6,9 +6,10 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class Presence:
     classes: tuple[str, ...]
     images: tuple[tuple[int, ...], ...]
 
-    @property
+    @cached_property
     def counts(self) -> np.ndarray:
         """How many images hold each class, int [K]."""
         held = [label for image in self.images for label in image]
@@ -135,12 +136,9 @@ def _innermost(dataset: Any, place: int) -> tuple[Any, int]:
 
 def _labels_held(dataset: Any, place: int, space: LabelSpace) -> tuple[int, ...]:
     info = dataset.get_data_info(place)
-    if 'segments' in info:
-        return _sorted((label, crowd) for _, label, crowd in info['segments'])
-    if 'objects' in info:
-        return _sorted((one.label, one.crowd) for one in info['objects'])
-    steps = list(steps_of(dataset.pipeline.transforms))
-    loading = next((step for step in steps if loads_labels(type(step))), None)
+    if (described := _labels_described(info)) is not None:
+        return described
+    loading = _loading_step(dataset)
     if loading is None:
         raise DataError(
             'its pipeline has no step that is known to load labels, so its classes cannot be counted; load them with '
@@ -148,14 +146,28 @@ def _labels_held(dataset: Any, place: int, space: LabelSpace) -> tuple[int, ...]
         )
     loaded = loading.transform(info)
     if 'gt_segment_labels' in loaded:
-        return _sorted(zip(loaded['gt_segment_labels'][0], loaded['gt_segment_crowd'][0], strict=True))
+        return _counted(zip(loaded['gt_segment_labels'][0], loaded['gt_segment_crowd'][0], strict=True))
     ignore_index = getattr(dataset, 'ignore_index', IGNORE_INDEX)
     labels = CheckLabels(space.num_classes, ignore_index).transform(loaded)['gt_seg_map']
-    return _sorted((label, label == IGNORE_INDEX) for label in count_values(labels)[0].tolist())
+    return _counted((label, label == IGNORE_INDEX) for label in count_values(labels)[0].tolist())
 
 
-def _sorted(labels: Iterator[tuple[int, bool]]) -> tuple[int, ...]:
-    """Labels with whether they do not count, each that does once."""
+def _labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """What an annotation file says that an image holds; None where its labels are pixels."""
+    if 'segments' in info:
+        return _counted((label, crowd) for _, label, crowd in info['segments'])
+    if 'objects' in info:
+        return _counted((one.label, one.crowd) for one in info['objects'])
+    return None
+
+
+def _loading_step(dataset: Any) -> Any:
+    steps = steps_of(dataset.pipeline.transforms)
+    return next((step for step in steps if loads_labels(type(step))), None)
+
+
+def _counted(labels: Iterable[tuple[int, bool]]) -> tuple[int, ...]:
+    """Of labels with whether they are void or a crowd, those that count, each once."""
     return tuple(sorted({label for label, uncounted in labels if not uncounted}))
 
 
@@ -188,14 +200,12 @@ def read_presence(dataset: MultiDataset, file: str | Path) -> list[Presence]:
             raise DataError(f'{file}: dataset {name!r} lacks classes, samples or images; {again}')
         if own['classes'] != list(classes):
             raise DataError(f'{file}: was counted on other classes of dataset {name!r} than it has now; {again}')
-        if len(own['images']) != size:
-            raise DataError(
-                f'{file}: was counted on {len(own["images"])} images of dataset {name!r}, which has {size}; {again}'
-            )
+        if not isinstance(own['images'], list) or len(own['images']) != size:
+            raise DataError(f'{file}: was not counted on the {size} images of dataset {name!r}; {again}')
         if own['samples'] != _fingerprint(dataset, which):
             raise DataError(
-                f'{file}: was counted on other samples of dataset {name!r}, or as their ids were read another way '
-                f'(reduce_zero_label, ignore); {again}'
+                f'{file}: was counted on other samples of dataset {name!r}, or before they were changed or their ids '
+                f'read another way (reduce_zero_label, ignore); {again}'
             )
         found.append(Presence(classes, _read_images(own['images'], len(classes), f'{file}: dataset {name!r}')))
     return found
@@ -209,13 +219,19 @@ def _read_images(images: Sequence[Any], num_classes: int, where: str) -> tuple[t
 
 
 def _fingerprint(dataset: MultiDataset, which: int) -> str:
-    """A hash of the names of a dataset's files, without folders, in their order, and of how their ids are read."""
+    """A hash of a dataset's files in their order, by name and size, not by folder, and of how their ids are read.
+
+    Of an annotation file it is what the images hold, which costs nothing to count.
+    """
     digest = hashlib.sha256()
     for place in range(dataset.sizes[which]):
         own, inner = _innermost(dataset.datasets[which], place)
         info = own.get_data_info(inner)
-        said = [Path(info[key]).name for key in ('img_path', 'seg_map_path') if info.get(key)]
-        ignored = getattr(own, 'ignore_index', IGNORE_INDEX)
-        said += [str(info.get('reduce_zero_label')), str(sorted((info.get('label_map') or {}).items())), str(ignored)]
-        digest.update('\n'.join(said).encode())
+        said: list[Any] = [Path(info['img_path']).name, _labels_described(info)]
+        if said[-1] is None:
+            files = [Path(info[key]) for key in ('seg_map_path', 'panoptic_path') if info.get(key)]
+            said += [(file.name, file.stat().st_size if file.is_file() else None) for file in files]
+            said += [type(_loading_step(own)).__name__, getattr(own, 'ignore_index', IGNORE_INDEX)]
+            said += [bool(info.get('reduce_zero_label')), sorted((info.get('label_map') or {}).items())]
+        digest.update(repr(said).encode())
     return digest.hexdigest()

@@ -173,12 +173,25 @@ def counts_of_ids_read_another_way(folder: Path) -> None:
     PerImageSampler(streets(folder, ignore=2, class_presence='counts.json'), repeat=0.5)
 
 
-@REFUSALS.by(DataError, 'counts.json', "was counted on 1 images of dataset 'streets', which has 2", 'count again')
+@REFUSALS.by(DataError, 'counts.json', "was not counted on the 2 images of dataset 'streets'", 'count again')
 def counts_of_fewer_images(folder: Path) -> None:
     write_presence(streets(folder), 'counts.json')
     twice = streets(folder, class_presence='counts.json')
     twice.sizes = [2]
     PerImageSampler(twice, repeat=0.5)
+
+
+@REFUSALS.by(DataError, 'counts.json', 'other samples', 'before they were changed', 'count again')
+def counts_of_labels_that_were_changed(folder: Path) -> None:
+    write_presence(streets(folder, ids=1), 'counts.json')
+    PerImageSampler(streets(folder, ids=2, class_presence='counts.json'), repeat=0.5)
+
+
+@REFUSALS.by(DataError, "dataset 'streets'", 'get_cat_ids', 'sampler=dict(repeat=...)')
+def images_repeated_as_mmdet_writes_it(folder: Path) -> None:
+    (own,) = streets(folder).datasets
+    part = dict(type='mmlmseg.FolderDataset', data_root=own.data_root, pipeline=[])
+    MultiDataset([dict(type='ClassBalancedDataset', oversample_thr=0.01, dataset=part)])
 
 
 @REFUSALS.by(DataError, 'counts.json', 'other classes', 'count again')
