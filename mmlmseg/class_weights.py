@@ -42,7 +42,7 @@ class ByFrequency:
 
     Example:
         >>> [round(weight, 3) for weight in ByFrequency('frequency', cap=3.0)([1.0, 0.25, 0.01])]
-        [0.826, 1.653, 2.479]
+        [0.824, 1.647, 2.471]
     """
 
     by: str

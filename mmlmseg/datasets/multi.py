@@ -22,7 +22,8 @@ from ..registry import DATASETS
 from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
-from .presence import Presence, count_presence, read_presence
+from .presence import Presence, count_presence
+from .presence_file import read_presence
 from .streams import Draw
 
 

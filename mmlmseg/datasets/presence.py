@@ -1,23 +1,20 @@
-"""Which classes the images of each dataset hold: counted from the labels, no image is loaded, or read from a file."""
+"""Which classes the images of each dataset hold, counted from the labels; no image is loaded."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mmengine.dist import all_gather_object, get_dist_info
 from mmengine.logging import print_log
 
-from ..errors import USER_ERRORS, DataError, LabelSpaceError, read_json
+from ..errors import USER_ERRORS, DataError, LabelSpaceError
 from ..label_space import LabelSpace
 from ..segments import IGNORE_INDEX
 from .checks import CheckLabels
@@ -110,7 +107,7 @@ def _count_share(dataset: MultiDataset, which: int, rank: int, world_size: int) 
     def labels_of(place: int) -> tuple[int, ...]:
         try:
             with dataset.naming_sample(which, place):
-                return _labels_held(*_innermost(dataset.datasets[which], place), dataset.spaces[which][0])
+                return _labels_held(*innermost_sample(dataset.datasets[which], place), dataset.spaces[which][0])
         except DataError as error:
             damaged.append(error)
             if len(damaged) > dataset.skip_damaged:
@@ -122,7 +119,7 @@ def _count_share(dataset: MultiDataset, which: int, rank: int, world_size: int) 
         return list(pool.map(labels_of, range(rank, dataset.sizes[which], world_size)))
 
 
-def _innermost(dataset: Any, place: int) -> tuple[Any, int]:
+def innermost_sample(dataset: Any, place: int) -> tuple[Any, int]:
     """The dataset below mmengine's and mmseg's wrappers that a sample is of, and the place of the sample in it."""
     while hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):
         inner = dataset._get_ori_dataset_idx(place) if hasattr(dataset, '_get_ori_dataset_idx') else place
@@ -136,9 +133,9 @@ def _innermost(dataset: Any, place: int) -> tuple[Any, int]:
 
 def _labels_held(dataset: Any, place: int, space: LabelSpace) -> tuple[int, ...]:
     info = dataset.get_data_info(place)
-    if (described := _labels_described(info)) is not None:
+    if (described := labels_described(info)) is not None:
         return described
-    loading = _loading_step(dataset)
+    loading = loading_step(dataset)
     if loading is None:
         raise DataError(
             'its pipeline has no step that is known to load labels, so its classes cannot be counted; load them with '
@@ -152,7 +149,7 @@ def _labels_held(dataset: Any, place: int, space: LabelSpace) -> tuple[int, ...]
     return _counted((label, label == IGNORE_INDEX) for label in count_values(labels)[0].tolist())
 
 
-def _labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:
+def labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:
     """What an annotation file says that an image holds; None where its labels are pixels."""
     if 'segments' in info:
         return _counted((label, crowd) for _, label, crowd in info['segments'])
@@ -161,7 +158,8 @@ def _labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:
     return None
 
 
-def _loading_step(dataset: Any) -> Any:
+def loading_step(dataset: Any) -> Any:
+    """The step of a dataset's pipeline that loads labels; None where none is known to."""
     steps = steps_of(dataset.pipeline.transforms)
     return next((step for step in steps if loads_labels(type(step))), None)
 
@@ -169,69 +167,3 @@ def _loading_step(dataset: Any) -> Any:
 def _counted(labels: Iterable[tuple[int, bool]]) -> tuple[int, ...]:
     """Of labels with whether they are void or a crowd, those that count, each once."""
     return tuple(sorted({label for label, uncounted in labels if not uncounted}))
-
-
-def write_presence(dataset: MultiDataset, file: str | Path) -> None:
-    """Writes down what was counted, for ``class_presence`` of :class:`MultiDataset`."""
-    content = {
-        name: dict(classes=presence.classes, samples=_fingerprint(dataset, which), images=presence.images)
-        for which, (name, presence) in enumerate(zip(dataset.names, dataset.presence, strict=True))
-    }
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(json.dumps(content), encoding='utf-8')
-
-
-def read_presence(dataset: MultiDataset, file: str | Path) -> list[Presence]:
-    """Reads what :func:`write_presence` wrote.
-
-    Raises:
-        DataError: Where it was not counted on these datasets: other classes, other samples, labels read another way.
-    """
-    content = read_json(file, DataError, 'write it with tools/analysis/class_frequencies.py CONFIG --out FILE')
-    again = 'count again: tools/analysis/class_frequencies.py CONFIG --out FILE'
-    if not isinstance(content, Mapping):
-        raise DataError(f'{file}: is no table of datasets; {again}')
-    found = []
-    for which, (name, size) in enumerate(zip(dataset.names, dataset.sizes, strict=True)):
-        if name not in content:
-            raise DataError(f'{file}: knows nothing of dataset {name!r}, only of {", ".join(content)}; {again}')
-        own, classes = content[name], dataset.spaces[which][0].classes
-        if not isinstance(own, Mapping) or not {'classes', 'samples', 'images'} <= own.keys():
-            raise DataError(f'{file}: dataset {name!r} lacks classes, samples or images; {again}')
-        if own['classes'] != list(classes):
-            raise DataError(f'{file}: was counted on other classes of dataset {name!r} than it has now; {again}')
-        if not isinstance(own['images'], list) or len(own['images']) != size:
-            raise DataError(f'{file}: was not counted on the {size} images of dataset {name!r}; {again}')
-        if own['samples'] != _fingerprint(dataset, which):
-            raise DataError(
-                f'{file}: was counted on other samples of dataset {name!r}, or before they were changed or their ids '
-                f'read another way (reduce_zero_label, ignore); {again}'
-            )
-        found.append(Presence(classes, _read_images(own['images'], len(classes), f'{file}: dataset {name!r}')))
-    return found
-
-
-def _read_images(images: Sequence[Any], num_classes: int, where: str) -> tuple[tuple[int, ...], ...]:
-    for place, labels in enumerate(images):
-        if not isinstance(labels, list) or not all(type(one) is int and 0 <= one < num_classes for one in labels):
-            raise DataError(f'{where}: image {place} holds {labels!r}; it must be a list of labels below {num_classes}')
-    return tuple(map(tuple, images))
-
-
-def _fingerprint(dataset: MultiDataset, which: int) -> str:
-    """A hash of a dataset's files in their order, by name and size, not by folder, and of how their ids are read.
-
-    Of an annotation file it is what the images hold, which costs nothing to count.
-    """
-    digest = hashlib.sha256()
-    for place in range(dataset.sizes[which]):
-        own, inner = _innermost(dataset.datasets[which], place)
-        info = own.get_data_info(inner)
-        said: list[Any] = [Path(info['img_path']).name, _labels_described(info)]
-        if said[-1] is None:
-            files = [Path(info[key]) for key in ('seg_map_path', 'panoptic_path') if info.get(key)]
-            said += [(file.name, file.stat().st_size if file.is_file() else None) for file in files]
-            said += [type(_loading_step(own)).__name__, getattr(own, 'ignore_index', IGNORE_INDEX)]
-            said += [bool(info.get('reduce_zero_label')), sorted((info.get('label_map') or {}).items())]
-        digest.update(repr(said).encode())
-    return digest.hexdigest()

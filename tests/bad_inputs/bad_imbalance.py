@@ -15,7 +15,7 @@ from refusals import Refusals
 
 from mmlmseg.class_weights import ClassWeights
 from mmlmseg.datasets import MultiDataset, PerImageSampler
-from mmlmseg.datasets.presence import write_presence
+from mmlmseg.datasets.presence_file import write_presence
 from mmlmseg.errors import DataError, OptionError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.criterion import PointCriterion

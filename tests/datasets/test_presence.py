@@ -12,7 +12,8 @@ import pytest
 
 from mmlmseg.class_weights import ByFrequency
 from mmlmseg.datasets import MultiDataset, PerImageSampler, presence
-from mmlmseg.datasets.presence import Presence, count_presence, frequencies_by_space, write_presence
+from mmlmseg.datasets.presence import Presence, count_presence, frequencies_by_space
+from mmlmseg.datasets.presence_file import write_presence
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.segments import SegmentMap
 

@@ -41,7 +41,8 @@ from mmlmseg.class_weights import ClassWeights
 from mmlmseg.config import innermost, read_config
 from mmlmseg.config_checks import check_overrides
 from mmlmseg.datasets import MultiDataset
-from mmlmseg.datasets.presence import frequencies_by_space, write_presence
+from mmlmseg.datasets.presence import frequencies_by_space
+from mmlmseg.datasets.presence_file import write_presence
 from mmlmseg.datasets.repeat import factors_of_classes, repeat_thresholds
 from mmlmseg.label_space import LabelSpaces
 from mmlmseg.visualization.contact_sheet import build_datasets
