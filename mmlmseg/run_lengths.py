@@ -180,15 +180,27 @@ def union(parts: Sequence[Edges]) -> Edges:
 
 def difference(own: Edges, other: Edges) -> Edges:
     """The pixels of a mask that are not in another one."""
-    places = np.unique(np.concatenate([own, other]))
-    inside = (np.searchsorted(own, places, 'right') % 2 == 1) & (np.searchsorted(other, places, 'right') % 2 == 0)
-    return places[np.flatnonzero(inside != np.concatenate([[False], inside[:-1]]))]
+    return _combined(own, other, within=False)
+
+
+def intersection(own: Edges, other: Edges) -> Edges:
+    """The pixels of a mask that are in another one too."""
+    return _combined(own, other, within=True)
 
 
 def window(size: tuple[int, int], rows: range, columns: range) -> Edges:
     """The mask of a window of an image."""
     begin = np.arange(rows.start, rows.stop, dtype=np.int64) * size[1] + columns.start
     return _without_touching(np.stack([begin, begin + len(columns)], 1).ravel())
+
+
+def _combined(own: Edges, other: Edges, within: bool) -> Edges:
+    """The pixels of a mask that are in another one, or are not."""
+    places = np.unique(np.concatenate([own, other]))
+    inside = (np.searchsorted(own, places, 'right') % 2 == 1) & (
+        (np.searchsorted(other, places, 'right') % 2 == 1) == within
+    )
+    return places[np.flatnonzero(inside != np.concatenate([[False], inside[:-1]]))]
 
 
 def _without_touching(own: Edges) -> Edges:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from mmlmseg.run_lengths import Encoder, RunLengths, area, difference, shared_areas, union, window
+from mmlmseg.run_lengths import Encoder, RunLengths, area, difference, intersection, shared_areas, union, window
 
 
 def random_masks(number: int, size: tuple[int, int], seed: int = 0) -> torch.Tensor:
@@ -77,6 +77,7 @@ def test_sets(seed: int) -> None:
         for j, other in enumerate(runs.edges):
             for got, expected in (
                 (difference(own, other), masks[i] & ~masks[j]),
+                (intersection(own, other), masks[i] & masks[j]),
                 (union([own, other]), masks[i] | masks[j]),
                 (union([own, other, runs.edges[3]]), masks[i] | masks[j] | masks[3]),
             ):

@@ -75,7 +75,7 @@ def segment_raster(side: int, tile: int) -> None:
 def play(row: str, args: argparse.Namespace) -> None:
     """One row, in this process."""
     if row in ('few', 'many'):
-        segment(built(19), dict(few=4, many=40)[row], 1500, 2000, 'instance', tiles=dict(size=(768, 1024)))
+        segment(built(19), dict(few=2, many=20)[row], 1000, 1500, 'instance')
     elif row == 'classes':
         segment(built(1203), 1, 3000, 4000, 'semantic', tiles=dict(size=(1024, 1024)))
     elif row == 'instances':
@@ -85,8 +85,8 @@ def play(row: str, args: argparse.Namespace) -> None:
 
 
 WHAT = dict(
-    few='instances of 4 images of 1500x2000, in tiles of 768x1024',
-    many='instances of 40 images of 1500x2000, in tiles of 768x1024',
+    few='instances of 2 images of 1000x1500',
+    many='instances of 20 images of 1000x1500',
     classes='1203 classes at 3000x4000, in tiles of 1024',
     instances='up to 100 instances a tile at 3000x4000, in tiles of 1024',
     raster='classes of a GeoTIFF, read and written by windows',

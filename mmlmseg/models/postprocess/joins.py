@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...run_lengths import Edges, shared_areas
+from ...run_lengths import Edges, intersection, shared_areas
 
 JOIN_IOU = 0.5
 """Of what two tiles see of an object where they overlap: from which on it is one."""
@@ -46,17 +46,14 @@ class Joins:
             others: Of the other one.
             overlap: The window that both see.
         """
-        inside = {
-            number: size
-            for own in (some, others)
-            for number, size in zip(own, shared_areas([self.masks[n] for n in own], overlap).tolist(), strict=True)
-        }
+        # Cut to the overlap, masks have few runs: the comparison of 100 with 100 takes a fraction of the time.
+        parts, others_parts = self._cut(some, overlap), self._cut(others, overlap)
         pairs = []
-        for other in filter(inside.get, others):
-            near = [n for n in some if inside[n] and self.labels[n] == self.labels[other]]
-            shared = shared_areas([self.masks[n] for n in near], self.masks[other]).tolist()
+        for other, (mask, size) in others_parts.items():
+            near = [n for n in parts if self.labels[n] == self.labels[other]]
+            shared = shared_areas([parts[n][0] for n in near], mask).tolist()
             for number, both in zip(near, shared, strict=True):
-                iou = both / (inside[number] + inside[other] - both)
+                iou = both / (parts[number][1] + size - both)
                 if iou >= JOIN_IOU:
                     pairs.append((-iou, number, other))
         taken: set[int] = set()
@@ -65,3 +62,8 @@ class Joins:
                 taken |= {number, other}
                 first, second = sorted((self.root(number), self.root(other)))
                 self._parents[second] = first
+
+    def _cut(self, numbers: Sequence[int], overlap: Edges) -> dict[int, tuple[Edges, int]]:
+        """The masks of pieces within a window, and their pixels there; without pieces that have none."""
+        sizes = shared_areas([self.masks[n] for n in numbers], overlap).tolist()
+        return {n: (intersection(self.masks[n], overlap), size) for n, size in zip(numbers, sizes, strict=True) if size}
