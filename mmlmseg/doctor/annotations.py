@@ -1,0 +1,57 @@
+"""The annotations of a COCO instance file one by one: which can be used, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..datasets.coco_annotations import crowd_flag, id_of, value_of
+from ..datasets.coco_instances import check_segmentation
+from ..errors import DataError, written
+
+
+def usable_annotations(content: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Parts the annotations of a file in those that a dataset takes, and those that it refuses.
+
+    Args:
+        content: The lists of the file.
+
+    Returns:
+        The annotations that can be drawn, and of each other one its place in the list with what is wrong.
+    """
+    sizes = {
+        image['id']: (image.get('height'), image.get('width'))
+        for image in content['images']
+        if isinstance(image, Mapping) and isinstance(image.get('id'), (int, str))
+    }
+    categories = {one.get('id') for one in content['categories'] if isinstance(one, Mapping)}
+    kept: list[Mapping[str, Any]] = []
+    faults: list[str] = []
+    for place, annotation in enumerate(content['annotations']):
+        try:
+            _check(annotation, sizes, categories)
+        except DataError as error:
+            faults.append(f'annotations[{place}]: {error}')
+        else:
+            kept.append(annotation)
+    return kept, faults
+
+
+def odd_ids(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What COCO's own tools stumble over: an id twice, of which they know one annotation; and 0, which never counts."""
+    ids = Counter(one['id'] for one in annotations if isinstance(one.get('id'), (int, str)))
+    odd = [f'the id {one!r} stands at {number} annotations' for one, number in ids.items() if number > 1]
+    return odd + (['the id 0 is that of "no match" to COCO\'s tools'] if 0 in ids else [])
+
+
+def _check(annotation: Any, sizes: Mapping[Any, tuple[Any, Any]], categories: set[Any]) -> None:
+    if not isinstance(annotation, Mapping):
+        raise DataError(f'{written(annotation)} is no object {{...}}')
+    image, category = id_of(annotation, 'image_id'), id_of(annotation, 'category_id')
+    if image not in sizes:
+        raise DataError(f'image {image!r} is not listed')
+    if category not in categories:
+        raise DataError(f'its category_id {category!r} is no category of the file')
+    check_segmentation(value_of(annotation, 'segmentation'), sizes[image])
+    crowd_flag(annotation)

@@ -1,0 +1,46 @@
+"""Objects of annotation files that look wrong: without a pixel, on one another, crowds that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..datasets.coco_instances import AnnotatedObject, code_of
+from ..label_space import LabelSpace
+from .findings import Fault
+
+SAME = 0.9
+"""The IoU from which two objects are one that was drawn twice."""
+
+
+def flaws_of_objects(objects: Sequence[AnnotatedObject], size: tuple[int, int], space: LabelSpace) -> list[Fault]:
+    """What looks wrong about the objects of one image of (height, width)."""
+    from pycocotools import mask as coco
+
+    codes = [code_of(one.segmentation, size) for one in objects]
+    faults = [
+        Fault('empty-object', f'object {i}, {space.classes[one.label]!r}, covers no pixel of the image')
+        for i, (one, area) in enumerate(zip(objects, coco.area(codes) if codes else ()))
+        if not area
+    ]
+    if len(codes) > 1:
+        ious = np.triu(np.asarray(coco.iou(codes, codes, [0] * len(codes))), 1)
+        for i, j in np.argwhere(ious >= SAME).tolist():
+            names = [space.classes[objects[k].label] for k in (i, j)]
+            what = repr(names[0]) if names[0] == names[1] else ' and '.join(map(repr, names))
+            faults.append(Fault('object-twice', f'objects {i} and {j}, {what}, share {ious[i, j]:.0%} of their pixels'))
+    for i, one in enumerate(objects):
+        if one.crowd and isinstance(one.segmentation, list) and len(one.segmentation) == 1:
+            name = space.classes[one.label]
+            faults.append(Fault('crowds', f'object {i}, {name!r}, is a crowd, but drawn as one polygon'))
+    return faults
+
+
+def flaws_of_segments(segments: Sequence[tuple[int, int, bool]], space: LabelSpace) -> list[Fault]:
+    """What looks wrong about the segments of one image: id, label and crowd flag of each."""
+    return [
+        Fault('crowds', f'segment {segment}, {space.classes[label]!r}, is a crowd of stuff')
+        for segment, label, crowd in segments
+        if crowd and space.things and not space.is_thing[label]
+    ]

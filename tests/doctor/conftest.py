@@ -1,0 +1,72 @@
+"""Small datasets that are written as people write them, to be spoilt in one way each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from drawn import SIZE, draw_photo, square
+from PIL import Image
+
+from mmlmseg.doctor import Examination, examine, sources_of
+
+
+@pytest.fixture
+def make_streets(tmp_path: Path) -> Callable[..., Path]:
+    """A factory of folder datasets in which nothing is wrong."""
+
+    def make(
+        name: str = 'streets',
+        classes: Sequence[str] = ('road', 'sky', 'car'),
+        number: int = 6,
+        seed: int = 0,
+        **keys: Any,
+    ) -> Path:
+        root = tmp_path / name
+        for folder in ('images', 'labels'):
+            (root / folder).mkdir(parents=True)
+        random = np.random.default_rng(seed)
+        for i in range(number):
+            draw_photo(100 * seed + i).save(root / 'images' / f'{i}.jpg', quality=95)
+            cells = random.permutation(np.arange(12, dtype=np.uint8) % len(classes)).reshape(3, 4)
+            Image.fromarray(cells.repeat(16, 0).repeat(16, 1)).save(root / 'labels' / f'{i}.png')
+        (root / 'train.txt').write_text('\n'.join(map(str, range(number - 2))))
+        (root / 'val.txt').write_text(f'{number - 2}\n{number - 1}\n')
+        (root / 'classes.json').write_text(json.dumps(dict(classes=list(classes), **keys)))
+        return root
+
+    return make
+
+
+@pytest.fixture
+def make_parts(tmp_path: Path) -> Callable[..., Path]:
+    """A factory of a folder with an instance file; annotations are of the images 1 and 2."""
+
+    def make(annotations: Sequence[dict[str, Any]] = (), name: str = 'parts') -> Path:
+        root = tmp_path / name
+        (root / 'images').mkdir(parents=True)
+        sound = [
+            dict(image_id=1, category_id=7, segmentation=square(4, 4, 20), iscrowd=0),
+            dict(image_id=2, category_id=9, segmentation=square(9, 9, 20), iscrowd=0),
+        ]
+        for i in (1, 2):
+            draw_photo(i).save(root / 'images' / f'{i}.jpg', quality=95)
+        content = dict(
+            images=[dict(id=i, file_name=f'{i}.jpg', height=SIZE[0], width=SIZE[1]) for i in (1, 2)],
+            annotations=[dict(dict(id=place), **one) for place, one in enumerate([*sound, *annotations], 1)],
+            categories=[dict(id=7, name='bolt'), dict(id=9, name='nut')],
+        )
+        (root / 'instances_train.json').write_text(json.dumps(content))
+        return root
+
+    return make
+
+
+@pytest.fixture
+def look() -> Callable[..., Examination]:
+    """Examines what is named."""
+    return lambda *targets: examine(sources_of([str(target) for target in targets]), workers=2)
