@@ -4,6 +4,7 @@ Examples:
     python tools/doctor.py data/streets data/shop
     python tools/doctor.py configs/lmseg/lmseg_r18_clash5.py --html report.html
     python tools/doctor.py data/parts/instances.json --json report.json --fail-on warning
+    python tools/doctor.py data/streets --json | jq .summary
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'The exit status is 0 where nothing is, 1 where something is, and 2 where the command line is at fault.'
     )
     parser.add_argument(
-        'targets', nargs='+', help="configs, folders of datasets, or annotation files in COCO's formats"
+        'targets', nargs='*', help="configs, folders of datasets, or annotation files in COCO's formats"
     )
     parser.add_argument('--html', metavar='FILE', help='write a report with pictures and charts, one HTML file')
     parser.add_argument(
@@ -35,6 +36,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='the least finding that makes the exit status 1 (default: error)',
     )
     args = parser.parse_args(argv)
+    if args.json is not None and (Path(args.json).is_dir() or args.json.endswith('.py')):  # meant: --json, and a target
+        args.targets, args.json = [args.json, *args.targets], '-'
+    if not args.targets:
+        parser.error('name a config, a folder of a dataset, or an annotation file')
     if args.workers is not None and args.workers < 1:
         parser.error('--workers: at least one thread has to read')
     for file in filter(None, (args.html, args.json if args.json != '-' else None)):
@@ -48,16 +53,19 @@ if __name__ == '__main__':
 
 import json
 import logging
+from contextlib import redirect_stdout
 
 import cv2
-from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mmlmseg import cli
-from mmlmseg.doctor import Examination, examine, html_report, json_report, sources_of
-from mmlmseg.doctor.findings import SEVERITIES, at_least
+with redirect_stdout(sys.stderr):  # mmseg prints where it is imported; what --json prints is read by programs
+    from mmengine.logging import MMLogger
+
+    from mmlmseg import cli
+    from mmlmseg.doctor import Examination, examine, html_report, json_report, sources_of
+    from mmlmseg.doctor.findings import SEVERITIES, at_least, counted
 
 _COLOURS = dict(error='bold red', warning='yellow', note='cyan')
 _LINES = 3  # cases of a finding that are printed
@@ -80,23 +88,23 @@ def show(examination: Examination, console: Console) -> None:
         if (rest := len(finding.cases) - _LINES) > 0:
             console.print(f'    and {rest} more', markup=False)
         console.print(f'    -> {finding.advice}', markup=False, soft_wrap=True, style='dim')
-    counted = ', '.join(f'{sum(f.severity == s for f in examination.findings)} {s}s' for s in SEVERITIES)
+    summary = ', '.join(counted(sum(f.severity == s for f in examination.findings), s) for s in SEVERITIES)
     speed = examination.images / max(examination.seconds, 1e-3)
-    console.print(f'{examination.images} images in {examination.seconds:.1f} s ({speed:.0f} a second): {counted}')
+    console.print(f'{examination.images} images in {examination.seconds:.1f} s ({speed:.0f} a second): {summary}')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
     console = Console(stderr=args.json == '-')
-    MMLogger.get_current_instance().setLevel(logging.ERROR)  # what datasets warn of is among the findings
-    cv2.setNumThreads(1)  # samples are read side by side, and one by one quickest so
-    with cli.one_line_errors():
+    cv2.setNumThreads(1)  # samples are read side by side
+    with cli.one_line_errors(), redirect_stdout(sys.stderr):  # datasets may print
+        MMLogger.get_current_instance().setLevel(logging.ERROR)  # what datasets warn of is among the findings
         sources = sources_of(args.targets)
-    columns = (TextColumn('reading'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task('', total=sum(len(source.samples) for source in sources))
-        examination = examine(sources, args.workers, lambda done: progress.advance(task, done))
+        columns = (TextColumn('reading'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task('', total=sum(len(source.samples) for source in sources))
+            examination = examine(sources, args.workers, lambda done: progress.advance(task, done))
     show(examination, console)
     if args.html:
         Path(args.html).write_text(html_report(examination), encoding='utf-8')

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..label_space import LabelSpace
-from .findings import Case, Finding
+from .findings import Case, Finding, counted
 from .reading import Sample, Truth
 from .sources import Source
 
@@ -154,7 +154,9 @@ def _judge_shares(source: Source, count: SpaceCount, binary: bool, held: set[str
             for one in sorted(tiny, key=lambda one: one.pixels)
         )
         names = _listed([one.name for one in sorted(tiny, key=lambda one: one.pixels)])
-        yield Finding('tiny-class', source.label, f'{len(tiny)} classes are hardly there: {names}', cases)
+        yield Finding(
+            'tiny-class', source.label, f'{counted(len(tiny), "class", "classes")} hardly there: {names}', cases
+        )
     huge = [one for one in count.classes if one.pixels > HUGE_SHARE * total]
     if huge and len(count.classes) > 1 and not binary and not count.background:
         what = f'{huge[0].name!r} has {huge[0].pixels / total:.1%} of all labelled pixels'

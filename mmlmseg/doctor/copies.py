@@ -23,15 +23,23 @@ _WORDS = {
 }
 
 Place = tuple[int, int]
+"""A sample: the number of its source, and its place in there."""
 
 
-def findings_of_copies(sources: Sequence[Source], samples: Sequence[Sequence[Sample]]) -> Iterator[Finding]:
-    """Looks for images that are one by content, within sources and between them."""
+def find_copies(samples: Sequence[Sequence[Sample]]) -> list[list[Place]]:
+    """Groups of samples, by source and place, whose images are one by content."""
     places = [(i, k) for i, own in enumerate(samples) for k, sample in enumerate(own) if sample.look is not None]
     looks = [look for i, k in places if (look := samples[i][k].look) is not None]
+    return [[places[member] for member in group] for group in same_images(looks)]
+
+
+def findings_of_copies(
+    groups: Sequence[Sequence[Place]], sources: Sequence[Source], samples: Sequence[Sequence[Sample]]
+) -> Iterator[Finding]:
+    """Judges groups of one image, within sources and between them."""
     cases: dict[tuple[str, int, int], list[Case]] = defaultdict(list)
-    for group in same_images(looks):
-        for code, one, other in _judged([places[member] for member in group], sources, samples):
+    for group in groups:
+        for code, one, other in _judged(group, sources, samples):
             cases[code, one[0], other[0]].append(
                 _case(samples[one[0]][one[1]], samples[other[0]][other[1]], one, other)
             )
@@ -73,9 +81,8 @@ def _same_labels(one: Sample, other: Sample) -> bool:
     for a, b in zip(one.truths, other.truths, strict=True):
         if a is None or b is None:
             continue
-        totals = [max(1, truth.ignored + sum(truth.pixels.values())) for truth in (a, b)]
         labels = a.pixels.keys() | b.pixels.keys()
-        moved = sum(abs(a.pixels.get(k, 0) / totals[0] - b.pixels.get(k, 0) / totals[1]) for k in labels) / 2
+        moved = sum(abs(a.pixels.get(k, 0) / a.size - b.pixels.get(k, 0) / b.size) for k in labels) / 2
         if moved > LABELS_APART:
             return False
     return True

@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any
 
 from .classes import SpaceCount, count_classes, findings_of_classes
-from .copies import findings_of_copies
+from .copies import find_copies, findings_of_copies
 from .findings import KINDS, Case, Fault, Finding, worst_first
-from .meanings import findings_of_names
+from .meanings import findings_of_names, findings_of_shared_pictures
 from .reading import Sample, read_sample
 from .sources import Source
 
@@ -88,7 +88,10 @@ def _judged(examined: Sequence[Examined]) -> Iterator[Finding]:
         yield from one.source.findings
         yield from _findings_of_faults(number, one)
         yield from findings_of_classes(number, one.source, one.samples, one.counts, held)
-    yield from findings_of_copies([one.source for one in examined], [one.samples for one in examined])
+    sources, samples = [one.source for one in examined], [one.samples for one in examined]
+    copies = find_copies(samples)
+    yield from findings_of_copies(copies, sources, samples)
+    yield from findings_of_shared_pictures(copies, sources, samples)
     yield from findings_of_names([(one.source.label, space) for one in examined for space in one.source.spaces])
 
 

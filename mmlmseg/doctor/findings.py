@@ -102,6 +102,16 @@ KINDS: dict[str, Kind] = {
 }
 
 
+def counted(number: int, one: str, several: str | None = None) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, 'image'), counted(2, 'class', 'classes')
+        ('1 image', '2 classes')
+    """
+    return f'{number} {one if number == 1 else several or f"{one}s"}'
+
+
 class Fault(NamedTuple):
     """What is wrong with one sample: the code of a kind, and what is seen."""
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 
 from ..label_space import LabelSpace
 from ..names import name_key
-from .findings import Case, Finding
+from .findings import Case, Finding, counted
+from .reading import Sample
+from .sources import Source
+
+SHARES_APART = 0.1
+"""The share of a picture from which classes of one name are held to be two."""
 
 
 def findings_of_names(spaces: Sequence[tuple[str, LabelSpace]]) -> Iterator[Finding]:
@@ -24,13 +29,46 @@ def findings_of_names(spaces: Sequence[tuple[str, LabelSpace]]) -> Iterator[Find
     for space in distinct:
         cases = tuple(Case(what) for what in _within(space))
         if cases:
-            what = f'{len(cases)} words name two classes of the label space {space.name!r}'
+            what = f'{counted(len(cases), "word")} of two classes in the label space {space.name!r}'
             yield Finding('two-meanings', space.name, what, cases)
     for a, b in combinations(distinct, 2):
         cases = tuple(Case(what) for what in _between(a, b))
         if cases:
-            what = f'{len(cases)} names mean one thing in {a.name!r} and another in {b.name!r}'
+            what = f'{counted(len(cases), "name")} of one thing in {a.name!r} and of another in {b.name!r}'
             yield Finding('two-meanings', f'{a.name}, {b.name}', what, cases)
+
+
+def findings_of_shared_pictures(
+    groups: Sequence[Sequence[tuple[int, int]]], sources: Sequence[Source], samples: Sequence[Sequence[Sample]]
+) -> Iterator[Finding]:
+    """Compares classes of one name on pictures that two label spaces annotate.
+
+    Args:
+        groups: Samples whose images are one picture, by source and place.
+        sources, samples: Those that the places are of.
+    """
+    cases: dict[tuple[str, str], list[Case]] = defaultdict(list)
+    for group in groups:
+        for places in combinations({number: (number, place) for number, place in group}.values(), 2):
+            one, other = (samples[number][place] for number, place in places)
+            for (a, mine), (b, theirs) in product(*(_shares(sources[n], samples[n][k]) for n, k in places)):
+                for name in sorted(mine.keys() & theirs.keys() if a != b else ()):
+                    if abs(mine[name] - theirs[name]) > SHARES_APART:
+                        what = f'{name!r} has {mine[name]:.0%} of it in {a!r} and {theirs[name]:.0%} in {b!r}'
+                        case = Case(f'{one.image}: {what}', (one.image, other.image), places)
+                        cases[a, b].append(case)
+    for (a, b), own in cases.items():
+        what = f'on {counted(len(own), "shared picture")}, classes of one name have other pixels'
+        yield Finding('two-meanings', f'{a}, {b}', what, tuple(own))
+
+
+def _shares(source: Source, sample: Sample) -> list[tuple[str, dict[str, float]]]:
+    """The share of the picture that each class has, by name, for each label space."""
+    return [
+        (space.name, {name_key(name): truth.pixels.get(i, 0) / truth.size for i, name in enumerate(space.classes)})
+        for space, truth in zip(source.spaces, sample.truths, strict=True)
+        if truth is not None
+    ]
 
 
 def _clash(other: str, known: LabelSpace, label: str, space: LabelSpace) -> Finding:

@@ -60,9 +60,14 @@ class Truth:
     background: bool = False
 
     @property
+    def size(self) -> int:
+        """All pixels that were counted, at least 1."""
+        return max(1, self.ignored + sum(self.pixels.values()))
+
+    @property
     def ignore_share(self) -> float:
         """The share of the pixels that count nowhere."""
-        return self.ignored / max(1, self.ignored + sum(self.pixels.values()))
+        return self.ignored / self.size
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from html import escape
 
 from .classes import SpaceCount
 from .examination import Examination, Examined
-from .findings import SEVERITIES, Finding, at_least
+from .findings import SEVERITIES, Finding, at_least, counted
 from .pictures import picture_of_case
 
 PICTURES, LINES = 4, 20
@@ -29,10 +29,10 @@ _BAR, _NAMES, _ROW = 360, 190, 18  # widths of the longest bar and of the names,
 def html_report(examination: Examination) -> str:
     """The whole report: a summary, the findings with pictures of the worst, and the classes of each dataset."""
     findings = examination.findings
-    counted = ', '.join(_number(sum(one.severity == s for one in findings), s) for s in SEVERITIES)
+    summary = ', '.join(counted(sum(one.severity == s for one in findings), s) for s in SEVERITIES)
     parts = [
         '<h1>Doctor</h1>',
-        f'<p>{examination.images} images read in {examination.seconds:.0f} s: <strong>{counted}</strong>.</p>',
+        f'<p>{examination.images} images read in {examination.seconds:.0f} s: <strong>{summary}</strong>.</p>',
         *_summary(examination),
         '<h2>Findings</h2>',
         *([_finding(one, examination) for one in findings] or ['<p>Nothing was found.</p>']),
@@ -65,7 +65,7 @@ def _row(one: Examined, examination: Examination) -> Iterator[str]:
     )
     yield ', '.join('' if count.background else f'{count.ignore_share:.1%}' for count in one.counts)
     yield ', '.join(
-        f'<b class="{s}">{_number(n, s)}</b>' for s in SEVERITIES if (n := sum(f.severity == s for f in own))
+        f'<b class="{s}">{counted(n, s)}</b>' for s in SEVERITIES if (n := sum(f.severity == s for f in own))
     )
 
 
@@ -75,7 +75,7 @@ def _finding(finding: Finding, examination: Examination) -> str:
     rest = len(finding.cases) - LINES
     more = f'<li>and {rest} more (all are in the JSON report)</li>' if rest > 0 else ''
     listed = (
-        f'<details{" open" if len(finding.cases) <= 5 else ""}><summary>{_number(len(finding.cases), "case")}</summary>'
+        f'<details{" open" if len(finding.cases) <= 5 else ""}><summary>{counted(len(finding.cases), "case")}</summary>'
     )
     return (
         f'<section class="{finding.severity}"><h3><b class="{finding.severity}">{finding.severity}</b> '
@@ -117,7 +117,3 @@ def _chart(label: str, count: SpaceCount) -> str:
 
 def _range(sides: list[int]) -> str:
     return str(sides[0]) if min(sides) == max(sides) else f'{min(sides)}..{max(sides)}'
-
-
-def _number(count: int, what: str) -> str:
-    return f'{count} {what}' if count == 1 else f'{count} {what}s'

@@ -20,7 +20,7 @@ from ..datasets.presence import innermost_sample
 from ..errors import USER_ERRORS, DataError, LabelSpaceError, OptionError, errors_of, read_json
 from ..label_space import LabelSpace
 from .annotations import odd_ids, usable_annotations
-from .findings import Case, Finding
+from .findings import Case, Finding, counted
 
 SPLITS = ('train', 'val', 'test')
 _IMAGE = dict(type='LoadImageFromFile')
@@ -194,8 +194,8 @@ def _leave_out_unusable(dataset: InstanceDataset, label: str) -> list[Finding]:
         kept, faults = usable_annotations(content)
         number = len(content['annotations'])
         for code, found, what in (
-            ('annotation', faults, f'{len(faults)} of {number} annotations cannot be used'),
-            ('annotation-id', odd := odd_ids(kept), f'{len(odd)} ids of annotations are odd'),
+            ('annotation', faults, f'{len(faults)} of {counted(number, "annotation")} cannot be used'),
+            ('annotation-id', odd := odd_ids(kept), f'{counted(len(odd), "odd id")} of annotations'),
         ):
             if found:
                 cases = tuple(Case(f'{file}: {one}', (file,)) for one in found)
@@ -207,7 +207,15 @@ def _leave_out_unusable(dataset: InstanceDataset, label: str) -> list[Finding]:
 
 
 def _of_missing(missing: Sequence[Case], label: str) -> list[Finding]:
-    return [Finding('missing-file', label, f'{len(missing)} samples lack a file', tuple(missing))] if missing else []
+    return (
+        [
+            Finding(
+                'missing-file', label, f'{counted(len(missing), "sample")} without a file that it needs', tuple(missing)
+            )
+        ]
+        if missing
+        else []
+    )
 
 
 def _below_wrappers(dataset: Any) -> Any:

@@ -86,6 +86,15 @@ def test_images_of_two_datasets(make_streets: Make, look: Look) -> None:
     assert found['leak-between'].dataset == 'streets (val), shop (train)'
 
 
+def test_classes_of_one_name_that_differ_on_a_shared_picture(make_streets: Make, look: Look) -> None:
+    streets, shop = make_streets(), make_streets('shop', ('road', 'door'), seed=1)
+    shutil.copy(streets / 'images' / '0.jpg', shop / 'images' / '0.jpg')
+    Image.fromarray(np.zeros(SIZE, np.uint8)).save(shop / 'labels' / '0.png')
+    found = {one.code: one for one in look(streets, shop).findings}
+    assert found['two-meanings'].dataset == 'streets, shop'
+    assert "'road' has 33% of it in 'streets' and 100% in 'shop'" in found['two-meanings'].cases[0].what
+
+
 def test_repeated_images_with_like_and_unlike_labels(make_streets: Make, look: Look) -> None:
     root = make_streets()
     for i, j in ((0, 1), (2, 3)):
