@@ -10,6 +10,8 @@ from ..datasets.coco_annotations import crowd_flag, id_of, value_of
 from ..datasets.coco_instances import check_segmentation
 from ..errors import DataError, written
 
+_SAME_BOX = 0.5  # IoU of the box that is written and that around the polygons
+
 
 def usable_annotations(content: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[str]]:
     """Parts the annotations of a file in those that a dataset takes, and those that it refuses.
@@ -43,6 +45,31 @@ def odd_ids(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
     ids = Counter(one['id'] for one in annotations if isinstance(one.get('id'), (int, str)))
     odd = [f'the id {one!r} stands at {number} annotations' for one, number in ids.items() if number > 1]
     return odd + (['the id 0 is that of "no match" to COCO\'s tools'] if 0 in ids else [])
+
+
+def stray_boxes(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Annotations whose box is not around their polygons: the two share less than half of their pixels."""
+    found = []
+    for place, one in enumerate(annotations):
+        rings, box = one['segmentation'], one.get('bbox')
+        if not isinstance(rings, list) or not isinstance(box, list) or len(box) != 4:
+            continue
+        if not all(isinstance(side, (int, float)) for side in box) or not box[2] * box[3] > 0:
+            continue
+        xs, ys = [x for ring in rings for x in ring[::2]], [y for ring in rings for y in ring[1::2]]
+        around = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+        if _iou(around, box) < _SAME_BOX:
+            said = written([round(side, 1) for side in box]), written([round(side, 1) for side in around])
+            found.append(f'annotation {one.get("id", place)}: bbox is {said[0]}, the polygons are in {said[1]}')
+    return found
+
+
+def _iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Of two boxes (x, y, width, height)."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    shared = max(0.0, width) * max(0.0, height)
+    return shared / max(a[2] * a[3] + b[2] * b[3] - shared, 1e-9)
 
 
 def _check(annotation: Any, sizes: Mapping[Any, tuple[Any, Any]], categories: set[Any]) -> None:

@@ -78,6 +78,16 @@ KINDS: dict[str, Kind] = {
     'object-twice': Kind(
         'warning', 'objects that lie on each other', 'keep one: the other is never seen, or counts as missed'
     ),
+    'box': Kind(
+        'warning',
+        'boxes beside their polygons',
+        'export both anew: some tools scale the polygons of photos that are turned by EXIF by the wrong sides',
+    ),
+    'no-things': Kind(
+        'warning',
+        'several segments of a class that is no thing',
+        'they become one segment; say "isthing": 1 in the file, or metainfo=dict(thing_classes=[...])',
+    ),
     'crowds': Kind(
         'warning',
         'crowd flags that look wrong',

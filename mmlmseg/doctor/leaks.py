@@ -22,7 +22,7 @@ standard deviation around it, which scaling without smoothing adds. Of real phot
 95 in 100 are within; neighbouring frames of a standing camera are not."""
 LEAST_CONTRAST = 4.0
 """The standard deviation of a thumbnail below which it shows too little to be recognised."""
-_ROWS = 2048  # of a comparison of all with all
+_ROWS = 2048  # that are computed at a time
 
 
 class Pair(NamedTuple):
@@ -42,8 +42,12 @@ def hashes_of(thumbnails: np.ndarray) -> np.ndarray:
     Returns:
         uint8 [N, 8], 64 bits each.
     """
-    low = dctn(thumbnails.astype(np.float32), axes=(1, 2), norm='ortho')[:, :8, :8].reshape(len(thumbnails), 64)
-    return np.packbits(low > np.median(low[:, 1:], axis=1, keepdims=True), axis=1)
+    hashes = np.zeros((len(thumbnails), 8), np.uint8)
+    for start in range(0, len(thumbnails), _ROWS):
+        some = thumbnails[start : start + _ROWS].astype(np.float32)
+        low = dctn(some, axes=(1, 2), norm='ortho')[:, :8, :8].reshape(len(some), 64)
+        hashes[start : start + _ROWS] = np.packbits(low > np.median(low[:, 1:], axis=1, keepdims=True), axis=1)
+    return hashes
 
 
 def same_images(looks: Sequence[Look]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,7 +40,9 @@ def flaws_of_objects(objects: Sequence[AnnotatedObject], size: tuple[int, int], 
 
 def flaws_of_segments(segments: Sequence[tuple[int, int, bool]], space: LabelSpace) -> list[Fault]:
     """What looks wrong about the segments of one image: id, label and crowd flag of each."""
-    return [
+    numbers = Counter(label for _, label, crowd in segments if not crowd)
+    several = [(label, number) for label, number in numbers.items() if number > 1 and not space.things]
+    return [Fault('no-things', f'{number} segments of {space.classes[label]!r}') for label, number in several] + [
         Fault('crowds', f'segment {segment}, {space.classes[label]!r}, is a crowd of stuff')
         for segment, label, crowd in segments
         if crowd and space.things and not space.is_thing[label]

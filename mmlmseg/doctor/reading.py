@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import sha1
 from typing import Any
 
 import cv2
@@ -150,7 +150,8 @@ def look_of(image: np.ndarray) -> Look:
         low, high = float(grey.min()), float(grey.max())
         grey = ((grey - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
     thumbnail = cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-    digest = blake2b(np.ascontiguousarray(image).data, digest_size=16, key=str(image.shape).encode())
+    digest = sha1(str(image.shape).encode(), usedforsecurity=False)
+    digest.update(np.ascontiguousarray(image).data)
     return Look(digest.digest(), thumbnail)
 
 
@@ -246,6 +247,7 @@ def _loaded(
         loaded = (load or step.transform)(info)
         return (info if loaded is None else loaded)[key]
     except Exception as error:
+        code = 'missing-file' if isinstance(error, FileNotFoundError) else code
         faults.append(Fault(code, fault_of_data(error, [path]) or f'{type(error).__name__}: {error}'))
         return None
 

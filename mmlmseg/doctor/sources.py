@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from ..datasets.annotation_file import AnnotationFileDataset
 from ..datasets.coco_instances import InstanceDataset
 from ..datasets.folder import IMAGE_SUFFIXES, FolderDataset
 from ..datasets.presence import innermost_sample
-from ..errors import USER_ERRORS, DataError, LabelSpaceError, OptionError, errors_of, read_json
+from ..errors import USER_ERRORS, DataError, LabelSpaceError, OptionError, errors_of, read_json, written
 from ..label_space import LabelSpace
-from .annotations import odd_ids, usable_annotations
+from .annotations import odd_ids, stray_boxes, usable_annotations
 from .findings import Case, Finding, counted
 
 SPLITS = ('train', 'val', 'test')
@@ -94,14 +94,33 @@ def _of_config(target: str) -> Iterator[Source]:
     scope = config.get('default_scope') or 'mmseg'
     seen: list[Any] = []
     for split in SPLITS:
-        loader = config.get(f'{split}_dataloader')
-        joined = innermost(loader['dataset']) if loader else {}
-        parts = list(joined.get('datasets') or [joined]) if joined else []
-        names = joined.get('names') or [None] * len(parts)
-        for part, name in zip(parts, names):
-            if part not in seen:
-                seen.append(part)
-                yield _built(part, split, name, scope)
+        called: set[str] = set()
+        for part, name in _parts(config.get(f'{split}_dataloader'), f'{target}: {split}_dataloader'):
+            if part in seen and name not in called:
+                continue
+            seen.append(part)
+            source = _built(part, split, name, scope)
+            if source.name in called:
+                what = f'two {split} datasets are named {source.name!r}; tell them apart with `names`'
+                source = replace(source, findings=(*source.findings, Finding('dataset', source.label, what)))
+            called.add(source.name)
+            yield source
+
+
+def _parts(loader: Any, where: str) -> list[tuple[Any, str | None]]:
+    """The dataset configs of a loader, each with the name that the loader gives it; also where two have one name."""
+    if not loader:
+        return []
+    if not isinstance(loader, Mapping):
+        raise OptionError(f'{where} is {written(loader)}; it must be a dict')
+    if not isinstance(loader.get('dataset'), Mapping):
+        raise OptionError(f"{where} has no 'dataset'; give it the config of one")
+    joined = innermost(loader['dataset'])
+    parts = list(joined.get('datasets') or [joined])
+    names = list(joined.get('names') or [None] * len(parts))
+    if len(names) != len(parts):
+        raise OptionError(f'{where}: datasets: {len(names)} names for {len(parts)} datasets; give one each')
+    return list(zip(parts, names))
 
 
 def _of_folder(root: Path) -> Iterator[Source]:
@@ -195,6 +214,7 @@ def _leave_out_unusable(dataset: InstanceDataset, label: str) -> list[Finding]:
         number = len(content['annotations'])
         for code, found, what in (
             ('annotation', faults, f'{len(faults)} of {counted(number, "annotation")} cannot be used'),
+            ('box', strays := stray_boxes(kept), f'{counted(len(strays), "box", "boxes")} not around the polygons'),
             ('annotation-id', odd := odd_ids(kept), f'{counted(len(odd), "odd id")} of annotations'),
         ):
             if found:

@@ -67,6 +67,30 @@ def make_parts(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def make_panoptic(tmp_path: Path) -> Callable[..., Path]:
+    """A factory of panoptic data of one image, whose left half is segment 1 and whose right half is segment 2."""
+
+    def make(segments: Sequence[tuple[int, int, int]], isthing: int) -> Path:
+        root = tmp_path / f'yard{isthing}'
+        (root / 'panoptic_train').mkdir(parents=True)
+        draw_photo(5).save(root / '5.jpg', quality=95)
+        ids = np.ones((*SIZE, 3), np.uint8)
+        ids[..., 1:] = 0
+        ids[:, 32:, 0] = 2
+        Image.fromarray(ids).save(root / 'panoptic_train' / '5.png')
+        info = [dict(id=id_, category_id=category, iscrowd=crowd) for id_, category, crowd in segments]
+        content = dict(
+            images=[dict(id=5, file_name='5.jpg', height=SIZE[0], width=SIZE[1])],
+            annotations=[dict(image_id=5, file_name='5.png', segments_info=info)],
+            categories=[dict(id=1, name='car', isthing=isthing)],
+        )
+        (root / 'panoptic_train.json').write_text(json.dumps(content))
+        return root
+
+    return make
+
+
+@pytest.fixture
 def look() -> Callable[..., Examination]:
     """Examines what is named."""
     return lambda *targets: examine(sources_of([str(target) for target in targets]), workers=2)

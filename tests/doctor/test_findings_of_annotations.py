@@ -41,6 +41,7 @@ ODD = {
     ),
     'a crowd of one polygon': ([annotation(iscrowd=1)] + [annotation()] * 9, 'crowds', 'drawn as one polygon'),
     'an id twice': ([annotation(id=1)], 'annotation-id', 'the id 1 stands at 2 annotations'),
+    'a box elsewhere': ([annotation(bbox=[2, 30, 15, 10])], 'box', 'bbox is [2, 30, 15, 10], the polygons are in [30'),
     'the id 0': ([annotation(id=0)], 'annotation-id', 'the id 0'),
 }
 
@@ -83,6 +84,19 @@ def test_a_damaged_file_is_a_finding(make_parts: Make, look: Look) -> None:
     (found,) = look(root).findings
     assert found.code == 'dataset'
     assert 'not valid JSON' in found.what
+
+
+def test_segments_of_classes_that_are_no_things(make_panoptic: Make, look: Look) -> None:
+    assert look(make_panoptic([(1, 1, 0), (2, 1, 0)], isthing=1)).findings == ()
+    (found,) = look(make_panoptic([(1, 1, 0), (2, 1, 0)], isthing=0)).findings
+    assert (found.code, found.severity) == ('no-things', 'warning')
+    assert "2 segments of 'car'" in found.cases[0].what
+
+
+def test_maps_and_descriptions_that_contradict_each_other(make_panoptic: Make, look: Look) -> None:
+    (found,) = look(make_panoptic([(1, 1, 0), (5, 1, 0)], isthing=1)).findings
+    assert (found.code, found.severity) == ('segments', 'error')
+    assert 'holds segment 2' in found.cases[0].what
 
 
 def test_panoptic_files(shared_data: Path, look: Look) -> None:

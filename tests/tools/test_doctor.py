@@ -75,7 +75,8 @@ train = dict(type='mmlmseg.FolderDataset', data_root={str(folder)!r}, pipeline=[
 lost = dict(type='mmlmseg.FolderDataset', data_root='nowhere', pipeline=steps)
 wrong = dict(type='mmlmseg.FolderDataset', data_rot='x')
 train_dataloader = dict(dataset=dict(type='RepeatDataset', times=3, dataset=dict(
-    type='mmlmseg.MultiDataset', datasets=[train, lost, wrong], names=['streets', 'lost', 'wrong'])))
+    type='mmlmseg.MultiDataset', datasets=[train, lost, wrong, dict(train, reduce_zero_label=False)],
+    names=['streets', 'lost', 'wrong', 'streets'])))
 val_dataloader = dict(dataset=dict(train, split='val', pipeline=steps))
 test_dataloader = val_dataloader
 """
@@ -87,11 +88,13 @@ test_dataloader = val_dataloader
         ('streets', 'train', 1),
         ('lost', 'train', 0),
         ('wrong', 'train', 0),
+        ('streets', 'train', 1),
         ('streets', 'val', 1),
     ]
     assert [(one['code'], one['dataset']) for one in read['findings']] == [
         ('dataset', 'lost (train)'),
         ('dataset', 'wrong (train)'),
+        ('dataset', 'streets (train)'),
     ]
     assert 'nowhere: no such folder' in read['findings'][0]['what']
 
