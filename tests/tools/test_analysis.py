@@ -62,14 +62,18 @@ def test_training_curves(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixtu
         log.parent.mkdir(parents=True)
         entries = [dict(loss=9 / step, step=step) for step in range(1, 40)]
         if run == 'a':
-            entries.append({'mean/mIoU': 12.5, 'step': 39})
+            entries.append({'mean/mIoU': 12.5, 'a/IoU.tree': 7.5, 'step': 39})
         log.write_text('\n'.join(map(json.dumps, entries)))
     runs, out = [str(tmp_path / run) for run in 'ab'], tmp_path / 'curves.png'
     assert main([*runs, '--smooth', '5', '--out', str(out)]) == 0
     assert capsys.readouterr().out == f'b did not log mean/mIoU\nwrote {out}\n'
     assert _is_drawn(out)
-    assert "no run logged 'los'. Did you mean: loss?" in _error(
+    assert "no run logged 'los'. Did you mean: loss? They logged loss, mean/mIoU\n" in _error(
         main, [*runs, '--keys', 'los', '--out', 'x.png'], capsys
+    )
+    assert main([*runs, '--keys', 'a/IoU.tree', '--out', str(out)]) == 0
+    assert "no run logged 'a/IoU.tre'. Did you mean: a/IoU.tree?" in _error(
+        main, [*runs, '--keys', 'a/IoU.tre', '--out', 'x.png'], capsys
     )
     assert 'give the work directory' in _error(main, [str(tmp_path / 'c'), '--out', str(out)], capsys)
     assert 'x.bmp: a figure is written as .pdf' in _error(main, [*runs, '--out', str(tmp_path / 'x.bmp')], capsys)

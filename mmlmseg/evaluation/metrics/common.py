@@ -87,13 +87,16 @@ class ClassMetric(BaseMetric):
 
     def definition(self, key: str) -> Definition | None:
         """What a result is, with prefix; None where it is none of this metric's."""
-        if key not in self.all_keys():
+        before = f'{self.prefix}/' if self.prefix else ''
+        if not key.startswith(before):
             return None
-        own = key.removeprefix(f'{self.prefix}/') if self.prefix else key
+        own = key.removeprefix(before)
         if own in self.result_keys():
             return Definition(*self.define(own))
+        if (name := self.class_results().get(own)) is None:
+            return None
         kind, text = self.define(self.class_score)
-        return Definition(kind, f'{self.class_results()[own]!r} alone: {text}')
+        return Definition(kind, f'{name!r} alone: {text}')
 
     def evaluate(self, size: int) -> dict[str, float]:
         """See mmengine's metric."""
