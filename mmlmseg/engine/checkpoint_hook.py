@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +136,13 @@ class CheckpointHook(_CheckpointHook):
         known = None if runner.val_loop is None else result_keys(runner.val_loop.evaluator)
         for key in self.save_best or []:
             if known is not None and key != 'auto' and key not in known:
-                means = ', '.join(name for name in known if not is_class_key(name))
-                raise OptionError(
-                    f'default_hooks.checkpoint.save_best = {key!r}: the evaluation gives no such result.'
-                    f'{did_you_mean(key, known)} It gives {means or "none"}, and results of single classes'
-                )
+                raise _no_such_result(key, known)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
-        for key in self.save_best or []:
-            if isinstance(value := metrics.get(key), float) and math.isnan(value):
+        for key in [key for key in self.save_best or [] if key != 'auto']:
+            if key not in metrics:
+                raise _no_such_result(key, metrics)
+            if isinstance(value := metrics[key], float) and math.isnan(value):
                 runner.logger.warning(f'save_best: {key} is no number (nan), so no checkpoint is the best by it')
         super()._save_best_checkpoint(runner, metrics)
         if self.save_best and is_main_process():
@@ -153,3 +151,11 @@ class CheckpointHook(_CheckpointHook):
     def _current(self) -> set[Any]:
         best = {getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()}
         return {self.last_ckpt, *best}
+
+
+def _no_such_result(key: str, known: Iterable[str]) -> OptionError:
+    means = ', '.join(name for name in known if not is_class_key(name))
+    return OptionError(
+        f'default_hooks.checkpoint.save_best = {key!r}: the evaluation gives no such result.'
+        f'{did_you_mean(key, known)} It gives {means or "none"}, and results of single classes'
+    )

@@ -336,6 +336,33 @@ def test_a_best_result_that_does_not_come_is_refused_before_the_first_step(tmp_p
     assert not list(tmp_path.glob('*.pth'))
 
 
+def test_a_best_result_that_is_no_number_keeps_no_checkpoint_and_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sample in (samples := _all()):
+        sample.gt_sem_seg.data[sample.gt_sem_seg.data == 3] = 255  # only the sea has a fourth class, gulls
+        sample.pred_sem_seg.data.clamp_(max=2)
+    monkeypatch.setattr(f'{__name__}._all', lambda: samples)
+    runner = _runner(tmp_path, save_best='sea/IoU.gull')
+    runner.train()
+    assert not list(tmp_path.glob('best_*'))
+    said = [line for line in _lines(runner) if 'WARNING' in line]
+    for words in (
+        'save_best: sea/IoU.gull is no number (nan)',
+        'sea: 1 of 4 classes have no pixels in the truth: gull',
+    ):
+        assert sum(words in line for line in said) == 1
+
+
+def test_a_best_result_of_a_dataset_that_is_not_seen_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = _all('street', 'farm')
+    monkeypatch.setattr(f'{__name__}._all', lambda: samples)
+    with pytest.raises(OptionError, match=r"save_best = 'sea/mIoU'.* It gives street/mIoU, .*mean/mIoU"):
+        _runner(tmp_path, save_best='sea/mIoU').train()
+
+
 def _evaluate_on_rank(rank: int, port: str, folder: str, metric: str) -> None:
     splits = UNEVEN_SPLITS
     rendezvous = f'tcp://127.0.0.1:{port}'

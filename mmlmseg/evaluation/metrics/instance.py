@@ -108,6 +108,9 @@ class InstanceAP(ClassMetric):
         ious = {'AP': slice(None), 'AP50': IOUS == 0.5, 'AP75': np.isclose(IOUS, 0.75)}
         scores = {key: torch.from_numpy(found['all'][:, which]).nanmean() for key, which in ious.items()}
         scores |= {key: torch.from_numpy(found[area]).nanmean() for key, area in _RANGES.items()}
+        sizes = [key for key in _RANGES if scores[key].isnan()]
+        if sizes and not scores['AP'].isnan():
+            self.note('sizes without truth', f'{", ".join(sizes)}: no number, the truth has no objects of this size')
         return {**{key: percent(score) for key, score in scores.items()}, **of_classes}
 
     def _note_cuts(self, results: list[MatchedMasks]) -> None:
@@ -119,10 +122,10 @@ class InstanceAP(ClassMetric):
         if allowed and self.num_spaces == 1:  # mixed results are fewer for other reasons
             what = f'the {allowed} predictions that an image has at most; set model.test_cfg.max_per_image, num_queries'
             limits[what] = cut_by_image(results, allowed)
-        for limit, cut in limits.items():
+        for place, (limit, cut) in enumerate(limits.items()):
             if cut.masks:
                 text = f'{cut.masks} objects of {cut.images} images cannot be found, they are beyond {limit}'
-                self.note('objects beyond a limit', text)
+                self.note(f'limit {place}', text)
 
     def _matched(self, sample: dict) -> MatchedMasks:
         """The predictions of a sample, compared with its truth; things alone count."""

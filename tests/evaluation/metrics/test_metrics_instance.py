@@ -144,6 +144,7 @@ def test_limits_are_those_of_pycocotools_and_said(max_dets: int) -> None:
             f'a: {sum(beyond)} objects of {sum(map(bool, beyond))} images cannot be found, they are beyond max_dets = '
             f'{max_dets} of a class; set max_dets of InstanceAP'
         ]
+    assert 'a: AP_m, AP_l: no number, the truth has no objects of this size' in made.notes
     kinds = {key: made.definition(f'a/{key}').kind for key in ('AP', 'AP50', 'AP.cell', 'AP_s')}
     own = 'comparable' if max_dets == 100 else 'ours'
     assert kinds == {'AP': own, 'AP50': own, 'AP.cell': own, 'AP_s': 'ours'}
