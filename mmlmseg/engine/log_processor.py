@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 from mmengine.runner import LogProcessor as _LogProcessor
@@ -27,21 +26,23 @@ class LogProcessor(_LogProcessor):
     ) -> tuple[dict[str, Any], str]:
         """See mmengine's class; the line is without results of single classes, the scalars have them."""
         tag, line = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
-        every = super()._collect_scalars([], runner, mode, self.log_with_hierarchy)
-        classes = {key: self._last(runner, mode, key) for key in every if is_class_key(key)}
-        return {**tag, **classes}, line
+        for name, values in runner.message_hub.log_scalars.items():
+            if name.startswith(f'{mode}/') and is_class_key(name):
+                tag[name if self.log_with_hierarchy else name.removeprefix(f'{mode}/')] = values.current()
+        return tag, line
 
     def _collect_scalars(
         self, custom_cfg: list[dict[str, Any]], runner: Runner, mode: str, reserve_prefix: bool = False
     ) -> dict[str, Any]:
-        found = super()._collect_scalars(custom_cfg, runner, mode, reserve_prefix)
-        tag: dict[str, Any] = OrderedDict()
-        for key, value in found.items():
-            if not is_class_key(key):
-                is_result = mode != 'train' and '/' in key.removeprefix(f'{mode}/')
-                tag[key] = self._last(runner, mode, key) if is_result else value
-        return tag
-
-    def _last(self, runner: Runner, mode: str, key: str) -> Any:
-        """What was logged last."""
-        return runner.message_hub.get_scalar(f'{mode}/{key.removeprefix(f"{mode}/")}').current()
+        found: dict[str, Any] = super()._collect_scalars(custom_cfg, runner, mode, reserve_prefix)
+        if mode == 'train':
+            return found
+        before = f'{mode}/' if reserve_prefix else ''
+        custom = {f'{before}{cfg.get("log_name", cfg["data_src"])}' for cfg in custom_cfg}
+        for key in [key for key in found if key not in custom]:
+            own = key.removeprefix(before)
+            if is_class_key(own):
+                del found[key]
+            elif '/' in own:
+                found[key] = runner.message_hub.get_scalar(f'{mode}/{own}').current()
+        return found

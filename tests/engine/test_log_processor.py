@@ -17,6 +17,7 @@ RESULTS = {
     'val/mean/mIoU': [3.0, 1.0],
     'val/lossless/IoU.tree': [3.0, 1.0],
     'val/IoU.timber': [3.0, 1.0],
+    'val/val/aAcc': [3.0, 1.0],
 }
 
 
@@ -32,15 +33,18 @@ def runner() -> Any:
 
 @pytest.mark.parametrize('hierarchy', [False, True])
 def test_results_are_the_last_and_those_of_classes_are_scalars_only(runner: Any, hierarchy: bool) -> None:
-    log = LogProcessor(by_epoch=False, log_with_hierarchy=hierarchy)
+    own = [dict(data_src='val/aAcc', log_name='most/aAcc', method_name='max', window_size='global')]
+    log = LogProcessor(by_epoch=False, log_with_hierarchy=hierarchy, custom_cfg=own)
     tag, line = log.get_log_after_epoch(runner, 1, 'val')
     found = {key.removeprefix('val/') if hierarchy else key: value for key, value in tag.items()}
+    assert found.pop('most/aAcc') == 3.0
     assert {key: value for key, value in found.items() if key not in ('time', 'data_time')} == {
         'loss_ce': 2.0,  # a mean, as mmengine has it
         'lossless/mIoU': 1.0,
         'mean/mIoU': 1.0,
         'lossless/IoU.tree': 1.0,
         'IoU.timber': 1.0,
+        'val/aAcc': 1.0,
     }
     assert 'lossless/mIoU: 1.0000' in line
     assert 'IoU.' not in line

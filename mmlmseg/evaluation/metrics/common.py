@@ -151,8 +151,8 @@ class ClassMetric(BaseMetric):
     def report_classes(self, columns: Mapping[str, Tensor], truth: Tensor) -> dict[str, float]:
         """Logs the table per class, notes what the truth lacks, and gives the results of single classes.
 
-        A class that the truth does not hold may have a score all the same, 0, where it is
-        predicted; else it has none (nan) and counts in no mean.
+        A class that the truth does not hold may have a score all the same, 0, where it is predicted; else it has none
+        (nan) and counts in no mean.
 
         Args:
             columns: Fractions [K] by the name of the column, :attr:`class_score` among them.
