@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from .checkpoint import is_remote, label_spaces_of, read_checkpoint
+from .class_weights import is_by_frequency
 from .errors import LabelSpaceError, OptionError, did_you_mean
 from .label_space import LabelSpace, LabelSpaces
 from .names import default_space_name
@@ -152,10 +153,10 @@ def _space_name(dataset: Mapping[str, Any]) -> str:
     kind = _kind(dataset)
     if kind != 'FolderDataset' or 'data_root' not in dataset:
         return default_space_name(kind)
-    return _listed_name(Path(dataset['data_root']).expanduser())
+    return listed_name(Path(dataset['data_root']).expanduser())
 
 
-def _listed_name(spec: Any) -> str:
+def listed_name(spec: Any) -> str:
     """The name of what a config lists as a label space; also of a folder that is not here."""
     try:
         return LabelSpace.from_config(spec).name
@@ -174,7 +175,7 @@ def _trained_names(config: Mapping[str, Any], trained: LabelSpaces) -> dict[str,
     """
     listed = ((config.get('model') or {}).get('decode_head') or {}).get('label_spaces')
     if listed is not None:
-        told = [_listed_name(spec) for spec in listed]
+        told = [listed_name(spec) for spec in listed]
     else:
         dataset = (config.get('train_dataloader') or {}).get('dataset')
         parts = parts_of(dataset).values() if dataset else ()
@@ -238,6 +239,9 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
     if not isinstance(ratio, str):
         weights = dict(ratio) if isinstance(ratio, Mapping) else dict(zip(before, ratio))
         loader.sampler.ratio = {name: weights[name] for name in parts if name in weights}
+    repeat = (loader.get('sampler') or {}).get('repeat')
+    if isinstance(repeat, Mapping):
+        loader.sampler.repeat = {name: repeat[name] for name in parts if name in repeat}
     if scored is not None:
         chosen_parts(cfg, 'val', scored)
     for split in ('val', 'test'):
@@ -247,7 +251,7 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
             kept = known if scored is None else [name for name in scored if name in known]
             evaluate_only(cfg, split, {name: asked[name] for name in kept})
     if 'label_spaces' in head:
-        own = {_listed_name(spec): spec for spec in head.label_spaces}
+        own = {listed_name(spec): spec for spec in head.label_spaces}
         if missing := spaces - own.keys():
             raise OptionError(
                 f'{cfg.filename}: its model has no label space {", ".join(sorted(missing))}: {", ".join(own)}'
@@ -257,9 +261,10 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
 
 
 def _leave_spaces(model: Any, names: Collection[str]) -> None:
-    """Takes away what the config of a model says of other label spaces: thresholds and adapters."""
+    """Takes away what the config of a model says of other label spaces: thresholds, adapters, weights of classes."""
     thresholds = model.get('test_cfg', {}).get('panoptic', {}).get('per_space', {})
-    for by_space in (thresholds, model.decode_head.get('adapters', {})):
+    weights = model.decode_head.get('class_weights') or {}
+    for by_space in (thresholds, model.decode_head.get('adapters', {}), {} if is_by_frequency(weights) else weights):
         for name in by_space.keys() - set(names):
             del by_space[name]
 

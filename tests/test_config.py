@@ -186,6 +186,28 @@ def test_the_ratio_of_a_sampler_follows(cfg: Config, ratio: Any, left: Any) -> N
     assert cfg.train_dataloader.sampler.ratio == left
 
 
+@pytest.mark.parametrize(
+    ('repeat', 'left'), [(dict(day=0.1, night=0.2), dict(night=0.2)), (0.1, 0.1), (dict(day=0.1), {})]
+)
+def test_what_repeats_the_images_of_a_sampler_follows(cfg: Config, repeat: Any, left: Any) -> None:
+    cfg.train_dataloader.sampler = dict(type='mmlmseg.SameDatasetSampler', repeat=repeat)
+    restrict(cfg, ['night', 'ade'])
+    assert cfg.train_dataloader.sampler.repeat == left
+
+
+@pytest.mark.parametrize(
+    ('weights', 'left'),
+    [
+        (dict(cityscapes=dict(car=5.0), ade20k=dict(by='frequency')), dict(cityscapes=dict(car=5.0))),
+        (dict(by='frequency', power=1.0), dict(by='frequency', power=1.0)),
+    ],
+)
+def test_weights_of_classes_follow(cfg: Config, weights: Any, left: Any) -> None:
+    cfg.model.decode_head.class_weights = weights
+    restrict(cfg, ['night'])
+    assert cfg.model.decode_head.class_weights == left
+
+
 def test_the_folders_of_other_datasets_need_not_be_here(folder: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     listed: list[Any] = [f'{tmp_path}/gone/classes.json', dict(path=f'{tmp_path}/away', things=['car'])]
     street = folder('street', STREET)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from .imbalance import check_imbalance
 from .loaders import check_loaders, loads_labels, without_workers
 from .results import check_save_best
 from .schedule import check_schedule, schedule_cautions
@@ -31,6 +32,7 @@ def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val')) -> None:
 
     Raises:
         CheckpointError: Where a file of weights is missing.
+        DataError: Where weights of datasets are unusable, or a file of counted classes is missing.
         OptionError: Naming entry, value and way out.
     """
     check_top_level(cfg, splits)
@@ -39,6 +41,8 @@ def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val')) -> None:
         if 'train' in splits:
             check_schedule(cfg)
         check_loaders(cfg, splits)
+        if 'train' in splits:
+            check_imbalance(cfg)
         if 'val' in splits:
             check_save_best(cfg)
         check_weights_files(cfg)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
@@ -19,6 +22,8 @@ from ..registry import DATASETS
 from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
+from .presence import Presence, count_presence
+from .presence_file import read_presence
 from .streams import Draw
 
 
@@ -39,6 +44,8 @@ class MultiDataset(Dataset):
         skip_damaged: How many samples with unusable files a training passes over, in each loading process, before it
             stops; the next usable one of the dataset takes the place of each, and the log names it. A test stops at the
             first in any case, since its score would be of other images.
+        class_presence: A file of ``tools/analysis/class_frequencies.py``, where counting classes, for ``repeat`` of the
+            samplers and for class weights by frequency, takes too long at every start.
 
     Attributes:
         spaces: The label spaces of each dataset.
@@ -55,6 +62,7 @@ class MultiDataset(Dataset):
         names: Sequence[str] | None = None,
         lazy_init: bool = False,
         skip_damaged: int = 0,
+        class_presence: str | Path | None = None,
     ) -> None:
         if skip_damaged < 0:
             raise OptionError(f'MultiDataset: skip_damaged = {skip_damaged}; give the number of samples, at least 0')
@@ -70,6 +78,7 @@ class MultiDataset(Dataset):
             add_guards(dataset, own[0].num_classes)
         self.sizes: list[int] = []
         self.skip_damaged = skip_damaged
+        self.class_presence = class_presence
         self._damaged: set[tuple[int, int]] = set()  # dataset and sample of each that was passed over
         if not lazy_init:
             self.full_init()
@@ -110,6 +119,16 @@ class MultiDataset(Dataset):
                 some = map(dataset.get_data_info, range(0, len(dataset), max(1, len(dataset) // 16)))
                 paths = [info.get('seg_map_path') for info in some if 'segments' not in info]
                 warn_of_binary_masks([path for path in paths if path], own[0].classes[1])
+
+    @cached_property
+    def presence(self) -> list[Presence]:
+        """Which classes the images of each dataset hold; counted when it is first asked for, by all processes together.
+
+        Raises:
+            DataError: Where labels cannot be read, or ``class_presence`` was counted on other data.
+        """
+        self.full_init()
+        return read_presence(self, self.class_presence) if self.class_presence else count_presence(self)
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -181,9 +200,11 @@ class MultiDataset(Dataset):
             raise DataError(f'{error}; there are more damaged samples than may be passed over: {said}') from error
         print_log(f'passed over a damaged sample, {said}: {error}', 'current', logging.WARNING)
 
-    def _load(self, which: int, inner: int) -> dict[str, Any]:
+    @contextmanager
+    def naming_sample(self, which: int, inner: int) -> Iterator[None]:
+        """Puts a sample's dataset and files before what is wrong with its data, and beside any other error."""
         try:
-            sample = self.datasets[which][inner]
+            yield
         except Exception as error:
             info = self.datasets[which].get_data_info(inner)
             image = info.get('img_path')
@@ -197,6 +218,10 @@ class MultiDataset(Dataset):
             else:  # Python 3.10
                 print_log(f'{type(error).__name__} in {where}', 'current', logging.ERROR)
             raise
+
+    def _load(self, which: int, inner: int) -> dict[str, Any]:
+        with self.naming_sample(which, inner):
+            sample = self.datasets[which][inner]
         packed = sample.get('data_samples')
         if packed is None:  # a pipeline without a pack transform, e.g. to browse a dataset
             sample.update(self._stamp(which))
@@ -231,6 +256,13 @@ def _is_empty(name: str, dataset: Any) -> bool:
         dataset.full_init()
     except OSError as error:
         raise DataError(f'dataset {name!r}: {error}; check its paths and split') from None
+    except NotImplementedError as error:
+        if 'get_cat_ids' not in str(error):
+            raise
+        raise DataError(
+            f'dataset {name!r}: a ClassBalancedDataset has to be told which classes an image holds (get_cat_ids); '
+            'leave it out, and let the sampler repeat images: sampler=dict(repeat=...) with the same threshold'
+        ) from None
     except ValueError as error:
         if 'need at least one array' in str(error):  # mmengine cannot serialise a list of no samples
             return True

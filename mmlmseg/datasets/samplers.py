@@ -15,12 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from itertools import count
 from typing import Any
 
+import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.logging import print_log
 from torch.utils.data import Sampler
 
-from ..errors import DataError, did_you_mean
+from ..errors import DataError, OptionError, did_you_mean
 from ..randomness import SAMPLE
 from ..registry import DATA_SAMPLERS
+from .repeat import Repeat, repeat_factors, repeat_thresholds
 from .streams import DatasetDraws, Draw, ShuffledPasses
 
 Ratio = str | Sequence[float] | Mapping[str, float]
@@ -82,25 +85,38 @@ class DatasetSampler(Sampler):
         ratio: How often each dataset is drawn, see :func:`dataset_probabilities`.
         alpha: The exponent of the ratio ``'power'``.
         seed: By default one that all ranks agree on.
+        repeat: Draws images with rare classes more often, see :func:`repeat_factors`: the share of a dataset's images
+            below which a class is rare, for all datasets or by name. It changes what is drawn within a dataset;
+            ``ratio`` goes on to say how often each dataset is drawn.
 
     Raises:
         DataError: Where the ratio is unusable.
+        OptionError: Where ``repeat`` is, or the dataset is no :class:`MultiDataset`, whose classes could be counted.
 
     Examples:
         >>> sampler = dict(type='mmlmseg.PerImageSampler', ratio='size')  # every image equally often
         >>> sampler = dict(type='mmlmseg.PerImageSampler', ratio=dict(ade20k=2, cityscapes=1))
         >>> sampler = dict(type='mmlmseg.SameDatasetSampler', batch_size=4, ratio='power', alpha=0.5)
+        >>> sampler = dict(type='mmlmseg.PerImageSampler', repeat=dict(ade20k=0.01))
     """
 
     batch_size: int | None = None
 
-    def __init__(self, dataset: Sized, ratio: Ratio = 'uniform', alpha: float = 0.5, seed: int | None = None) -> None:
-        self.dataset = dataset
+    def __init__(
+        self,
+        dataset: Sized,
+        ratio: Ratio = 'uniform',
+        alpha: float = 0.5,
+        seed: int | None = None,
+        repeat: Repeat | None = None,
+    ) -> None:
+        self.dataset: Any = dataset
         self.rank, self.world_size = get_dist_info()
         total = len(dataset)  # before its sizes are known, a MultiDataset has to read its lists
         self.sizes: list[int] = list(getattr(dataset, 'sizes', [total]))
         names = getattr(dataset, 'names', [str(i) for i in range(len(self.sizes))])
         self.probabilities = dataset_probabilities(ratio, self.sizes, names, alpha)
+        self.repeat_factors = self._repeat_factors(repeat_thresholds(repeat, names), names)
         self._first = [sum(self.sizes[:i]) for i in range(len(self.sizes))]
         self._start = 0
         self.reseed(sync_random_seed() if seed is None else seed)
@@ -109,7 +125,31 @@ class DatasetSampler(Sampler):
         """Changes the order to that of another seed (a resumed run takes the seed of its checkpoint)."""
         self.seed = seed
         self._draws = DatasetDraws(self.probabilities, seed)
-        self._passes = [ShuffledPasses(size, seed, i) for i, size in enumerate(self.sizes)]
+        self._passes = [
+            ShuffledPasses(size, seed, i, factors)
+            for i, (size, factors) in enumerate(zip(self.sizes, self.repeat_factors, strict=True))
+        ]
+
+    def _repeat_factors(self, thresholds: Sequence[float], names: Sequence[str]) -> list[np.ndarray | None]:
+        """The repeat factors of the images of each dataset; None where none is repeated."""
+        if not any(thresholds):
+            return [None] * len(thresholds)
+        if 'presence' not in dir(self.dataset):  # hasattr would count
+            raise OptionError(
+                'repeat counts the classes of a mmlmseg.MultiDataset, and the dataset is a '
+                f"{type(self.dataset).__name__}: put it into one, dict(type='mmlmseg.MultiDataset', datasets=[...])"
+            )
+        found = [
+            repeat_factors(presence, threshold) if threshold else None
+            for presence, threshold in zip(self.dataset.presence, thresholds, strict=True)
+        ]
+        said = [
+            f'{(factors > 1).sum()} of {len(factors)} images of {name} (up to {factors.max():.3g} times)'
+            for name, factors in zip(names, found, strict=True)
+            if factors is not None and (factors > 1).any()
+        ]
+        print_log(f'repeat: drawn more often are {", ".join(said) or "no images: no class is so rare"}', 'current')
+        return found
 
     @abstractmethod
     def _place(self, n: int) -> tuple[int, int]:

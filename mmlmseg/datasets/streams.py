@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,19 +69,47 @@ class DatasetDraws:
 class ShuffledPasses:
     """The samples of one dataset in endless passes, each in a new order, none drawn twice within a pass.
 
+    With ``factors`` a pass holds each sample so many times, rounded down or up at random such that the mean over passes
+    is exact: systematic resampling. All passes have the length of their sum, which is rounded up (and the factors with
+    it), so that no pass misses a sample.
+
     Equal seeds give equal sequences; ``stream`` tells those of several datasets apart.
+
+    Args:
+        size: The number of samples.
+        seed: Of the sequence.
+        stream: Likewise.
+        factors: Of each sample [size], from 1 on; all 1 by default.
+
+    Attributes:
+        length: Of a pass.
     """
 
-    def __init__(self, size: int, seed: int, stream: int) -> None:
+    def __init__(self, size: int, seed: int, stream: int, factors: np.ndarray | None = None) -> None:
         self.size = size
+        self.factors = factors if factors is not None and (factors > 1).any() else None
+        self.length = size if self.factors is None else math.ceil(self.factors.sum() - 1e-9)
         self._key = [seed, _SHUFFLE, stream]
         self._pass = -1
         self._order: np.ndarray = np.zeros(0, dtype=np.int64)
 
     def __getitem__(self, n: int) -> int:
         """Sample n of the sequence."""
-        pass_, place = divmod(n, self.size)
+        pass_, place = divmod(n, self.length)
         if pass_ != self._pass:
-            self._order = np.random.default_rng([*self._key, pass_]).permutation(self.size)
+            self._order = self._order_of(pass_)
             self._pass = pass_
         return int(self._order[place])
+
+    def _order_of(self, pass_: int) -> np.ndarray:
+        """The samples of a pass, [length]."""
+        random = np.random.default_rng([*self._key, pass_])
+        order = random.permutation(self.size)
+        if self.factors is None:
+            return order
+        # Samples lie side by side on a line, each as long as its factor; every whole number behind an offset draws one.
+        ends = np.cumsum(self.factors[order])
+        ends *= self.length / ends[-1]
+        ends[-1] = self.length
+        drawn = np.ceil(ends - random.random()).astype(np.int64)
+        return random.permutation(np.repeat(order, np.diff(drawn, prepend=0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .checkpoint_hook import CheckpointHook
+from .class_frequency import ClassFrequencyHook
 from .execution import ActivationCheckpointingHook, CompileHook
 from .freeze import FreezeHook, FreezePartsHook
 from .hooks import CheckLabelSpacesHook
@@ -18,6 +19,7 @@ __all__ = [
     'BFloat16OptimWrapper',
     'CheckLabelSpacesHook',
     'CheckpointHook',
+    'ClassFrequencyHook',
     'CompileHook',
     'FSDPStrategy',
     'FreezeHook',

@@ -45,7 +45,7 @@ class CheckLabelSpacesHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping[str, Any]) -> None:
         """Logs how much of a checkpoint fits; refuses one of which nothing does."""
-        model = _model_of(runner)
+        model = model_of(runner)
         if hasattr(model, 'label_spaces'):  # then it refuses itself what does not fit as a whole
             return
         fit = Fit.of(model, {key.removeprefix('module.'): value for key, value in checkpoint['state_dict'].items()})
@@ -63,19 +63,24 @@ class CheckLabelSpacesHook(Hook):
         ]
 
     def _check(self, runner: Runner, dataset: Any) -> None:
-        model = _model_of(runner)
-        while not isinstance(dataset, MultiDataset) and hasattr(dataset, 'dataset'):  # below a wrapper
-            dataset = dataset.dataset
+        model = model_of(runner)
         if hasattr(model, 'label_spaces'):
-            check_same_label_spaces(model.label_spaces, dataset)
+            check_same_label_spaces(model.label_spaces, joined_dataset(dataset))
 
 
-def _model_of(runner: Runner) -> Any:
+def model_of(runner: Runner) -> Any:
     """The model below DDP and test-time augmentation."""
     model: Any = runner.model
     while not hasattr(model, 'label_spaces') and hasattr(model, 'module'):
         model = model.module
     return model
+
+
+def joined_dataset(dataset: Any) -> Any:
+    """The :class:`MultiDataset` below wrappers; any other dataset as it is innermost."""
+    while not isinstance(dataset, MultiDataset) and hasattr(dataset, 'dataset'):
+        dataset = dataset.dataset
+    return dataset
 
 
 def check_same_label_spaces(known: LabelSpaces, dataset: Any) -> None:

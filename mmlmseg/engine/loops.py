@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from ..errors import DataError
 from ..randomness import STEP, seed_all
 from ..registry import LOOPS
+from .class_frequency import ClassFrequencyHook
 from .divergence import DivergenceHook, save_batch
 from .resuming import ResumeHook
 
@@ -81,6 +82,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         self.runner.register_hook(ResumeHook())
         self.runner.register_hook(DivergenceHook())
         self.runner.register_hook(EvaluateFirstHook())
+        self.runner.register_hook(ClassFrequencyHook())
 
     def run_iter(self, data_batch: Any) -> None:
         """One step.

@@ -162,6 +162,7 @@ class Targets:
         valid: ``[B, T]`` bool: the targets that exist.
         pixels: ``[B, H, W]`` bool: the pixels that count, i.e. are not ignored.
         sources: The file of each image, to name it; empty where there is none.
+        weights: ``[B, T]`` what the class of each target weighs in the classification loss; None where all weigh 1.
     """
 
     labels: Tensor
@@ -169,3 +170,4 @@ class Targets:
     valid: Tensor
     pixels: Tensor
     sources: tuple[str, ...] = ()
+    weights: Tensor | None = None

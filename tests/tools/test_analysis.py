@@ -191,3 +191,39 @@ def test_confusion(
     assert "no dataset 'streat', only street, facade. Did you mean: street?" in unknown
     unknown = _error(main, [*files, '--label-space', 'facades', '--out', str(out)], capsys)
     assert "unknown label space 'facades'" in unknown
+
+
+def test_class_frequencies(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main = tool('class_frequencies').main
+    root = write_folder_dataset(tmp_path / 'street', 'street', range(4), range(4, 5), size=(48, 64))
+    names = (root / 'train.txt').read_text().split()
+    for i, name in enumerate(names):  # of a class in three images, of another in one
+        Image.fromarray(np.full((48, 64), i == 3, np.uint8)).save(root / 'labels' / f'{name}.png')
+    steps = [dict(type=step) for step in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')]
+    folder = dict(type='mmlmseg.FolderDataset', data_root=str(root), pipeline=steps)
+    loader = dict(
+        dataset=dict(type='mmlmseg.MultiDataset', datasets=[folder]), sampler=dict(type='mmlmseg.PerImageSampler')
+    )
+    cfg = Config(dict(train_dataloader=loader, model=dict(decode_head={}), default_scope='mmseg'))
+    cfg.dump(tmp_path / 'config.py')
+    config, out = str(tmp_path / 'config.py'), tmp_path / 'counts' / 'presence.json'
+
+    def rows(*options: str) -> list[list[str]]:
+        capsys.readouterr()
+        assert main([config, *options]) == 0
+        return [line.split() for line in capsys.readouterr().out.splitlines() if ' INFO - ' not in line]
+
+    plain = rows()
+    assert plain[:2] == [['street:', '4', 'images'], ['class', 'images', 'share', 'weight', 'repeat']]
+    assert plain[2][-5:] == ['0', '0.0', '%', '1', '-']
+    assert [row[-5:] for row in plain[-2:]] == [['1', '25.0', '%', '1', '1'], ['3', '75.0', '%', '1', '1']]
+    options = ['train_dataloader.sampler.repeat=1', 'model.decode_head.class_weights.by=frequency']
+    *_, rare, common, wrote = rows('--out', str(out), '--cfg-options', *options)
+    assert (rare[-2:], common[-2:]) == (['1.46', '2'], ['0.845', '1.15'])  # 1.46 is the root of 3 times 0.845
+    assert wrote == ['wrote', str(out)]
+    unknown = _error(main, [config, '--cfg-options', 'train_dataloader.sampler.repeat.stret=0.1'], capsys)
+    assert "unknown dataset 'stret'" in unknown
+    (root / 'train.txt').write_text('\n'.join(names[:3]))
+    cfg.train_dataloader.dataset.class_presence = str(out)
+    cfg.dump(tmp_path / 'config.py')
+    assert rows()[0] == ['street:', '3', 'images']  # what is out of date is counted anew

@@ -22,7 +22,9 @@ class Criterion(nn.Module):
 
     Every decoder layer is matched and supervised on its own. All losses are normalised over the whole batch, over all
     size groups and all ranks: the classification loss by the total class weight of the queries' targets, the mask
-    losses by the number of matched masks. Pixels that do not count are left out of costs and losses.
+    losses by the number of matched masks. Pixels that do not count are left out of costs and losses. Weights of single
+    classes (``Targets.weights``) count in the classification loss alone, as those of Mask2Former: matching and mask
+    losses know none.
 
     Args:
         weights: Factors of the classification loss and of the two mask losses, in the matching too.
@@ -43,7 +45,8 @@ class Criterion(nn.Module):
             if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
                 raise OptionError(
                     f'{type(self).__name__}: a weight is {weight!r}; class_weight, those of the mask losses and '
-                    'no_object_weight are one number each, not negative. Single classes have no weights of their own'
+                    'no_object_weight are one number each, not negative. Weights of single classes are an option of '
+                    'the head: decode_head.class_weights = dict(SPACE=[...]), or dict(SPACE=dict(CLASS=5.0))'
                 )
         self.weights = weights
         self.no_object_weight = no_object_weight
@@ -77,11 +80,11 @@ class Criterion(nn.Module):
             Weighted scalar losses of the final decoder layer by name, and those of the others as ``d0.loss_cls``, ...
         """
         matched = match(outputs, targets, self.cost)
-        class_total, mask_total = normalisers(outputs, targets, self.no_object_weight)
+        class_totals, mask_totals = normalisers(outputs, targets, matched, self.no_object_weight)
         of_groups = [self._group_losses(*group) for group in zip(outputs, targets, matched, strict=True)]
         sums = torch.stack(of_groups).sum(0)  # [3, L]
         final, auxiliary = {}, {}
-        totals = (class_total, mask_total, mask_total)
+        totals = (class_totals, mask_totals, mask_totals)
         for name, weight, total, by_layer in zip(self.names, self.weights, totals, sums, strict=True):
             *others, final[name] = (weight / total * by_layer).unbind()
             auxiliary.update({f'd{layer}.{name}': loss for layer, loss in enumerate(others)})
@@ -103,7 +106,11 @@ class Criterion(nn.Module):
             class_logits = mask_classes(at_least_float32(output.class_logits), output.valid)
             classes = torch.full_like(class_logits[..., 0], class_logits.shape[-1] - 1, dtype=torch.long)  # [L, B, N]
             classes[layer, sample, query] = target.labels[sample, slot]
-            by_class = class_losses(class_logits, classes, self.no_object_weight, output.activation)  # [L]
+            weights = None
+            if target.weights is not None:
+                weights = torch.ones_like(class_logits[..., 0])  # [L, B, N]
+                weights[layer, sample, query] = target.weights[sample, slot].to(weights)
+            by_class = class_losses(class_logits, classes, self.no_object_weight, output.activation, weights)  # [L]
 
             # Only matched masks are ever resized or sampled. With no match at all these are sums over nothing that
             # still depend on the mask logits, so that every parameter gets its (zero) gradient.
@@ -145,22 +152,31 @@ class SetCriterion(Criterion):
 
 
 def normalisers(
-    outputs: Sequence[HeadOutputs], targets: Sequence[Targets], no_object_weight: float
+    outputs: Sequence[HeadOutputs], targets: Sequence[Targets], matched: Sequence[Tensor], no_object_weight: float
 ) -> tuple[Tensor, Tensor]:
     """What the losses of a step are divided by: the total class weight and the number of matched masks.
 
-    Both follow from the targets alone. They are divided by the number of ranks, so that the mean of the ranks'
-    gradients, which DDP takes, is the gradient of the loss over the global batch.
+    Both are divided by the number of ranks, so that the mean of the ranks' gradients, which DDP takes, is the gradient
+    of the loss over the global batch. Layers differ only where classes weigh differently and there are more targets
+    than queries.
+
+    Args:
+        outputs: Predictions, one entry a size group.
+        targets: Targets of the same groups.
+        matched: What :func:`match` returns for them.
+        no_object_weight: Weight of queries that are matched with nothing.
 
     Returns:
-        Two positive scalars.
+        Two times a positive number for each layer, [L] each.
     """
     first = at_least_float32(outputs[0].class_logits)
-    totals = torch.zeros(2, dtype=first.dtype, device=first.device)
-    for output, target in zip(outputs, targets, strict=True):
-        samples, queries = output.class_logits.shape[1:3]
-        masks = target.valid.sum(1).clamp(max=queries).sum().to(totals)
-        totals = totals + torch.stack([masks + no_object_weight * (samples * queries - masks), masks])
+    totals = first.new_zeros(2, len(first))
+    for output, target, queries in zip(outputs, targets, matched, strict=True):
+        taken = (queries >= 0).to(totals.device, non_blocking=True)  # [L, B, T]
+        masks = taken.sum((1, 2)).to(totals)  # [L]
+        weight = masks if target.weights is None else (taken * target.weights.to(totals)).sum((1, 2))
+        unmatched = output.class_logits[0, ..., 0].numel() - masks
+        totals = totals + torch.stack([weight + no_object_weight * unmatched, masks])
     dist.all_reduce(totals)
-    class_total, mask_total = torch.where(totals > 0, totals, 1.0) / dist.get_world_size()
-    return class_total, mask_total
+    class_totals, mask_totals = torch.where(totals > 0, totals, 1.0) / dist.get_world_size()
+    return class_totals, mask_totals

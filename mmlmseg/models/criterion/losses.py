@@ -28,7 +28,11 @@ def chunk_length(count: int, size: int, device: torch.device) -> int:
 
 
 def class_losses(
-    logits: Tensor, classes: Tensor, no_object_weight: float, activation: ClassActivation = 'softmax'
+    logits: Tensor,
+    classes: Tensor,
+    no_object_weight: float,
+    activation: ClassActivation = 'softmax',
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Weighted cross entropy of the queries of each layer, summed over samples and queries.
 
@@ -38,8 +42,9 @@ def class_losses(
     Args:
         logits: Class logits [L, B, N, K + 1], no-object last, -inf in columns outside the sample's label space.
         classes: Target columns, long [L, B, N]; K is no-object.
-        no_object_weight: Weight of queries whose target is no-object; all others weigh 1.
+        no_object_weight: Weight of queries whose target is no-object.
         activation: What the logits mean, see :func:`class_probabilities`.
+        weights: Of all other queries [L, B, N]; 1 by default.
 
     Returns:
         Un-normalised losses [L].
@@ -50,7 +55,8 @@ def class_losses(
     else:  # log p = z + log(1 - p)
         own = logits.gather(-1, classes[..., None])[..., 0].masked_fill(nothing, 0.0)
         log_likelihood = own + F.logsigmoid(-logits[..., :-1]).sum(-1)
-    weight = torch.ones_like(log_likelihood).masked_fill_(nothing, no_object_weight)
+    weights = torch.ones_like(log_likelihood) if weights is None else weights
+    weight = weights.masked_fill(nothing, no_object_weight)
     return -(weight * log_likelihood).sum((1, 2))
 
 

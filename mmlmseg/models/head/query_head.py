@@ -20,6 +20,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...checkpoint import CheckpointRecord
+from ...class_weights import ClassWeights
 from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
@@ -56,11 +57,13 @@ class QueryHead(BaseModule):
         things_only: Instance segmentation: learn and find things only. Stuff is no class, its pixels are background.
         adapters: Configs of adapters of decoded queries, by the name of their label space, e.g.
             ``dict(ccp=dict(type='mmlmseg.SpaceAdapter'))``.
+        class_weights: What single classes weigh in the classification loss, see :class:`ClassWeights`.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
         LabelSpaceError: Without label spaces, or where ``things_only`` meets one without things.
-        OptionError: On another ``class_activation``, or ``drop_absent`` with a classifier of one list for all spaces.
+        OptionError: On another ``class_activation``, ``drop_absent`` with a classifier of one list for all spaces, or
+            ``class_weights`` that fit no label space.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class QueryHead(BaseModule):
         class_activation: ClassActivation = 'softmax',
         things_only: bool = False,
         adapters: Mapping[str, dict[str, Any]] | None = None,
+        class_weights: Mapping[str, Any] | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -100,6 +104,7 @@ class QueryHead(BaseModule):
         self.mask_embedding = MaskEmbedding(channels, mask_channels)
         self.text = MODELS.build({**text, **per_space}) if text is not None else None
         self.classifier = MODELS.build({**classifier, **per_space})
+        self.class_weights = ClassWeights(class_weights, self.label_spaces)
         self.criterion = MODELS.build(criterion)
 
         self.drop_absent = drop_absent
@@ -243,7 +248,13 @@ class QueryHead(BaseModule):
         """The truth of equally padded samples, each of one label space; see :func:`read_targets`."""
         spaces = [self._trained_space(sample) for sample in samples]
         columns = [self.classifier.trained_columns(space) for space in spaces]
-        return read_targets(samples, spaces, columns, self.things_only)
+        targets = read_targets(samples, spaces, columns, self.things_only)
+        if not self.class_weights:
+            return targets
+        rows = [self.class_weights.of_columns(*own) for own in zip(spaces, columns, strict=True)]
+        width = max(map(len, rows))
+        table = torch.tensor([row + [1.0] * (width - len(row)) for row in rows], device=targets.labels.device)
+        return replace(targets, weights=table.gather(1, targets.labels))
 
     def check_tasks(self, tasks: Sequence[str]) -> None:
         """Refuses semantic results of a model that finds things only; ``tasks`` are those of ``test_cfg``."""

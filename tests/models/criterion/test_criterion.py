@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlmseg.models.criterion import SetCriterion, criterion, match, semantic_targets
+from mmlmseg.models.criterion import PointCriterion, SetCriterion, criterion, match, semantic_targets
+from mmlmseg.models.criterion.matching import Cost, matching_cost
 from mmlmseg.models.structures import HeadOutputs, Targets
 from mmlmseg.registry import MODELS
 
@@ -185,7 +186,10 @@ def test_float64_stays_float64(make_group) -> None:
 def test_the_mean_over_ranks_is_the_global_batch(make_group, monkeypatch, second_ignored) -> None:
     ranks = [make_group(classes=(4, 2)), make_group(classes=(3,), ignored=second_ignored)]
     expected = SetCriterion()(*zip(*ranks, strict=True))
-    totals = [torch.stack(criterion.normalisers([output], [target], 0.1)) for output, target in ranks]
+    totals = [
+        torch.stack(criterion.normalisers([output], [target], match([output], [target]), 0.1))
+        for output, target in ranks
+    ]
     if second_ignored > 1:
         totals[1][1] = 0  # alone, a rank without masks divides by 1
     calls = []
@@ -218,3 +222,88 @@ def test_perfect_predictions_cost_nothing() -> None:
     classes = 60.0 * torch.eye(5, dtype=torch.float64)[order][None, None]
     losses = SetCriterion()([HeadOutputs(classes, masks, torch.ones(1, 5, dtype=torch.bool))], [targets])
     assert total(losses).item() == pytest.approx(0, abs=1e-12)
+
+
+def weighted(targets: Targets, by_sample: Tensor) -> Targets:
+    """Targets with the weights of the classes of each sample, [B, K]."""
+    return dataclasses.replace(targets, weights=by_sample.gather(1, targets.labels))
+
+
+def query_classes(outputs: HeadOutputs, targets: Targets, layer: int, cost: Cost = matching_cost) -> Tensor:
+    """The class that each query of a layer is trained to, [B, N]."""
+    (matched,) = match([outputs], [targets], cost)
+    wanted = torch.full(outputs.class_logits.shape[1:3], outputs.class_logits.shape[-1] - 1)
+    for b, t in (matched[layer] >= 0).nonzero().tolist():
+        wanted[b, matched[layer, b, t]] = targets.labels[b, t]
+    return wanted
+
+
+@pytest.mark.parametrize('kind', [SetCriterion, PointCriterion])
+@pytest.mark.parametrize('queries', [6, 2])
+def test_classes_weigh_as_in_the_cross_entropy_of_torch(make_group, kind, queries) -> None:
+    """Also with more targets than queries, where layers match targets of other weights."""
+    outputs, targets = make_group(classes=(4, 4, 3), queries=queries, layers=3)
+    weights = torch.tensor([1.0, 5.0, 0.25, 0.0, 0.1], dtype=torch.float64)  # the last is no-object
+    torch.manual_seed(1)
+    losses = kind(class_weight=2.0)([outputs], [weighted(targets, weights[:4].expand(3, -1))])
+    torch.manual_seed(1)
+    plain = kind(class_weight=2.0)([outputs], [targets])
+    logits = outputs.class_logits.masked_fill(~outputs.valid[:, None], -torch.inf).detach()
+    for layer in range(3):
+        torch.manual_seed(1)
+        wanted = query_classes(outputs, targets, layer, kind(class_weight=2.0).cost)
+        expected = 2 * F.cross_entropy(logits[layer].flatten(0, 1), wanted.flatten(), weights)
+        assert losses[f'd{layer}.loss_cls' if layer < 2 else 'loss_cls'].item() == pytest.approx(expected.item())
+    for key in (key for key in plain if 'loss_cls' not in key):
+        assert losses[key].equal(plain[key]), key  # masks, and which query is matched with which, do not change
+
+
+@pytest.mark.parametrize('activation', ['softmax', 'sigmoid'])
+@pytest.mark.parametrize('kind', [SetCriterion, PointCriterion])
+def test_weights_of_one_change_no_bit(make_group, kind, activation) -> None:
+    groups = [make_group(dtype=torch.float32), make_group(classes=(3,), size=(4, 8), dtype=torch.float32)]
+    outputs = [dataclasses.replace(output, activation=activation) for output, _ in groups]
+    plain = [targets for _, targets in groups]
+    ones = [dataclasses.replace(targets, weights=torch.ones(targets.labels.shape)) for targets in plain]
+    found = []
+    for targets in (plain, ones):
+        torch.manual_seed(2)
+        losses = kind()(outputs, targets)
+        leaves = [output.class_logits for output in outputs]
+        found.append([*losses.values(), *torch.autograd.grad(total(losses), leaves)])
+    assert all(one.equal(other) for one, other in zip(*found, strict=True))
+
+
+def test_each_sample_weighs_by_the_classes_of_its_own_space(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2))
+    of_spaces = torch.tensor([[1.0, 3.0, 1.0, 0.5], [7.0, 2.0, 1.0, 1.0]], dtype=torch.float64)
+    losses = SetCriterion()([outputs], [weighted(targets, of_spaces)])
+    wanted = query_classes(outputs, targets, -1)
+    weight = torch.cat([of_spaces, torch.full((2, 1), 0.1, dtype=torch.float64)], 1).gather(1, wanted)
+    logits = outputs.class_logits[-1].masked_fill(~outputs.valid[:, None], -torch.inf).detach()
+    entropy = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction='none').unflatten(0, wanted.shape)
+    assert losses['loss_cls'].item() == pytest.approx(((weight * entropy).sum() / weight.sum()).item())
+    apart = [select(outputs, targets, b) for b in range(2)]
+    in_groups = [weighted(target, of_spaces[b : b + 1]) for b, (_, target) in enumerate(apart)]
+    again = SetCriterion()([output for output, _ in apart], in_groups)
+    assert numbers(again) == pytest.approx(numbers(losses))
+
+
+def test_a_query_of_several_classes_weighs_as_its_target(make_group) -> None:
+    outputs, targets = make_group(classes=(4, 2))
+    outputs = dataclasses.replace(outputs, activation='sigmoid')
+    weights = torch.tensor([2.0, 0.5, 3.0, 1.0, 0.1], dtype=torch.float64)
+    losses = SetCriterion()([outputs], [weighted(targets, weights[:4].expand(2, -1))])
+    wanted = query_classes(outputs, targets, -1)
+    one_hot = F.one_hot(wanted, 5)[..., :-1].double()
+    weight = weights[wanted]  # [B, N]
+    logits = outputs.class_logits[-1, ..., :-1].detach()
+    entropy = F.binary_cross_entropy_with_logits(logits, one_hot, reduction='none') * outputs.valid[:, None, :-1]
+    assert losses['loss_cls'].item() == pytest.approx(((weight * entropy.sum(-1)).sum() / weight.sum()).item())
+
+
+def test_only_targets_that_weigh_nothing_are_no_loss_of_classes(make_group) -> None:
+    outputs, targets = make_group()
+    losses = SetCriterion(no_object_weight=0.0)([outputs], [weighted(targets, torch.zeros(2, 4))])
+    assert losses['loss_cls'].item() == 0
+    assert losses['loss_dice'].item() > 0

@@ -153,6 +153,8 @@ def test_class_losses_are_the_weighted_cross_entropy() -> None:
     weight = torch.ones(7, dtype=torch.float64)
     weight[6] = 0.1
     got = class_losses(logits, classes, 0.1)
+    doubled = class_losses(logits, classes, 0.2, weights=torch.full((3, 2, 5), 2.0))
+    torch.testing.assert_close(doubled, 2 * got)
     for layer in range(3):
         expected = F.cross_entropy(logits[layer].flatten(0, 1), classes[layer].flatten(), weight, reduction='sum')
         assert got[layer].item() == pytest.approx(expected.item())

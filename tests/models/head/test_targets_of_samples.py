@@ -105,3 +105,33 @@ def test_absent_classes_may_leave_the_list(model_config, dropped: float) -> None
     assert valid[:, [0, 4, 5]].all()
     kept = float(valid[:, 1:4].float().mean())
     assert kept == (1.0 if dropped == 0 else pytest.approx(1 - dropped, abs=0.1))
+
+
+def test_targets_weigh_as_the_classes_of_their_space(model_config) -> None:
+    weights = dict(street=dict(car=5.0, sky=0.5), facade=[2, 3, 4])
+    head = MODELS.build(model_config(class_weights=weights)['decode_head'])
+    samples = [sample('street', torch.tensor([[0, 4, 3]])), sample('facade', torch.tensor([[2, 255, 1]]))]
+    targets = head.targets(samples)
+    assert targets.labels.tolist() == [[0, 3, 4], [1, 2, 0]]
+    assert targets.weights[targets.valid].tolist() == [0.5, 1.0, 5.0, 3.0, 4.0]
+    plain = MODELS.build(model_config()['decode_head'])
+    assert plain.targets(samples).weights is None
+
+
+def test_a_united_class_weighs_as_that_of_the_space_of_the_sample(model_config) -> None:
+    classifier = dict(type='mmlmseg.UnifiedClassifier')
+    weights = dict(street=dict(building=2.0, car=3.0), facade=dict(building=7.0))
+    config = model_config(text=False, classifier=classifier, class_weights=weights)['decode_head']
+    head = MODELS.build(config)
+    targets = head.targets([sample('street', torch.tensor([[1, 4]])), sample('facade', torch.tensor([[0, 2]]))])
+    assert targets.labels.tolist() == [[1, 4], [5, 1]]  # building is one class of both spaces
+    assert targets.weights.tolist() == [[2.0, 3.0], [1.0, 7.0]]
+
+
+def test_objects_weigh_as_their_class_where_only_things_are_found(model_config) -> None:
+    street = LabelSpace.create('street', STREET, things=['car', 'tree'])
+    config = model_config([street], things_only=True, class_weights=dict(street=dict(car=3.0, sky=9.0)))
+    head = MODELS.build(config['decode_head'])
+    seg, ids = torch.tensor([[0, 4, 2]]), torch.tensor([[3, 1, 2]])
+    targets = head.targets([sample('street', seg, ids, labels=[4, 2, 0], crowd=[False] * 3)])
+    assert dict(zip(targets.labels[0].tolist(), targets.weights[0].tolist())) == {4: 3.0, 2: 1.0}

@@ -103,6 +103,8 @@ def methods(model_config: Callable[..., dict[str, Any]], spaces: Sequence[Any]) 
     for case in CASES:
         yield case, make(), None
     yield 'one space per rank, unequal sizes', make(text=False), None
+    weights = dict(street=dict(car=5.0, sky=0.25), facade=[0.5, 2.0, 3.0])
+    yield 'one space per rank, unequal sizes', make(text=False, class_weights=weights), None
     # Each rank leaves the queries and the adapter of the other's space idle.
     yield 'one space per rank, unequal sizes', make(**RESI, adapters=dict(facade=ADAPTER)), None
     yield 'one space per rank, unequal sizes', *added(**RESI, adapters=dict(street=ADAPTER, facade=ADAPTER))
