@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmlmseg.apis import LMSegInferencer
@@ -19,6 +20,12 @@ from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.registry import MODELS
 
 Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture(autouse=True)
+def fresh_logger() -> None:
+    """A logger writes to the output of the test that made it, which is closed in the next one."""
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture
