@@ -1,8 +1,9 @@
-"""Segments: masks of an image with their classes, in two forms; and COCO's panoptic PNG, a map of segments as a file.
+"""Segments: masks of an image with their classes, in three forms; and COCO's panoptic PNG, a map of segments as a file.
 
 A sample carries its truth as ``gt_segments``, a :class:`SegmentMap`, and what a model says of it as ``pred_segments``
-and ``pred_instances``. It is asked in S label spaces, mostly in one; a label is an index into the classes of all its
-spaces, one space after the other, so that with one space it is the class id. Letters: S label spaces, T segments.
+and ``pred_instances``: a :class:`SegmentMap` where segments do not overlap, else an :class:`EncodedMaskSet`. It is
+asked in S label spaces, mostly in one; a label is an index into the classes of all its spaces, one space after the
+other, so that with one space it is the class id. Letters: S label spaces, T segments.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from .errors import DataError, errors_of
 from .label_space import LabelSpace
+from .run_lengths import RunLengths
 
 IGNORE_INDEX = 255
 """The class id of a pixel that nobody annotated: it counts in no loss and in no score."""
@@ -87,6 +89,11 @@ class SegmentMap:
             masks = torch.stack(found) if found else self.ids.new_zeros(0, *self.size, dtype=torch.bool)
         return MaskSet(masks, self.labels, crowd=self.crowd, scores=self.scores)
 
+    def encoded(self) -> EncodedMaskSet:
+        """Predicted segments of one label space as run lengths."""
+        assert self.scores is not None
+        return EncodedMaskSet(RunLengths.of_map(self.ids[0], len(self.labels)), self.labels.cpu(), self.scores.cpu())
+
     def layer(self, spaces: Sequence[LabelSpace], which: int) -> tuple[Tensor, list[int]]:
         """The segments of one of the sample's S label spaces alone.
 
@@ -125,14 +132,20 @@ class MaskSet:
         """The set as it is: whoever wants masks need not ask which form he has."""
         return self
 
+    def encoded(self) -> EncodedMaskSet:
+        """Predicted masks as run lengths."""
+        assert self.scores is not None
+        return EncodedMaskSet(
+            RunLengths.of_masks(self.masks), self.labels.cpu(), self.scores.cpu(), origins=self.origins
+        )
+
     def claims(self) -> MaskSet:
         """A mask for each class that says it: one with several origins comes several times."""
         if self.origins is None:
             return self
-        pairs = [(i, label) for i, own in enumerate(self.origins) for label in own]
-        rows, said = torch.tensor(pairs, dtype=torch.long, device=self.labels.device).reshape(-1, 2).unbind(1)
+        rows, said = _claims(self.origins)
         crowd, scores = (None if values is None else values[rows] for values in (self.crowd, self.scores))
-        return MaskSet(self.masks[rows.to(self.masks.device)], said, crowd, scores)
+        return MaskSet(self.masks[rows], torch.tensor(said, dtype=torch.long, device=self.labels.device), crowd, scores)
 
     def layer(self, spaces: Sequence[LabelSpace], which: int) -> tuple[Tensor, list[int]]:
         """The segments of one label space as a map; where they overlap the best is on top, or else the last.
@@ -140,14 +153,58 @@ class MaskSet:
         Arguments and result as of :meth:`SegmentMap.layer`, the segments in ascending order of their scores.
         """
         said = self.claims()
-        own = _labels_within(said.labels.tolist(), spaces, which)
-        if said.scores is not None:
-            scores = said.scores.tolist()
-            own.sort(key=lambda pair: scores[pair[0]])
+        own = _best_last(_labels_within(said.labels.tolist(), spaces, which), said.scores)
         return paint(said.masks[[i for i, _ in own]]), [label for _, label in own]
 
 
-Segments = SegmentMap | MaskSet
+@dataclass(frozen=True)
+class EncodedMaskSet:
+    """Predicted segments that may overlap, as run lengths: on the host, and small however large the image.
+
+    What is called as in :class:`MaskSet` means the same.
+    """
+
+    runs: RunLengths
+    labels: Tensor
+    scores: Tensor
+    origins: Sequence[tuple[int, ...]] | None = None
+
+    @property
+    def masks(self) -> Tensor:
+        """[T, H, W] bool, made as often as somebody asks."""
+        return self.runs.to_masks()
+
+    def to(self, *_: Any, **__: Any) -> EncodedMaskSet:
+        """The set as it is: run lengths stay on the host."""
+        return self
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.runs.size
+
+    def to_masks(self) -> MaskSet:
+        """The masks, which take T * H * W bytes."""
+        return MaskSet(self.masks, self.labels, scores=self.scores, origins=self.origins)
+
+    def encoded(self) -> EncodedMaskSet:
+        """The set as it is."""
+        return self
+
+    def take(self, which: Sequence[int]) -> EncodedMaskSet:
+        """Some of the segments, by their numbers."""
+        index = torch.tensor(which, dtype=torch.long)
+        origins = None if self.origins is None else [self.origins[i] for i in which]
+        return EncodedMaskSet(self.runs.take(which), self.labels[index], self.scores[index], origins)
+
+    def layer(self, spaces: Sequence[LabelSpace], which: int) -> tuple[Tensor, list[int]]:
+        """The segments of one label space as a map, see :meth:`MaskSet.layer`."""
+        rows, said = _claims(self.origins or [(label,) for label in self.labels.tolist()])
+        own = _best_last(_labels_within(said, spaces, which), self.scores[rows])
+        return self.runs.take([rows[i] for i, _ in own]).painted(), [label for _, label in own]
+
+
+Segments = SegmentMap | MaskSet | EncodedMaskSet
 
 
 def paint(masks: Tensor) -> Tensor:
@@ -175,7 +232,20 @@ def class_map(ids: np.ndarray, labels: Sequence[int], void: int = IGNORE_INDEX) 
     return np.array([void, *labels])[ids]
 
 
-def _following(segments: Segments, moved: Tensor) -> dict[str, Any]:
+def _claims(origins: Sequence[tuple[int, ...]]) -> tuple[list[int], list[int]]:
+    """For each class that says a mask the number of the mask, and the class."""
+    pairs = [(i, label) for i, own in enumerate(origins) for label in own]
+    return [i for i, _ in pairs], [label for _, label in pairs]
+
+
+def _best_last(own: list[tuple[int, int]], scores: Tensor | None) -> list[tuple[int, int]]:
+    if scores is None:
+        return own
+    certain = scores.tolist()
+    return sorted(own, key=lambda pair: certain[pair[0]])
+
+
+def _following(segments: SegmentMap | MaskSet, moved: Tensor) -> dict[str, Any]:
     """Labels, crowd flags and scores where maps or masks have moved to the host."""
     small = {name: getattr(segments, name) for name in ('labels', 'crowd', 'scores')}
     return {name: v.cpu() for name, v in small.items() if v is not None and moved.device.type == 'cpu'}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -36,10 +37,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--min-score', type=float, help='least score of instances (default: that from which pictures show them)'
     )
+    parser.add_argument(
+        '--max-per-image', type=int, metavar='N', help="most instances of an image or tile (default: the model's)"
+    )
+    parser.add_argument(
+        '--tiles',
+        type=int,
+        nargs='+',
+        metavar='PIXELS',
+        help='read larger images in tiles of this size, which overlap by a second number (default: 128), e.g. 1024 256',
+    )
     parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass (default: 1)')
     args = parser.parse_args(argv)
+    if args.tiles is not None and len(args.tiles) > 2:
+        parser.error(f'--tiles takes a size and an overlap, not {len(args.tiles)} numbers; put the images before it')
     if not args.inputs and not args.list_label_spaces:
         parser.error('name at least one image, folder or glob (or --list-label-spaces)')
     return args
@@ -52,7 +65,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmlmseg import cli
-from mmlmseg.apis import LMSegInferencer, Result
+from mmlmseg.apis import LMSegInferencer
 from mmlmseg.label_space import LabelSpaces
 from mmlmseg.visualization import percentage
 
@@ -70,13 +83,12 @@ def split(text: str, separator: str) -> list[str]:
     return [part.strip() for part in text.split(separator) if part.strip()]
 
 
-def show_results(results: Sequence[Result], console: Console) -> None:
-    """Print what was found in each image."""
-    table = Table('image', 'classes found')
-    for result in results:
-        found = ', '.join(f'{name} {percentage(share)}' for name, share in result.shares())
-        table.add_row(result.path.name if result.path else '', found)
-    console.print(table)
+def tiles_of(args: argparse.Namespace) -> dict[str, Any] | None:
+    """``--tiles SIZE [OVERLAP]`` as the inferencer takes it."""
+    if args.tiles is None:
+        return None
+    size, *overlap = args.tiles
+    return dict(size=(size, size), **(dict(overlap=overlap[0]) if overlap else {}))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.list_label_spaces:
             show_label_spaces(inferencer.label_spaces, console)
             return 0
-        results = inferencer(
+        results = inferencer.iter(
             args.inputs,
             args.label_space,
             args.classes,
@@ -97,9 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             label_spaces=split(args.label_spaces, ',') if args.label_spaces is not None else None,
             task=args.task,
             exclusive=[split(group, '+') for group in split(args.exclusive, ';')],
+            tiles=tiles_of(args),
+            max_per_image=args.max_per_image,
             **({} if args.min_score is None else dict(min_score=args.min_score)),
         )
-    show_results(results, console)
+        table = Table('image', 'classes found')
+        for result in results:  # of which none is kept
+            found = ', '.join(f'{name} {percentage(share)}' for name, share in result.shares())
+            table.add_row(result.path.name if result.path else '', found)
+    console.print(table)
     if args.out_dir:
         console.print(f'Saved predictions to {args.out_dir}/pred and pictures to {args.out_dir}/vis.', soft_wrap=True)
     return 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,36 @@ from torch import nn
 from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
-from ..models.segmentors.results import TASKS
+from ..models.segmentors.result_options import TASKS
 from ..visualization.label_panel import MIN_SCORE
-from .inputs import Inputs, expand_inputs, inference_pipeline, picture_of
+from .inputs import Image, Inputs, Source, batched, expand_inputs, inference_pipeline, picture_of
 from .model import build_model, load_weights
-from .results import MaskSegmentation, Segmentation, file_stems, result_of
+from .results import MaskSegmentation, Segmentation, Stems, result_of
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is asked.
+
+    Attributes:
+        spaces: The label spaces; a free class list is one named custom.
+        named: The names of those that the model was trained on.
+        task: ``semantic``, ``panoptic``, ``instance`` or ``mixed``.
+        exclusive: Groups of label spaces and classes within which a pixel has one class.
+        test_cfg: What it changes of the model's.
+    """
+
+    spaces: tuple[LabelSpace, ...]
+    named: Sequence[str]
+    task: str
+    exclusive: tuple[tuple[str, ...], ...]
+    test_cfg: Mapping[str, Any]
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """What samples carry of it."""
+        asked = tuple(space.name if space.name in self.named else space for space in self.spaces)
+        return dict(label_spaces=asked, exclusive=self.exclusive)
 
 
 class LMSegInferencer:
@@ -42,6 +69,8 @@ class LMSegInferencer:
         >>> result = inferencer('street.jpg', classes='sky, house, motorbike')[0]  # doctest: +SKIP
         >>> result.label_map.shape, result.shares()  # doctest: +SKIP
         ((720, 960), [('house', 0.61), ('sky', 0.3), ('motorbike', 0.09)])
+        >>> for result in inferencer.iter('a_million_photos/', label_space='camvid11', out_dir='out'):  # doctest: +SKIP
+        ...     print(result.path, result.shares())
     """
 
     def __init__(
@@ -74,21 +103,39 @@ class LMSegInferencer:
         batch_size: int = 1,
         out_dir: str | Path | None = None,
         show_progress: bool = True,
+        **options: Any,
+    ) -> list[Segmentation] | list[MaskSegmentation]:
+        """Segments images, see :meth:`iter`; all results together, one per image, in order."""
+        return list(self.iter(inputs, label_space, classes, batch_size, out_dir, show_progress, **options))
+
+    def iter(
+        self,
+        inputs: Inputs | Iterator[str | Path | Image],
+        label_space: str | None = None,
+        classes: str | Sequence[str] | None = None,
+        batch_size: int = 1,
+        out_dir: str | Path | None = None,
+        show_progress: bool = True,
         *,
         label_spaces: Sequence[str] | None = None,
         task: str | None = None,
         exclusive: Sequence[Sequence[str]] = (),
         min_score: float = MIN_SCORE,
-    ) -> list[Segmentation] | list[MaskSegmentation]:
-        """Segments images.
+        tiles: Mapping[str, Any] | None = None,
+        max_per_image: int | None = None,
+    ) -> Iterator[Any]:
+        """Segments images one after the other: any number needs the memory of one batch.
+
+        What is wrong with the question is said at once, what is wrong with an image when its turn comes.
 
         Args:
             inputs: Path of an image, a folder or a glob; an array, uint8 [H, W, 3] in **BGR** (OpenCV's order, as mmcv
-                loads images) or [H, W] in grey, which stands for a loaded file; or a list of these.
+                loads images) or [H, W] in grey, which stands for a loaded file; a list of these; or an iterator over
+                these, such as the frames of a video, of which a batch at a time is taken.
             label_space: Name of one of the model's label spaces; not needed if it has only one.
             classes: A free class list instead, as a list or as ``'sky, house, motorbike'``.
             batch_size: Images per forward pass.
-            out_dir: Folder for predictions (``pred/``) and pictures with a legend (``vis/``).
+            out_dir: Folder for predictions (``pred/``) and pictures with a legend (``vis/``), written image by image.
             show_progress: Whether to show a progress bar.
             label_spaces: Several of the model's label spaces at once instead, whose masks may overlap. Images are read
                 as the test pipeline of a dataset with all of them says, or of the first one.
@@ -97,45 +144,87 @@ class LMSegInferencer:
             exclusive: Groups of label spaces and classes (``camvid11:car``) within which a pixel has one class; by
                 default each label space is one.
             min_score: The least score of ``instance`` results, of which a model finds one a query, most of them unsure.
+            tiles: ``dict(size=(1024, 1024), overlap=128)`` reads images that are larger in tiles, see :class:`Tiles`;
+                by default as ``test_cfg`` of the model says.
+            max_per_image: The most ``instance`` results of an image or tile; by default as ``test_cfg`` says.
 
-        Returns:
-            One result per image, in order: a :class:`Segmentation`, or masks for every task but the semantic one.
+        Yields:
+            A result per image, in order: a :class:`Segmentation`, or masks for every task but the semantic one.
 
         Raises:
             LabelSpaceError: An unknown label space, an empty class list, or not exactly one way of asking.
             OptionError: A task that does not go with how is asked, or exclusive groups in one label space.
             TextBankError: A class name that the model's text bank lacks.
             DataError: An input that leads to no image, or an unreadable image.
-            OptionError: A ``min_score`` that is no probability, or a ``batch_size`` below 1.
+            OptionError: A ``min_score`` that is no probability, a ``batch_size`` below 1, or unusable tiles.
         """
         if not 0 <= min_score <= 1:
             raise OptionError(f'min_score must be from 0 to 1, not {min_score}.')
         if batch_size < 1:
             raise OptionError(f'batch_size must be at least 1, not {batch_size}.')
+        question = self.question(label_space, classes, label_spaces, task, exclusive, tiles, max_per_image)
+        sources: Iterable[Source]
+        if isinstance(inputs, Iterator):
+            sources, total = itertools.chain.from_iterable(map(expand_inputs, inputs)), None
+        else:
+            sources = listed = expand_inputs(inputs)
+            total = len(listed)
+        pipeline = inference_pipeline(self.config, question.named, self.label_spaces)
+        if out_dir is not None:
+            Path(out_dir).mkdir(parents=True, exist_ok=True)
+
+        def found() -> Iterator[Any]:
+            stems = Stems()
+            with Progress(disable=not show_progress) as progress:
+                bar = progress.add_task('Segmenting', total=total)
+                for batch in batched(sources, batch_size):
+                    loaded = [pipeline.load(source) for source in batch]
+                    items = [pipeline.prepare(sample) for sample in loaded]
+                    for source, own, sample in zip(batch, loaded, self._predict(items, question), strict=True):
+                        path = source if isinstance(source, Path) else None
+                        stem = stems.next(path)
+                        result = result_of(path, sample, question.spaces, min_score)
+                        if out_dir is not None:
+                            result.save(picture_of(own['img']), Path(out_dir), stem)
+                        yield result
+                    progress.advance(bar, len(batch))
+
+        return found()
+
+    def question(
+        self,
+        label_space: str | None = None,
+        classes: str | Sequence[str] | None = None,
+        label_spaces: Sequence[str] | None = None,
+        task: str | None = None,
+        exclusive: Sequence[Sequence[str]] = (),
+        tiles: Mapping[str, Any] | None = None,
+        max_per_image: int | None = None,
+    ) -> Question:
+        """What is asked of the model; arguments and errors as of :meth:`iter`."""
         spaces = self._resolve(label_space, classes, label_spaces)
         task = _check_task(task, spaces, label_spaces is not None, bool(exclusive))
-        named = classes is None
-        asked = tuple(space.name if named else space for space in spaces)
-        sources = expand_inputs(inputs)
-        paths = [source if isinstance(source, Path) else None for source in sources]
-        stems = file_stems(paths)
-        pipeline = inference_pipeline(self.config, [space.name for space in spaces] if named else [], self.label_spaces)
-        results: list[Any] = []
-        with Progress(disable=not show_progress) as progress:
-            progress_bar = progress.add_task('Segmenting', total=len(sources))
-            for start in range(0, len(sources), batch_size):
-                batch = sources[start : start + batch_size]
-                loaded = [pipeline.load(source) for source in batch]
-                items = [pipeline.prepare(sample) for sample in loaded]
-                for item in items:
-                    item['data_samples'].set_metainfo(dict(label_spaces=asked, exclusive=exclusive))
-                for own, sample in zip(loaded, self._predict(items, task), strict=True):
-                    path, stem = paths[len(results)], stems[len(results)]
-                    results.append(result_of(path, sample, spaces, min_score))
-                    if out_dir is not None:
-                        results[-1].save(picture_of(own['img']), Path(out_dir), stem)
-                progress.advance(progress_bar, len(batch))
-        return results
+        changes: dict[str, Any] = dict(tasks=[task if task != 'mixed' else 'panoptic'])
+        if tiles is not None:
+            changes['tiles'] = dict(tiles)
+        if max_per_image is not None:
+            changes['instance'] = dict(max_per_image=max_per_image)
+        named = [space.name for space in spaces] if classes is None else []
+        question = Question(spaces, named, task, tuple(map(tuple, exclusive)), changes)
+        with self.asked(question):
+            _ = getattr(self.model, 'options', None)  # says what is wrong with tiles and limits
+        return question
+
+    @contextmanager
+    def asked(self, question: Question) -> Iterator[None]:
+        """Lets the model give the results that a question is about, for as long as the context lasts."""
+        before = self.model.test_cfg
+        self.model.test_cfg = {**(before or {}), **question.test_cfg}
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.model.test_cfg = before
 
     def _name_of_a_list(self) -> str:
         """What a free class list is called: not as a space of the model, whose queries it would be taken to ask for."""
@@ -165,16 +254,13 @@ class LMSegInferencer:
             'at once (label_spaces), or give a class list (classes).'
         )
 
-    def _predict(self, items: Sequence[dict], task: str) -> list[SegDataSample]:
+    def _predict(self, items: Sequence[dict], question: Question) -> list[SegDataSample]:
         """The segmented samples of prepared images."""
+        for item in items:
+            item['data_samples'].set_metainfo(question.metainfo)
         batch = {key: [item[key] for item in items] for key in ('inputs', 'data_samples')}
-        before = self.model.test_cfg
-        self.model.test_cfg = {**(before or {}), 'tasks': [task if task != 'mixed' else 'panoptic']}
-        try:
-            with torch.no_grad():
-                return self.model.test_step(batch)
-        finally:
-            self.model.test_cfg = before
+        with self.asked(question):
+            return self.model.test_step(batch)
 
 
 def _check_task(task: str | None, spaces: Sequence[LabelSpace], mixed: bool, exclusive: bool) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,13 @@ def expand_inputs(inputs: Inputs) -> list[Source]:
     if not sources:
         raise DataError('There is no image to segment: the list of inputs is empty.')
     return sources
+
+
+def batched(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
+    """The sources in lists of ``size``, the last of which may be shorter."""
+    rest = iter(sources)
+    while batch := list(itertools.islice(rest, size)):
+        yield batch
 
 
 def _expand_path(path: str | Path) -> list[Path]:

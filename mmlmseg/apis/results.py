@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ import numpy as np
 from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from PIL import Image as PILImage
-from pycocotools import mask as coco_mask
 
 from ..label_space import LabelSpace, joint_classes
 from ..palette import Colour
-from ..segments import IGNORE_INDEX, MaskSet, class_map
+from ..run_lengths import Edges, RunLengths, area, union
+from ..segments import IGNORE_INDEX, EncodedMaskSet, class_map
 from ..visualization.drawing import Panel, Picture, class_shares, panel_grid
 from ..visualization.label_panel import class_panel, confident, segment_panel
 from .inputs import Image
@@ -85,31 +86,36 @@ class Segmentation(Result):
 class Mask:
     """One segment of an image."""
 
-    pixels: NDArray[np.bool_]  # [H, W]
+    runs: RunLengths  # of this segment alone
     names: tuple[str, ...]  # the classes that say it, its own first, as Result.classes writes them
     score: float  # in [0, 1]
+
+    @property
+    def pixels(self) -> NDArray[np.bool_]:
+        """[H, W], made as often as somebody asks."""
+        return self.runs.to_masks()[0].numpy()
 
 
 @dataclass(frozen=True)
 class MaskSegmentation(Result):
     """The masks found in an image; those of several label spaces, and instances, may overlap."""
 
-    found: MaskSet  # with scores, on the CPU
+    found: EncodedMaskSet
 
     @property
     def masks(self) -> tuple[Mask, ...]:
         """The segments one by one."""
-        assert self.found.scores is not None
-        classes, origins = self.classes, self.found.origins or [(label,) for label in self.found.labels.tolist()]
-        described = zip(self.found.masks.numpy(), origins, self.found.scores.tolist(), strict=True)
-        return tuple(Mask(pixels, tuple(classes[c] for c in own), score) for pixels, own, score in described)
+        found, classes = self.found, self.classes
+        origins = found.origins or [(label,) for label in found.labels.tolist()]
+        described = enumerate(zip(origins, found.scores.tolist(), strict=True))
+        return tuple(Mask(found.runs.take([i]), tuple(classes[c] for c in own), score) for i, (own, score) in described)
 
     def shares(self) -> list[tuple[str, float]]:
-        covered: dict[str, NDArray[np.bool_]] = {}
+        parts: dict[str, list[Edges]] = {}
         for mask in self.masks:
-            name = ' = '.join(mask.names)
-            covered[name] = covered[name] | mask.pixels if name in covered else mask.pixels
-        shares = [(name, float(pixels.mean())) for name, pixels in covered.items()]
+            parts.setdefault(' = '.join(mask.names), []).extend(mask.runs.edges)
+        pixels = math.prod(self.found.size)
+        shares = [(name, area(union(own)) / pixels) for name, own in parts.items()]
         return sorted(shares, key=lambda share: share[1], reverse=True)
 
     def layer(self, which: int) -> tuple[NDArray[np.int32], list[int]]:
@@ -119,13 +125,11 @@ class MaskSegmentation(Result):
 
     def to_coco(self) -> list[dict[str, Any]]:
         """The masks as COCO writes results: run lengths, ``category`` (a list of names), ``score``, ``area``."""
-        described = []
-        for mask in self.masks:
-            runs = coco_mask.encode(np.asfortranarray(mask.pixels.astype(np.uint8)))
-            segmentation = dict(size=list(self.found.size), counts=runs['counts'].decode())
-            entry = dict(category=list(mask.names), score=round(mask.score, 5), area=int(mask.pixels.sum()))
-            described.append(dict(entry, segmentation=segmentation))
-        return described
+        described = zip(self.masks, self.found.runs.areas().tolist(), self.found.runs.to_coco(), strict=True)
+        return [
+            dict(category=list(mask.names), score=round(mask.score, 5), area=pixels, segmentation=runs)
+            for mask, pixels, runs in described
+        ]
 
     def write(self, folder: Path, stem: str) -> None:
         """Writes ``<stem>.json``, the masks as run lengths, and for each label space ``<stem>_<space>.png``, class ids
@@ -153,8 +157,8 @@ def result_of(
         label_map = sample.pred_sem_seg.data.squeeze(0).cpu().numpy()
         return Segmentation(path, spaces, label_map.astype(np.uint8 if spaces[0].num_classes <= 256 else np.int32))
     if 'pred_instances' in sample:
-        return MaskSegmentation(path, spaces, confident(sample.pred_instances.to('cpu'), min_score))
-    return MaskSegmentation(path, spaces, sample.pred_segments.to('cpu').to_masks())
+        return MaskSegmentation(path, spaces, confident(sample.pred_instances, min_score))
+    return MaskSegmentation(path, spaces, sample.pred_segments.encoded())
 
 
 def _write_ids(path: Path, ids: NDArray[Any], palette: Sequence[Colour]) -> None:
@@ -165,13 +169,18 @@ def _write_ids(path: Path, ids: NDArray[Any], palette: Sequence[Colour]) -> None
     picture.save(path)
 
 
-def file_stems(paths: Sequence[Path | None]) -> list[str]:
+class Stems:
     """Names for output files: the stems of the inputs (``x``), numbered (``x_1``) where two would be the same."""
-    stems: list[str] = []
-    taken: set[str] = set()
-    for index, path in enumerate(paths):
-        stem = path.stem if path else f'image_{index}'
-        stem = f'{stem}_{index}' if stem in taken else stem
-        taken.add(stem)
-        stems.append(stem)
-    return stems
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._number = 0
+
+    def next(self, path: Path | None) -> str:
+        """The name for the next input; None is an array."""
+        stem = path.stem if path else f'image_{self._number}'
+        while stem in self._taken:
+            stem = f'{stem}_{self._number}'
+        self._taken.add(stem)
+        self._number += 1
+        return stem

@@ -17,7 +17,7 @@ from mmengine.structures import BaseDataElement
 
 from ..errors import DataError, did_you_mean
 from ..registry import EVALUATOR, METRICS
-from ..segments import MaskSet, SegmentMap
+from ..segments import EncodedMaskSet, MaskSet, SegmentMap
 from .keys import is_class_key
 
 MetricSpec: TypeAlias = dict | BaseMetric
@@ -227,7 +227,9 @@ def _select(data_batch: Any, indices: list[int], size: int) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Segments as a dict of tensors on the host; anything else as it is."""
+    """Segments as a dict of tensors on the host, masks that may overlap as COCO's run lengths; else as it is."""
+    if isinstance(value, EncodedMaskSet):
+        return dict(masks=value.runs.to_coco(), labels=value.labels, scores=value.scores, origins=value.origins)
     if not isinstance(value, (SegmentMap, MaskSet)):
         return value
     return {key: part for key, part in vars(value.to('cpu')).items() if part is not None}

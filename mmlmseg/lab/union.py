@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ..errors import LabelSpaceError
 from ..label_space import LabelSpaces
 from ..models.segmentors.multi_space import MultiSpaceSegmentor
-from ..models.segmentors.results import Prediction, ResultOptions, predict_groups
+from ..models.segmentors.result_options import ResultOptions
+from ..models.segmentors.results import Prediction, predict_groups
 from ..registry import MODELS
 
 

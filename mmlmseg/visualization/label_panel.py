@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..label_space import LabelSpace
-from ..segments import MaskSet, Segments, class_map
+from ..segments import EncodedMaskSet, Segments, class_map
 from .drawing import Panel, Picture, legend_entries, overlay, overlay_segments
 
 TITLES = {'gt': 'truth', 'pred': 'prediction'}
@@ -57,11 +57,10 @@ def label_panels(
     return []
 
 
-def confident(found: MaskSet, least: float) -> MaskSet:
+def confident(found: Segments, least: float) -> EncodedMaskSet:
     """The instances among those found whose score is at least ``least``."""
-    assert found.scores is not None
-    kept = [i for i, score in enumerate(found.scores.tolist()) if score >= least]
-    return MaskSet(found.masks[kept], found.labels[kept], scores=found.scores[kept])
+    encoded = found.encoded()
+    return encoded.take([i for i, score in enumerate(encoded.scores.tolist()) if score >= least])
 
 
 def class_panel(title: str, image: Picture, seg: NDArray[np.integer], space: LabelSpace, alpha: float) -> Panel:

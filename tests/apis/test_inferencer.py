@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,62 @@ def test_a_union_of_models_answers_as_its_members_do(model_config) -> None:
     assert [space.name for space in both.spaces] == [STREET.name, FACADE.name]
     with pytest.raises(LabelSpaceError, match='not in a class list'):
         inferencer(image, classes='sky, house', show_progress=False)
+
+
+def test_results_come_one_by_one() -> None:
+    model, taken = BlueValue(FACADE), list[int]()
+
+    def frames() -> Iterator[np.ndarray]:
+        for value in range(3):
+            taken.append(value)
+            yield _image(value)
+
+    results = LMSegInferencer(model).iter(frames(), batch_size=2, show_progress=False)
+    assert taken == []
+    assert next(results).label_map[1, 1] == 0
+    assert taken == [0, 1]  # a batch
+    assert [result.label_map[1, 1] for result in results] == [1, 2]
+
+
+def test_no_result_is_kept() -> None:
+    results = LMSegInferencer(BlueValue(FACADE)).iter([_image(0), _image(1)], show_progress=False)
+    first = weakref.ref(next(results))
+    next(results)
+    assert first() is None
+
+
+def test_a_wrong_question_is_said_before_the_first_image() -> None:
+    with pytest.raises(LabelSpaceError, match='unknown label space'):
+        LMSegInferencer(BlueValue()).iter(iter([]), label_space='forest')
+
+
+def test_files_are_written_as_images_are_done(tmp_path: Path) -> None:
+    results = LMSegInferencer(BlueValue(FACADE)).iter(
+        [_image(1), _image(2)], out_dir=tmp_path / 'out', show_progress=False
+    )
+    next(results)
+    assert [path.name for path in (tmp_path / 'out' / 'pred').iterdir()] == ['image_0.png']
+    next(results)
+    assert len(list((tmp_path / 'out' / 'pred').iterdir())) == 2
+
+
+@pytest.mark.parametrize('task', ['semantic', 'panoptic', 'instance', 'mixed'])
+def test_an_image_that_one_tile_holds_is_read_whole(model_config: Callable[..., dict], task: str) -> None:
+    spaces = [dict(name='street', classes=['sky', 'car'], things=['car']), dict(name='facade', classes=['wall', 'car'])]
+    config = Config(dict(model=model_config(spaces), default_scope='mmseg', custom_imports=dict(imports=['mmlmseg'])))
+    torch.manual_seed(0)
+    inferencer = LMSegInferencer(build_model(config, None), device='cpu')
+    image = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
+    asked: dict[str, Any] = dict(label_spaces=['street', 'facade']) if task == 'mixed' else dict(label_space='street')
+
+    def find(**options: Any) -> Any:
+        (result,) = inferencer(image, task=task, min_score=0.0, show_progress=False, **asked, **options)
+        return result.label_map if task == 'semantic' else result.found.masks.numpy()
+
+    assert np.array_equal(find(tiles=dict(size=(96, 160), overlap=0)), find())
+    assert find(tiles=dict(size=(64, 64), overlap=0)).shape[-2:] == (90, 130)
+    if task == 'instance':
+        assert len(find(max_per_image=3)) == 3 < len(find())
+    with pytest.raises(OptionError, match='multiples of 32'):
+        find(tiles=dict(size=(100, 100)))
+    assert 'tiles' not in inferencer.model.test_cfg

@@ -14,7 +14,7 @@ from mmlmseg.config_checks import check_overrides
 from mmlmseg.datasets.samplers import dataset_probabilities
 from mmlmseg.errors import DataError, OptionError
 from mmlmseg.label_space import LabelSpaces
-from mmlmseg.models.segmentors.results import ResultOptions
+from mmlmseg.models.segmentors.result_options import ResultOptions
 from mmlmseg.registry import MODELS
 
 REFUSALS = Refusals()

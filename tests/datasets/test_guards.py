@@ -16,7 +16,7 @@ from mmlmseg.datasets import CheckImage, CheckLabels, Trace
 from mmlmseg.datasets.guards import add_guards
 from mmlmseg.errors import DataError, OptionError
 from mmlmseg.models.data_preprocessor import GroupingDataPreProcessor
-from mmlmseg.models.postprocess.row_maps import RowMaps
+from mmlmseg.models.postprocess.lazy_maps import LazyMaps
 
 SIZE = (20, 32)
 LOAD, LABELS, PACK = (dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs'))
@@ -61,7 +61,7 @@ def assert_restored(files: dict[str, Any], steps: Steps) -> None:
     """What a model sees at a place is brought back to this place of the file."""
     batch = preprocess(pack(files, steps))
     seen, meta = batch['inputs'][0][0, :1], batch['data_samples'][0].metainfo
-    restored = RowMaps.of(seen, torch.float32).restore(meta).rows(0, SIZE[0])[..., 0]
+    restored = LazyMaps.of(seen, torch.float32).restore(meta).read(range(SIZE[0]), range(SIZE[1]))[..., 0]
     image = torch.from_numpy(cv2.imread(files['img_path'])[..., 0])
     if TWICE in steps:  # bilinear on the way back
         assert (restored - image).abs().median() <= 1

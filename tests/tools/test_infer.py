@@ -85,3 +85,17 @@ def test_errors_are_one_line(infer: ModuleType, files: list[str], capsys: pytest
         infer.main(files[:2])
     with pytest.raises(SystemExit):
         infer.main([*files, '--label-space', 'facade', '--classes', 'sky'])
+
+
+def test_tiles_and_limits(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    common = [*files, '--label-space', 'street', '--device', 'cpu']
+    assert infer.main([*common, '--tiles', '32', '0']) == 0
+    assert 'photo1.png' in capsys.readouterr().out
+    for wrong, message in (
+        (['--tiles', '100'], 'multiples of 32'),
+        (['--tiles', '32', '0', '1'], 'a size and an overlap, not 3 numbers'),
+        (['--max-per-image', '0'], 'from 1 on, got 0'),
+    ):
+        with pytest.raises(SystemExit, match='2'):
+            infer.main([*common, *wrong])
+        assert message in capsys.readouterr().err

@@ -13,7 +13,7 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from ...errors import DataError, errors_of
-from ...segments import BACKGROUND, SegmentMap, Segments
+from ...segments import BACKGROUND, EncodedMaskSet, SegmentMap, Segments
 from ..definitions import Definition, Kind
 from ..functional import PanopticCounts, class_segments, mean_scores, panoptic_scores
 from ..keys import class_keys
@@ -275,7 +275,8 @@ def true_masks(truth: Segments, device: torch.device) -> tuple[Tensor, Tensor, T
 
 def crowd_flags(truth: Segments) -> Tensor:
     """Whether each segment is a crowd, bool [T]; none is where the truth does not say."""
-    return torch.zeros(len(truth.labels), dtype=torch.bool) if truth.crowd is None else truth.crowd
+    crowd = None if isinstance(truth, EncodedMaskSet) else truth.crowd
+    return torch.zeros(len(truth.labels), dtype=torch.bool) if crowd is None else crowd
 
 
 def percent(fraction: Tensor) -> float:

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
-from ...segments import MaskSet
+from ...run_lengths import Encoder
+from ...segments import EncodedMaskSet
 from ..structures import Prediction
-from .row_maps import RowMaps, Size
+from .view import View
 
 
 @torch.no_grad()
-def instances(own: Prediction, size: Size, meta: Mapping[str, Any], most: int = 100) -> MaskSet:
+def instances(own: Prediction, view: View, most: int) -> EncodedMaskSet:
     """Takes the most probable pairs of a query and a thing class; a query may stand for several classes.
 
     Args:
         own: What the model says of one sample.
-        size: Height and width of the padded input.
-        meta: The sample's metainfo, see :meth:`RowMaps.restore`.
-        most: At most this many instances; COCO counts 100.
+        view: What it was shown.
+        most: At most this many instances.
 
     Returns:
-        Instances at the original size, the best first; those without a pixel are left out. Their scores are class
-        probability times mean mask probability within the mask.
+        Instances in the window of the original image, the best first; those without a pixel are left out. Their scores
+        are class probability times mean mask probability within the mask.
     """
     scores = own.classes[:, :-1] * own.is_thing  # [N, K]
     best, pairs = scores.flatten().topk(min(most, scores.numel()))
     best, pairs = best[best > 0], pairs[best > 0]  # [n]
     labels = pairs % scores.shape[1]
     queries, place = (pairs // scores.shape[1]).unique(return_inverse=True)  # each mask is resized once: [q], [n]
-    masks = RowMaps.of(own.mask_logits[queries], scores.dtype).resize(size).restore(meta)
-    inside = torch.empty(len(queries), *masks.size, dtype=torch.bool, device=labels.device)  # [q, H0, W0]
+    masks = view.maps(own.mask_logits[queries], scores.dtype)
+    encoder = Encoder(masks.size, len(queries))
     area, certain = labels.new_zeros(len(queries)), scores.new_zeros(len(queries))
     for rows, logits in masks.strips() if len(queries) else ():
-        own_rows = logits > 0  # [R, W0, q]
-        inside[:, rows] = own_rows.movedim(-1, 0)
-        area += own_rows.sum((0, 1))
-        certain += (logits.sigmoid_() * own_rows).sum((0, 1))
+        inside = logits > 0  # [R, W0, q]
+        encoder.add(rows.start, inside)
+        area += inside.sum((0, 1))
+        certain += (logits.sigmoid_() * inside).sum((0, 1))
     best = best * (certain / area.clamp(min=1))[place]
     order = best.argsort(descending=True, stable=True)
     order = order[area[place][order] > 0]
-    return MaskSet(inside[place[order]], labels[order], scores=best[order])
+    return EncodedMaskSet(encoder.finish().take(place[order].tolist()), labels[order].cpu(), best[order].cpu())

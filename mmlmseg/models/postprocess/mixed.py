@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import LabelSpaceError, did_you_mean
 from ...label_space import LabelSpace
 from ...names import name_key
-from ...segments import MaskSet
+from ...run_lengths import Edges, RunLengths, difference, shared_areas, union
+from ...segments import EncodedMaskSet
 from ..numerics import at_least_float32, no_autocast
-
-PIXELS = 2**16
-"""That are compared at once: masks as numbers take four times their memory."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Duplicates:
     iou: float = 0.5
 
 
-def unite_duplicates(segments: MaskSet, group: Tensor, duplicates: Duplicates) -> MaskSet:
+def unite_duplicates(segments: EncodedMaskSet, group: Tensor, duplicates: Duplicates) -> EncodedMaskSet:
     """Unites segments of different groups that mean the same and overlap, the best first.
 
     A segment joins the best one before it that it duplicates and that its group has not joined yet. The united segment
@@ -48,17 +48,10 @@ def unite_duplicates(segments: MaskSet, group: Tensor, duplicates: Duplicates) -
         group: The exclusive group of each class, long [K].
         duplicates: Which segments are one.
     """
-    certain, origins = segments.scores, segments.origins
-    assert certain is not None and origins is not None  # noqa: PT018
-    flat = segments.masks.flatten(1)  # [S, pixels]
-    shared = certain.new_zeros(len(flat), len(flat), dtype=torch.float32)  # exact below 2^24 pixels
-    with no_autocast(flat):
-        for some in flat.split(PIXELS, dim=1):
-            shared += some.float() @ some.float().T
-    area = shared.diagonal()
-    iou = shared / (area[:, None] + area - shared).clamp(min=1)
-    alike = duplicates.same[segments.labels][:, segments.labels] & (iou > duplicates.iou)
+    certain, origins, edges = segments.scores, segments.origins, segments.runs.edges
+    assert origins is not None
     groups = group[segments.labels].tolist()
+    alike = _alike(segments, groups, duplicates)
     joined: list[list[int]] = []
     for i in certain.argsort(descending=True, stable=True).tolist():
         for members in joined:
@@ -72,19 +65,33 @@ def unite_duplicates(segments: MaskSet, group: Tensor, duplicates: Duplicates) -
     joined.sort(key=lambda members: members[0])
     missed = [torch.stack([1 - certain[m] for m in members]).prod() for members in joined]
     scores = 1 - torch.stack(missed)
-    masks = torch.stack([segments.masks[members].any(0) for members in joined])
-    taken = masks.new_zeros(len(group), *masks.shape[1:])  # [groups, H, W]
+    masks = [union([edges[m] for m in members]) for members in joined]
+    taken: dict[int, Edges] = {}  # by the segments of each group so far
     for i in scores.argsort(descending=True, stable=True).tolist():
-        own = [groups[m] for m in joined[i]]
-        masks[i] &= ~taken[own].any(0)
-        taken[own] |= masks[i]
-    left = masks.flatten(1).any(1).nonzero()[:, 0].tolist()
-    return MaskSet(
-        masks=masks[left],
+        own = {groups[m] for m in joined[i]}
+        for other in own & taken.keys():
+            masks[i] = difference(masks[i], taken[other])
+        for other in own:
+            taken[other] = union([taken[other], masks[i]]) if other in taken else masks[i]
+    left = [i for i, mask in enumerate(masks) if len(mask)]
+    return EncodedMaskSet(
+        RunLengths(segments.size, tuple(masks[i] for i in left)),
         labels=segments.labels[[joined[i][0] for i in left]],
         scores=scores[left],
         origins=[tuple(origin for m in joined[i] for origin in origins[m]) for i in left],
     )
+
+
+def _alike(segments: EncodedMaskSet, groups: Sequence[int], duplicates: Duplicates) -> NDArray[np.bool_]:
+    """Which segments of different groups are duplicates, ``[S, S]``."""
+    edges, area = segments.runs.edges, segments.runs.areas()
+    of_group, same = np.array(groups), duplicates.same.cpu()[segments.labels][:, segments.labels].numpy()
+    alike = np.zeros((len(edges), len(edges)), dtype=bool)
+    for i, own in enumerate(edges):
+        others = np.flatnonzero(same[i] & (of_group != of_group[i]))
+        shared = shared_areas([edges[j] for j in others], own)
+        alike[i, others] = shared > duplicates.iou * (area[i] + area[others] - shared)
+    return alike
 
 
 def exclusive_groups(spaces: Sequence[LabelSpace], declared: Sequence[Sequence[str]] = ()) -> Tensor:

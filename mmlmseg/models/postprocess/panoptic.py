@@ -5,19 +5,21 @@ In several label spaces at once they compete inside exclusive groups only, so ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...errors import OptionError
 from ...label_space import LabelSpace
-from ...segments import MaskSet, SegmentMap, Segments
+from ...run_lengths import RunLengths
+from ...segments import EncodedMaskSet, SegmentMap, Segments
 from ..structures import Prediction
+from .competition import Competition
+from .lazy_maps import LazyMaps
 from .mixed import Duplicates, exclusive_groups, unite_duplicates
-from .row_maps import RowMaps, Size, best
+from .view import View
 
 
 @dataclass(frozen=True)
@@ -52,24 +54,50 @@ class Candidates:
         masks: Mask logits ``[n, h, w]`` as the model gives them.
         labels: ``[n]`` long: their classes.
         scores: ``[n]``: their class probabilities.
-        size: Height and width of the padded input.
-        meta: The sample's metainfo, see :meth:`RowMaps.restore`.
+        view: What the model was shown.
     """
 
     masks: Tensor
     labels: Tensor
     scores: Tensor
-    size: Size
-    meta: Mapping[str, Any]
+    view: View
 
     def take(self, which: Tensor) -> Candidates:
         """Some of them: bool [n], or their numbers."""
         return replace(self, masks=self.masks[which], labels=self.labels[which], scores=self.scores[which])
 
-    def probabilities(self) -> RowMaps:
-        """Mask probabilities ``[H0, W0, n]`` at the original size."""
-        resized = RowMaps.of(self.masks, self.scores.dtype).resize(self.size).restore(self.meta)
-        return resized.map(torch.Tensor.sigmoid_)
+    def probabilities(self) -> LazyMaps:
+        """Mask probabilities ``[R, C, n]`` in the window of the original image."""
+        return self.view.maps(self.masks, self.scores.dtype).map(torch.Tensor.sigmoid_)
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Candidates of one exclusive group: n of them, of one or several label spaces.
+
+    Attributes:
+        members: Those of each label space, with labels over all spaces.
+        overlap: The smallest fraction of its mask that each must win, ``[n]``.
+        pixel: The smallest mask probability of the pixels that each gets, ``[n]``.
+    """
+
+    members: Sequence[Candidates]
+    overlap: Tensor
+    pixel: Tensor
+
+    @property
+    def labels(self) -> Tensor:
+        """``[n]`` long."""
+        return torch.cat([own.labels for own in self.members])
+
+    @property
+    def scores(self) -> Tensor:
+        """``[n]``."""
+        return torch.cat([own.scores for own in self.members])
+
+    def probabilities(self) -> LazyMaps:
+        """Mask probabilities ``[R, C, n]`` of at least one candidate."""
+        return LazyMaps.joined([own.probabilities() for own in self.members if len(own.labels)])
 
 
 @torch.no_grad()
@@ -93,91 +121,77 @@ def panoptic_segments(
         duplicates: Which segments are one; None keeps all.
 
     Returns:
-        The segments in the order of :func:`compete`: a map of one label space; of several, masks, group by group.
+        The segments in the order of :meth:`Competition.segments`: a map of one label space; of several, masks, group by
+        group.
     """
-    device = found[0].labels.device
-    group = exclusive_groups(spaces).to(device) if group is None else group
-    is_thing = torch.tensor([thing for space in spaces for thing in space.is_thing], device=device)
+    group = exclusive_groups(spaces).to(found[0].labels.device) if group is None else group
+    maps = [compete(own, things(spaces, group.device)) for own in rivals(found, spaces, thresholds, group)]
+    return joint(maps, len(spaces), group, duplicates)
+
+
+def things(spaces: Sequence[LabelSpace], device: torch.device) -> Tensor:
+    """Whether each class of all spaces is countable, bool ``[K]``."""
+    return torch.tensor([thing for space in spaces for thing in space.is_thing], device=device)
+
+
+def rivals(
+    found: Sequence[Candidates],
+    spaces: Sequence[LabelSpace],
+    thresholds: Sequence[PanopticThresholds],
+    group: Tensor,
+) -> list[Rivals]:
+    """The candidates of each exclusive group, in ascending order of these; arguments of :func:`panoptic_segments`."""
     first = [sum(space.num_classes for space in spaces[:i]) for i in range(len(spaces))]
     everything = [replace(own, labels=own.labels + offset) for own, offset in zip(found, first, strict=True)]
-    maps: list[SegmentMap] = []
+    of_groups = []
     for number in group.unique().tolist():
         members = [own.take(group[own.labels] == number) for own in everything]
         limits = [own.scores.new_tensor([[t.overlap, t.pixel]]) for own, t in zip(members, thresholds, strict=True)]
         of_each = torch.cat([limit.expand(len(own.scores), 2) for limit, own in zip(limits, members, strict=True)])
-        maps.append(compete(members, is_thing, overlap=of_each[:, 0], pixel=of_each[:, 1]))
-    if len(spaces) == 1 and len(maps) == 1:
+        of_groups.append(Rivals(members, overlap=of_each[:, 0], pixel=of_each[:, 1]))
+    return of_groups
+
+
+def joint(maps: Sequence[SegmentMap], num_spaces: int, group: Tensor, duplicates: Duplicates | None) -> Segments:
+    """What all exclusive groups found, see :func:`panoptic_segments`."""
+    if num_spaces == 1 and len(maps) == 1:
         return maps[0]
-    labels, scores = torch.cat([own.labels for own in maps]), torch.cat([own.scores for own in maps])
-    joint = MaskSet(
-        torch.cat([own.to_masks().masks for own in maps]),
-        labels,
-        scores=scores,
-        origins=[(label,) for label in labels.tolist()],
-    )
-    return joint if duplicates is None else unite_duplicates(joint, group, duplicates)
+    labels, scores = torch.cat([own.labels for own in maps]).cpu(), torch.cat([own.scores for own in maps]).cpu()
+    encoded = [RunLengths.of_map(own.ids[0], len(own.labels)) for own in maps]
+    runs = RunLengths(maps[0].size, tuple(edges for own in encoded for edges in own.edges))
+    segments = EncodedMaskSet(runs, labels, scores, [(label,) for label in labels.tolist()])
+    return segments if duplicates is None else unite_duplicates(segments, group.cpu(), duplicates)
 
 
 @torch.no_grad()
-def candidates(own: Prediction, size: Size, meta: Mapping[str, Any], object_threshold: float) -> Candidates:
+def candidates(own: Prediction, view: View, object_threshold: float) -> Candidates:
     """Finds the queries whose best class is not no-object and more probable than a threshold.
 
     Args:
         own: What the model says of one sample.
-        size: Height and width of the padded input.
-        meta: The sample's metainfo, see :meth:`RowMaps.restore`.
+        view: What it was shown.
         object_threshold: Of the class probability.
     """
     scores, labels = own.classes.max(-1)  # [N]
     found = (labels < own.classes.shape[-1] - 1) & (scores > object_threshold)
-    return Candidates(own.mask_logits[found], labels[found], scores[found], size, meta)
+    return Candidates(own.mask_logits[found], labels[found], scores[found], view)
 
 
 @torch.no_grad()
-def compete(found: Sequence[Candidates], is_thing: Tensor, overlap: Tensor, pixel: Tensor) -> SegmentMap:
+def compete(own: Rivals, is_thing: Tensor) -> SegmentMap:
     """Gives each pixel to the candidate with the largest product of class and mask probability.
 
-    A candidate that gets no pixel, has no pixel of mask probability 0.5 or more, or wins too small a fraction of these,
-    leaves void. Those of one stuff class make one segment, one of a thing class makes its own.
-
     Args:
-        found: The n candidates, which may be of several label spaces.
+        own: Who competes.
         is_thing: Whether a class is countable, bool [K].
-        overlap: The smallest fraction of its mask that each candidate must win, [n].
-        pixel: The smallest mask probability of the pixels that each candidate gets, [n].
 
     Returns:
-        Segments with one map: stuff in the order of the classes, then things in the order of the queries. The score of
-        a stuff segment is the mean of its queries' class probabilities, weighted by the pixels they got.
+        See :meth:`Competition.segments`.
     """
-    labels, scores = torch.cat([own.labels for own in found]), torch.cat([own.scores for own in found])  # [n]
-    size = tuple(found[0].meta['ori_shape'][:2])
-    winner = torch.zeros(size, dtype=torch.int32, device=labels.device)  # [H0, W0]
-    if not len(labels):
-        return SegmentMap(winner[None], labels, scores=scores)
-    sure = torch.zeros(size, dtype=torch.bool, device=labels.device)  # [H0, W0]
-    inside = torch.zeros_like(labels)  # [n], pixels
-    for rows, masks in RowMaps.joined([own.probabilities() for own in found if len(own.labels)]).strips():
-        inside += (masks >= 0.5).sum((0, 1))
-        first = best(masks * scores)  # [R, W0]
-        winner[rows] = first
-        sure[rows] = masks.gather(-1, first[..., None])[..., 0] >= pixel[first]
-    won = winner.flatten().bincount(minlength=len(labels))  # [n]
-    got = winner[sure].bincount(minlength=len(labels))  # [n]
-    stays = ((got > 0) & (inside > 0) & (won.double() / inside >= overlap)).nonzero()[:, 0]
-
-    segment, merged, merged_scores = _merge_stuff(labels[stays], scores[stays], got[stays], is_thing)
-    ids = torch.zeros_like(labels, dtype=torch.int32)
-    ids[stays] = segment.int() + 1
-    return SegmentMap((ids[winner] * sure)[None], merged, scores=merged_scores)
-
-
-def _merge_stuff(label: Tensor, score: Tensor, pixels: Tensor, is_thing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The segment of each query [n], and class and score of each segment [S]."""
-    # Equal for queries of one segment: its class for stuff, a number of its own for a thing.
-    key = torch.where(is_thing[label], len(is_thing) + torch.arange(len(label), device=label.device), label)
-    keys, segment = key.unique(return_inverse=True)  # [S], [n]
-    labels = torch.empty_like(keys)
-    labels[segment] = label
-    area = (segment == torch.arange(len(keys), device=label.device)[:, None]) * pixels.to(score.dtype)  # [S, n]
-    return segment, labels, (area / area.sum(1, keepdim=True) * score).sum(1)
+    labels, scores = own.labels, own.scores
+    competition = Competition(own.members[0].view.original, labels.device)
+    numbers = competition.enter(len(labels))
+    if len(labels):
+        for rows, masks in own.probabilities().strips():
+            competition.decide((rows, slice(None)), numbers, masks * scores, masks, own.pixel)
+    return competition.segments(labels, scores, own.overlap, is_thing)

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ..numerics import no_autocast
 from ..structures import Prediction
-from .row_maps import RowMaps, Size, best
+from .lazy_maps import LazyMaps, Size, best
 
 
-def class_scores(own: Prediction, size: Size) -> RowMaps:
+def class_scores(own: Prediction, size: Size) -> LazyMaps:
     """Marginalises over the queries: each pixel's score of a class is the sum of mask times class probability.
 
     Args:
@@ -26,11 +26,11 @@ def class_scores(own: Prediction, size: Size) -> RowMaps:
         with no_autocast(logits):
             return logits.sigmoid_() @ classes
 
-    return RowMaps.of(own.mask_logits, classes.dtype).resize(size).map(mixed, classes.shape[1])
+    return LazyMaps.of(own.mask_logits, classes.dtype).resize(size).map(mixed, classes.shape[1])
 
 
 @torch.no_grad()
-def class_map(scores: RowMaps) -> Tensor:
+def class_map(scores: LazyMaps) -> Tensor:
     """The class with the largest score of each pixel, the first of equal ones: long ``[H, W]``."""
     labels = torch.empty(scores.size, dtype=torch.long, device=scores.device)
     for rows, strip in scores.strips():
@@ -39,7 +39,7 @@ def class_map(scores: RowMaps) -> Tensor:
 
 
 @torch.no_grad()
-def all_scores(scores: RowMaps) -> Tensor:
+def all_scores(scores: LazyMaps) -> Tensor:
     """The scores of all pixels at once, ``[K, H, W]``, for who needs them: in float32 4 bytes a class and pixel."""
     made = torch.empty(scores.channels, *scores.size, dtype=scores.dtype, device=scores.device)
     for rows, strip in scores.strips():

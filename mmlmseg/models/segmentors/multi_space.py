@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, get_args
 
 import torch
@@ -22,7 +23,8 @@ from ..backbones.folded_norm import fold_fixed_norms
 from ..numerics import Precision, class_probabilities, precision_context
 from ..pretrained import load_pretrained
 from ..structures import Categories, HeadOutputs, Prediction
-from .results import ResultOptions, grouped, predict_groups
+from .result_options import ResultOptions
+from .results import grouped, predict_groups
 from .stock import AwaitedHead, StockInference
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
@@ -44,9 +46,9 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         test_cfg: ``tasks`` lists the results to make: ``semantic`` (the default), ``panoptic``, ``instance``.
             ``panoptic`` holds the :class:`PanopticThresholds`, and under ``per_space`` those of single label spaces by
             name. ``mixed`` says what becomes of duplicates where a sample asks for several label spaces, see
-            :class:`ResultOptions`. ``tiles=dict(size=(1024, 1024), overlap=128)`` reads larger images in tiles, for
-            semantic results only, see :class:`Tiles`. ``keep_probabilities=True`` keeps ``seg_logits`` (class
-            probabilities), as test-time augmentation needs them.
+            :class:`ResultOptions`; ``instance=dict(max_per_image=100)`` how many instances there are at most.
+            ``tiles=dict(size=(1024, 1024), overlap=128)`` reads larger images in tiles, see :class:`Tiles`.
+            ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), which test-time augmentation needs.
         data_preprocessor: Config of the preprocessor.
         pretrained: None; mmseg's ``init_model`` writes it into every config.
         precision: What convolutions and matrix products run in, in training and in prediction: ``float32``,
@@ -220,13 +222,19 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             ``[1, H, W]``, class ids; ``pred_segments``, disjoint segments, or masks that may overlap where a sample
             asks for several label spaces; ``pred_instances``. See :mod:`mmlmseg.segments`.
         """
+        with self.answering():
+            return predict_groups(self, inputs, data_samples)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """What every prediction runs in: the precision of the model, which is one that was trained."""
         if missing := self.decode_head.untrained:
             raise CheckpointError(
                 f'{len(missing)} tensors of the model ({", ".join(missing[:2])}, ...) came from no checkpoint: the '
                 'published one had none of that kind, so it is where a training starts (load_from); train first'
             )
         with precision_context(self.precision, self._device):
-            return predict_groups(self, inputs, data_samples)
+            yield
 
     def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
         """What the model says of each image of a group ``[B, 3, H, W]``, in each label space that it is asked for."""

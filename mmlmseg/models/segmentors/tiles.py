@@ -1,31 +1,20 @@
-"""Images that are too large for one pass: cut into overlapping tiles, whose class scores fade into each other."""
+"""How images that are too large for one pass are cut into overlapping tiles, and what each tile counts where."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ...errors import OptionError
-from ..postprocess.row_maps import RowMaps, Size
-from ..postprocess.semantic import class_scores
-from ..structures import Prediction
+from ..postprocess.lazy_maps import Size
 
 STRIDE = 32
 """Pixels of a cell of the coarsest map: tiles that start and end with a cell see the image as one pass does."""
-
-
-class Reader(Protocol):
-    """What can read a tile."""
-
-    def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
-        """What is said of each image ``[B, 3, H, W]`` in each label space that its metainfo asks for."""
 
 
 @dataclass(frozen=True)
@@ -95,58 +84,33 @@ def shares(tiles: list[range]) -> Tensor:
     return weight / weight.sum(0)
 
 
-def tiled_scores(model: Reader, image: Tensor, meta: Mapping[str, Any], tiles: Tiles) -> RowMaps:
-    """Class scores ``[H, W, K]`` of a large image, read tile by tile as somebody asks for rows.
+def cells(ranges: Sequence[range]) -> Iterator[tuple[range, list[int]]]:
+    """What the ends of ranges cut them into, and which of the ranges hold each.
 
-    The scores of tiles are blended by their :func:`shares`. At any time what the model said of two rows of tiles is
-    kept, at the size of its mask logits.
-
-    Args:
-        model: Reads the tiles.
-        image: ``[3, H, W]``, padded.
-        meta: Its metainfo: ``img_shape`` (before padding), and what the model reads.
-        tiles: How to cut.
-
-    Raises:
-        OptionError: Where the sample asks for several label spaces.
+    Example:
+        >>> list(cells([range(0, 4), range(3, 7)]))
+        [(range(0, 3), [0]), (range(3, 4), [0, 1]), (range(4, 7), [1])]
     """
-    # Padding beyond whole cells comes from larger images of the batch: no tile shall see nothing else.
-    height, width = (min(s, -(-c // STRIDE) * STRIDE) for s, c in zip(image.shape[1:], meta['img_shape'], strict=False))
-    down, across = (
-        spans(length, most, tiles.overlap) for length, most in zip((height, width), tiles.size, strict=True)
-    )
-    share_down, share_across = (shares(own).to(image.device) for own in (down, across))
-
-    @lru_cache(maxsize=2)
-    def read(row: int) -> list[RowMaps]:
-        return [_read(model, image, meta, down[row], columns) for columns in across]
-
-    first_tile = read(0)[0]  # every tile has its classes and its precision
-
-    def rows(first: int, stop: int) -> Tensor:
-        total = image.new_zeros(stop - first, width, first_tile.channels, dtype=first_tile.dtype)
-        for i, own in enumerate(down):
-            common = range(max(first, own.start), min(stop, own.stop))
-            if not common:
-                continue
-            for j, scores in enumerate(read(i)):
-                part = scores.rows(common.start - own.start, common.stop - own.start)  # [R, w, K]
-                columns = slice(across[j].start, across[j].stop)
-                weight = share_down[i, common.start : common.stop, None] * share_across[j, columns]  # [R, w]
-                total[common.start - first : common.stop - first, columns].addcmul_(part, weight[..., None])
-        return total
-
-    return replace(first_tile, rows=rows, size=(height, width))
+    ends = sorted({end for own in ranges for end in (own.start, own.stop)})
+    for start, stop in pairwise(ends):
+        yield range(start, stop), [i for i, own in enumerate(ranges) if own.start <= start and stop <= own.stop]
 
 
-def _read(model: Reader, image: Tensor, meta: Mapping[str, Any], rows: range, columns: range) -> RowMaps:
-    """The class scores of a tile, of whose prediction nothing else is kept."""
-    size = (len(rows), len(columns))
-    height, width = meta['img_shape'][:2]
-    content = (min(height - rows.start, size[0]), min(width - columns.start, size[1]))
-    own = dict(meta, img_shape=content, pad_shape=size, batch_input_shape=size)
-    tile = image[None, :, rows.start : rows.stop, columns.start : columns.stop]
-    said = model.predictions(tile, [own])[0]
-    if len(said) > 1:
-        raise OptionError('test_cfg.tiles: an image that needs several tiles cannot be asked in several label spaces')
-    return class_scores(replace(said[0], mask_logits=said[0].mask_logits.clone()), size)
+def common(one: range, other: range) -> range:
+    """What two ranges share.
+
+    Example:
+        >>> common(range(0, 4), range(3, 7)), len(common(range(0, 3), range(5, 7)))
+        (range(3, 4), 0)
+    """
+    return range(max(one.start, other.start), min(one.stop, other.stop))
+
+
+def counted_from(origin: range, own: range) -> range:
+    """A range counted from the start of another one.
+
+    Example:
+        >>> counted_from(range(3, 7), range(4, 6))
+        range(1, 3)
+    """
+    return range(own.start - origin.start, own.stop - origin.start)

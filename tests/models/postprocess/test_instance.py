@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.numerics import class_probabilities
 from mmlmseg.models.postprocess.instance import instances
+from mmlmseg.models.postprocess.view import View
 from mmlmseg.models.structures import Prediction
 
 META = dict(img_shape=(12, 16), ori_shape=(12, 16))
@@ -41,7 +42,7 @@ def test_equals_a_loop(most: int) -> None:
         things = torch.tensor([True, False, True, True])
         space = LabelSpace.create('one', ['a', 'b', 'c', 'd'], things=['a', 'c', 'd'])
         own = Prediction(class_probabilities(logits, valid, 'softmax'), masks, space)
-        found = instances(own, (12, 16), META, most)
+        found = instances(own, View((12, 16), META), most)
         expected = by_loop(logits, valid, masks, things, most)
         assert found.labels.tolist() == [label for label, _, _ in expected]
         assert found.scores.tolist() == pytest.approx([score for _, score, _ in expected], abs=1e-12)
@@ -50,6 +51,6 @@ def test_equals_a_loop(most: int) -> None:
 
 def test_without_things_there_are_no_instances() -> None:
     own = Prediction(torch.rand(5, 4), torch.randn(5, 3, 4), LabelSpace.create('one', ['a', 'b', 'c']))
-    found = instances(own, (12, 16), META)
+    found = instances(own, View((12, 16), META), 100)
     assert found.masks.shape == (0, 12, 16)
     assert found.labels.shape == found.scores.shape == (0,)

@@ -9,8 +9,10 @@ import torch
 
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.postprocess.mixed import Duplicates, same_meaning, unite_duplicates
-from mmlmseg.models.postprocess.panoptic import Candidates, PanopticThresholds, compete, panoptic_segments
-from mmlmseg.segments import MaskSet
+from mmlmseg.models.postprocess.panoptic import Candidates, PanopticThresholds, Rivals, compete, panoptic_segments
+from mmlmseg.models.postprocess.view import View
+from mmlmseg.run_lengths import RunLengths
+from mmlmseg.segments import EncodedMaskSet
 
 SIZES = (3, 4)
 SPACES = [
@@ -27,7 +29,13 @@ def found(number: int, num_classes: int) -> Candidates:
     masks = torch.rand(number, 9, 11, dtype=torch.float64).logit()
     meta = dict(img_shape=(9, 11), ori_shape=(9, 11))
     scores = torch.rand(number, dtype=torch.float64)
-    return Candidates(masks, torch.randint(0, num_classes, (number,)), scores, (9, 11), meta)
+    return Candidates(masks, torch.randint(0, num_classes, (number,)), scores, View((9, 11), meta))
+
+
+def encoded(masks: torch.Tensor, labels: list[int], scores: list[float]) -> EncodedMaskSet:
+    """Masks of one origin each."""
+    origins = [(label,) for label in labels]
+    return EncodedMaskSet(RunLengths.of_masks(masks), torch.tensor(labels), torch.tensor(scores), origins)
 
 
 def test_without_handling_of_overlaps_it_is_the_union() -> None:
@@ -36,7 +44,9 @@ def test_without_handling_of_overlaps_it_is_the_union() -> None:
     masks, labels, scores = [], [], []
     for candidates, things, limits, first in zip(own, THINGS.split(SIZES), LIMITS, (0, 3), strict=True):
         number = (len(candidates.labels),)
-        alone = compete([candidates], things, torch.full(number, limits.overlap), torch.full(number, limits.pixel))
+        alone = compete(
+            Rivals([candidates], torch.full(number, limits.overlap), torch.full(number, limits.pixel)), things
+        )
         masks += [alone.ids[0] == i + 1 for i in range(len(alone.labels))]
         labels += (alone.labels + first).tolist()
         scores += alone.scores.tolist()
@@ -66,9 +76,7 @@ def test_duplicates_become_one() -> None:
     masks = torch.zeros(4, 4, 4, dtype=torch.bool)
     masks[0, :2], masks[1, 2:] = True, True  # two cars of the first space
     masks[2, :2, :3], masks[3, 2:, :1] = True, True  # a car that covers most of the first one, and one that does not
-    segments = MaskSet(
-        masks, torch.tensor([0, 0, 4, 4]), scores=torch.tensor([0.6, 0.9, 0.8, 0.7]), origins=[(0,), (0,), (4,), (4,)]
-    )
+    segments = encoded(masks, [0, 0, 4, 4], [0.6, 0.9, 0.8, 0.7])
     same = torch.eye(7, dtype=torch.bool)
     same[0, 4] = same[4, 0] = True
     united = unite_duplicates(segments, GROUP, Duplicates(same, iou=0.5))
@@ -82,7 +90,7 @@ def test_duplicates_become_one() -> None:
 
 def test_segments_of_one_group_are_never_united() -> None:
     masks = torch.ones(2, 2, 2, dtype=torch.bool)
-    segments = MaskSet(masks, torch.tensor([4, 4]), scores=torch.tensor([0.5, 0.6]), origins=[(4,), (4,)])
+    segments = encoded(masks, [4, 4], [0.5, 0.6])
     assert len(unite_duplicates(segments, GROUP, Duplicates(torch.ones(7, 7).bool())).labels) == 2
 
 
@@ -99,7 +107,7 @@ def test_names_and_rows_tell_what_means_the_same() -> None:
 def test_half_precision_changes_no_duplicates() -> None:
     masks = torch.zeros(2, 400, 400, dtype=torch.bool)
     masks[:, :398] = True  # more pixels than float16 can count
-    segments = MaskSet(masks, torch.tensor([0, 3]), scores=torch.tensor([0.6, 0.9]), origins=[(0,), (3,)])
+    segments = encoded(masks, [0, 3], [0.6, 0.9])
     same = torch.zeros(7, 7, dtype=torch.bool)
     same[0, 3] = same[3, 0] = True
     spaces = [LabelSpace.create('street', ['car']), LabelSpace.create('town', ['auto'])]
@@ -115,9 +123,7 @@ def test_what_is_united_stays_exclusive_in_its_groups() -> None:
     masks = torch.zeros(4, 10, 10, dtype=torch.bool)
     masks[0, :5], masks[1, 5:] = True, True  # road and car of the first space
     masks[2, 2:], masks[3, :2] = True, True  # car and sky of the second one, whose car reaches into the road
-    segments = MaskSet(
-        masks, torch.tensor([1, 0, 4, 5]), scores=torch.tensor([0.9, 0.7, 0.8, 0.6]), origins=[(1,), (0,), (4,), (5,)]
-    )
+    segments = encoded(masks, [1, 0, 4, 5], [0.9, 0.7, 0.8, 0.6])
     same = torch.eye(7, dtype=torch.bool)
     same[0, 4] = same[4, 0] = True
     united = unite_duplicates(segments, GROUP, Duplicates(same, iou=0.5))
@@ -125,6 +131,7 @@ def test_what_is_united_stays_exclusive_in_its_groups() -> None:
     grown = masks[1] | masks[2]  # with a score of 0.94 better than the road
     assert torch.equal(united.masks, torch.stack([masks[0] & ~grown, grown, masks[3]]))
     masks[0, :2] = False  # now the car takes all of the road
+    segments = encoded(masks, [1, 0, 4, 5], [0.9, 0.7, 0.8, 0.6])
     united = unite_duplicates(segments, GROUP, Duplicates(same, iou=0.5))
     assert united.origins == [(4, 0), (5,)]
     better = dataclasses.replace(segments, scores=torch.tensor([0.95, 0.7, 0.8, 0.6]))

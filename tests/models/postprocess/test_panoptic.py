@@ -11,6 +11,7 @@ from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.numerics import class_probabilities
 from mmlmseg.models.postprocess import panoptic
 from mmlmseg.models.postprocess.panoptic import PanopticThresholds, candidates
+from mmlmseg.models.postprocess.view import View
 from mmlmseg.models.structures import Prediction
 from mmlmseg.segments import SegmentMap
 
@@ -31,7 +32,7 @@ def panoptic_segments(
     names = [f'class {k}' for k in range(len(is_thing))]
     space = LabelSpace.create('one', names, things=[name for name, thing in zip(names, is_thing) if thing])
     own = Prediction(class_probabilities(class_logits, valid, 'softmax'), mask_logits, space)
-    found = candidates(own, size, meta, thresholds.object)
+    found = candidates(own, View(size, meta), thresholds.object)
     segments = panoptic.panoptic_segments([found], [space], [thresholds])
     assert isinstance(segments, SegmentMap)
     return segments
@@ -268,7 +269,7 @@ def test_only_masks_that_take_part_are_resized() -> None:
     before = mask_logits.clone()
     space = LabelSpace.create('one', [f'class {k}' for k in range(4)])
     own = Prediction(sure_of(-1, CAR, -1).softmax(-1), mask_logits, space)
-    assert len(candidates(own, (8, 8), AS_IT_IS, 0.8).masks) == 1
+    assert len(candidates(own, View((8, 8), AS_IT_IS), 0.8).masks) == 1
     segment(sure_of(-1, CAR, -1), mask_logits)
     assert torch.equal(mask_logits, before)
 

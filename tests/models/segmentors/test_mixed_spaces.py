@@ -10,7 +10,7 @@ from mmengine.registry import MODELS
 
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.segments import MaskSet, SegmentMap
+from mmlmseg.segments import EncodedMaskSet, SegmentMap
 
 SPACES = ['street', 'facade']
 HEADS = {
@@ -59,7 +59,7 @@ def test_images_that_ask_for_different_numbers_of_spaces(model_config, make_samp
         sample['data_samples'].set_metainfo(meta)
     data = model.data_preprocessor({key: [s[key] for s in samples] for key in samples[0]}, False)
     found = model.predict([group.double() for group in data['inputs']], data['data_samples'])
-    assert [type(sample.pred_segments) for sample in found] == [MaskSet, SegmentMap]
+    assert [type(sample.pred_segments) for sample in found] == [EncodedMaskSet, SegmentMap]
     with pytest.raises(LabelSpaceError, match=r'ask for \[1, 2\] label spaces'):
         model.encode_decode(data['inputs'][0].double(), data['data_samples'])
 
@@ -101,7 +101,7 @@ def test_without_handling_of_overlaps_it_is_the_union_of_single_spaces(model_con
     found = 0
     for i, mixed in enumerate(predict(model, samples, label_spaces=SPACES)):
         segments = mixed.pred_segments
-        assert isinstance(segments, MaskSet)
+        assert isinstance(segments, EncodedMaskSet)
         place = 0
         for space, first in zip(SPACES, (0, 5)):
             single = alone[space][i].pred_segments

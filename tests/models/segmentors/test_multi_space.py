@@ -13,6 +13,7 @@ from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.numerics import class_probabilities
 from mmlmseg.models.postprocess.panoptic import PanopticThresholds, candidates, panoptic_segments
+from mmlmseg.models.postprocess.view import View
 from mmlmseg.models.structures import HeadOutputs, Prediction
 
 SIZES = {'equal': [(64, 64)] * 4, 'mixed': [(64, 64), (64, 128), (96, 64), (64, 64)]}
@@ -301,7 +302,7 @@ def test_panoptic_results_are_those_of_the_pure_function(model_config, make_samp
         classes = class_probabilities(raw.class_logits[-1, 0][:, columns], raw.valid[0, columns], 'softmax')
         limits = PanopticThresholds(0.2 if space.name == 'facade' else 0.0, 0.0)
         prediction = Prediction(classes, raw.mask_logits[-1, 0], space)
-        taking_part = candidates(prediction, tuple(image.shape[-2:]), own.metainfo, limits.object)
+        taking_part = candidates(prediction, View(tuple(image.shape[-2:]), own.metainfo), limits.object)
         expected = panoptic_segments([taking_part], [space], [limits])
         assert torch.equal(found.ids, expected.ids)
         assert found.labels.tolist() == expected.labels.tolist()

@@ -15,8 +15,10 @@ from torch import Tensor
 from mmlmseg.errors import OptionError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.postprocess.semantic import all_scores
-from mmlmseg.models.segmentors.results import ResultOptions, predict_groups
-from mmlmseg.models.segmentors.tiles import Tiles, shares, spans, tiled_scores
+from mmlmseg.models.segmentors.result_options import ResultOptions
+from mmlmseg.models.segmentors.results import predict_groups
+from mmlmseg.models.segmentors.tiled_image import TiledImage
+from mmlmseg.models.segmentors.tiles import Tiles, shares, spans
 from mmlmseg.models.structures import Prediction
 
 SPACE = LabelSpace.create('one', ['a', 'b', 'c'])
@@ -56,7 +58,7 @@ def test_spans_cover_the_side(length: int, overlap: int) -> None:
 def test_scores_are_the_shares_of_all_tiles() -> None:
     model, tiles = PixelModel(), Tiles((96, 96), 32)
     image, about = torch.randn(3, 192, 160, dtype=torch.float64), meta(170, 150)
-    got = all_scores(tiled_scores(model, image, about, tiles))
+    got = all_scores(TiledImage(model, image, about, tiles).class_scores())
     down, across = spans(192, 96, 32), spans(160, 96, 32)
     expected = torch.zeros(3, 192, 160, dtype=torch.float64)
     for y, share_y in zip(down, shares(down)):
@@ -91,18 +93,8 @@ def test_one_tile_changes_nothing() -> None:
         (dict(tiles=dict(size=(100, 96))), 'multiples of 32'),
         (dict(tiles=dict(size=(96, 96), overlap=64)), 'a third of the size'),
         (dict(tiles=dict(size=(96, 96), overlap=-32)), 'a third of the size'),
-        (
-            dict(tiles=dict(size=(96, 96), overlap=32), tasks=['semantic', 'panoptic']),
-            'not yet made of tiles.*semantic, panoptic',
-        ),
     ],
 )
 def test_unusable_tiles_are_errors(test_cfg: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         ResultOptions.from_config(test_cfg, LabelSpaces([SPACE]))
-
-
-def test_several_label_spaces_are_refused() -> None:
-    model = PixelModel(spaces=2, tiles=dict(size=(64, 64), overlap=0))
-    with pytest.raises(OptionError, match='several label spaces'):
-        predict_groups(model, torch.randn(1, 3, 128, 64).double(), [SegDataSample(metainfo=meta(128, 64))])

@@ -1,0 +1,223 @@
+"""Georeferenced rasters of any size: read by windows, segmented in tiles, written with their georeference.
+
+Needs the extra ``mmlmseg[geo]`` (rasterio).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import Compose
+from mmseg.structures import SegDataSample
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor
+
+from ..arguments import options_of
+from ..errors import DataError, OptionError
+from ..label_space import LabelSpace
+from ..models.postprocess.lazy_maps import best
+from ..models.segmentors.results import add_tiled_results
+from ..models.segmentors.tiled_image import TiledImage
+from ..models.segmentors.tiles import Tiles
+from .inferencer import LMSegInferencer, Question
+from .inputs import ImagePipeline, as_loaded, inference_pipeline
+from .results import MaskSegmentation, result_of
+
+TILES: Mapping[str, Any] = dict(size=(1024, 1024), overlap=128)
+
+_RESIZING = ('Resize', 'RandomResize', 'ResizeShortestEdge', 'Pad')
+"""Steps of test pipelines that a raster goes without: its resolution says what an object measures."""
+
+
+def segment_geotiff(
+    inferencer: LMSegInferencer,
+    path: str | Path,
+    out: str | Path,
+    label_space: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    *,
+    task: str = 'semantic',
+    tiles: Mapping[str, Any] = TILES,
+    bands: Sequence[int] = (1, 2, 3),
+    min_score: float = 0.3,
+    show_progress: bool = True,
+) -> Path:
+    """Segments a GeoTIFF at its own resolution.
+
+    A semantic result needs memory for two rows of tiles; segments need 8 bytes a pixel besides.
+
+    Args:
+        inferencer: The model.
+        path: The raster.
+        out: The GeoTIFF to write: of one band, with the reference system and transform of the raster. Semantic
+            results are class ids (uint8 with 255 where there is no data; uint16 with 65535 for more than 255 classes)
+            with their colours and names; segments are their numbers (uint32 with 0 for void), and a json beside tells
+            class, score and pixels of each.
+        label_space: Name of one of the model's label spaces; not needed if it has only one.
+        classes: A free class list instead.
+        task: ``semantic``, ``panoptic`` or ``instance``, where the best is on top.
+        tiles: How to cut, see :class:`Tiles`.
+        bands: Those that the model sees as red, green and blue, counted from 1.
+        min_score: The least score of instances.
+        show_progress: Whether to show a progress bar.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        OptionError: Where rasterio is not installed, or on what :meth:`LMSegInferencer.iter` refuses.
+        DataError: Where the raster cannot be read, lacks a band, or is not of the type that the model was trained on.
+    """
+    rasterio = _rasterio()
+    question = inferencer.question(label_space, classes, task=task, tiles=tiles)
+    pipeline = _without_resizing(inference_pipeline(inferencer.config, question.named, inferencer.label_spaces))
+    path, out = Path(path), Path(out)
+    try:
+        raster = rasterio.open(path)
+    except rasterio.errors.RasterioError as error:
+        raise DataError(f'{path}: cannot be read as a raster: {error}') from None
+    with raster:
+        if missing := [band for band in bands if not 1 <= band <= raster.count]:
+            raise DataError(f'{path}: has {raster.count} bands, and band {missing[0]} is asked for')
+        reader = RasterReader(raster, path, tuple(bands), pipeline, inferencer.model.data_preprocessor)
+        size = (raster.height, raster.width)
+        sample = SegDataSample(metainfo=dict(img_path=str(path), img_shape=size, ori_shape=size, **question.metainfo))
+        with inferencer.asked(question), inferencer.model.answering():
+            image = TiledImage(inferencer.model, reader, sample.metainfo, options_of(Tiles, tiles, 'tiles'))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if question.task == 'semantic':
+                _write_classes(rasterio, raster, reader, image, question.spaces[0], out, show_progress)
+            else:
+                add_tiled_results(sample, image, inferencer.model.options)
+                _write_segments(rasterio, raster, reader, sample, question, out, min_score)
+    return out
+
+
+@dataclass(frozen=True)
+class RasterReader:
+    """Tiles of a raster as a model takes them."""
+
+    raster: Any  # an open dataset of rasterio's
+    path: Path
+    bands: tuple[int, ...]
+    pipeline: ImagePipeline
+    preprocessor: Any
+
+    def __call__(self, rows: range, columns: range) -> Tensor:
+        """A tile ``[3, h, w]``, normalised; beyond the raster lies padding."""
+        window = self.window(rows, columns)
+        pixels = self.raster.read(self.bands, window=window)  # [3, h, w], red first
+        image = as_loaded(np.ascontiguousarray(pixels[::-1].transpose(1, 2, 0)), self.pipeline.loader)
+        item = self.pipeline.prepare(
+            dict(img=image, img_path=str(self.path), img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        )
+        if item['inputs'].shape[-2:] != image.shape[:2]:
+            raise OptionError(
+                f'the test pipeline makes {tuple(item["inputs"].shape[-2:])} of a tile of {image.shape[:2]}; of a '
+                'raster it must keep the size'
+            )
+        batch = self.preprocessor(dict(inputs=[item['inputs']], data_samples=[item['data_samples']]), False)
+        tile = batch['inputs'][0][0]
+        whole = tile.new_zeros(len(tile), len(rows), len(columns))
+        whole[:, : image.shape[0], : image.shape[1]] = tile[:, : image.shape[0], : image.shape[1]]
+        return whole
+
+    def window(self, rows: range, columns: range) -> Any:
+        """The part of a window that the raster has, as rasterio writes it."""
+        rasterio = _rasterio()
+        return rasterio.windows.Window.from_slices(
+            (rows.start, min(rows.stop, self.raster.height)), (columns.start, min(columns.stop, self.raster.width))
+        )
+
+    def valid(self, rows: range, columns: range) -> NDArray[np.bool_]:
+        """Where the raster has data."""
+        mask: NDArray[np.bool_] = self.raster.dataset_mask(window=self.window(rows, columns)) > 0
+        return mask
+
+
+def _write_classes(
+    rasterio: Any,
+    raster: Any,
+    reader: RasterReader,
+    image: TiledImage,
+    space: LabelSpace,
+    out: Path,
+    show_progress: bool,
+) -> None:
+    wide = space.num_classes > 255
+    void, dtype = (65535, 'uint16') if wide else (255, 'uint8')
+    scores = image.class_scores().restore(image.meta)
+    with (
+        rasterio.open(out, 'w', **_profile(raster, dtype, void)) as written,
+        Progress(disable=not show_progress) as bar,
+    ):
+        if not wide:
+            written.write_colormap(1, {i: (*colour, 255) for i, colour in enumerate(space.palette)})
+        written.update_tags(classes=json.dumps(list(space.classes)))
+        task = bar.add_task('Segmenting', total=raster.height)
+        for rows, strip in scores.strips():
+            own, columns = range(rows.start, rows.stop), range(raster.width)
+            labels = best(strip).cpu().numpy().astype(dtype)
+            labels[~reader.valid(own, columns)] = void
+            written.write(labels, 1, window=reader.window(own, columns))
+            bar.advance(task, len(own))
+
+
+def _write_segments(
+    rasterio: Any, raster: Any, reader: RasterReader, sample: SegDataSample, question: Question, out: Path, least: float
+) -> None:
+    result = result_of(reader.path, sample, question.spaces, least)
+    assert isinstance(result, MaskSegmentation)
+    best_last = result.found.take(result.found.scores.argsort().tolist())
+    ids = best_last.runs.painted().numpy().astype('uint32')
+    for start in range(0, raster.height, 1024):
+        rows = range(start, min(start + 1024, raster.height))
+        ids[start : rows.stop][~reader.valid(rows, range(raster.width))] = 0
+    pixels = np.bincount(ids.ravel(), minlength=len(best_last.labels) + 1)[1:].tolist()
+    named = zip(best_last.labels.tolist(), best_last.scores.tolist(), pixels, strict=True)
+    segments = [
+        dict(id=number, category=result.classes[label], score=round(score, 5), pixels=count)
+        for number, (label, score, count) in enumerate(named, 1)
+    ]
+    with rasterio.open(out, 'w', **_profile(raster, 'uint32', 0)) as written:
+        written.write(ids, 1)
+    out.with_suffix('.json').write_text(json.dumps(segments), encoding='utf-8')
+
+
+def _profile(raster: Any, dtype: str, nodata: int) -> dict[str, Any]:
+    """How to write a band over the same ground."""
+    return dict(
+        driver='GTiff',
+        height=raster.height,
+        width=raster.width,
+        count=1,
+        dtype=dtype,
+        nodata=nodata,
+        crs=raster.crs,
+        transform=raster.transform,
+        compress='deflate',
+        tiled=True,
+        blockxsize=256,
+        blockysize=256,
+        bigtiff='if_safer',
+    )
+
+
+def _without_resizing(pipeline: ImagePipeline) -> ImagePipeline:
+    kept = [step for step in pipeline.rest.transforms if type(step).__name__ not in _RESIZING]
+    return ImagePipeline(pipeline.loader, pipeline.loading, Compose(kept))
+
+
+def _rasterio() -> Any:
+    try:
+        import rasterio
+        import rasterio.windows
+    except ImportError:
+        raise OptionError('rasters need rasterio: pip install "mmlmseg[geo]"') from None
+    return rasterio

@@ -1,0 +1,66 @@
+"""Segment a GeoTIFF of any size at its own resolution; what is written has its georeference.
+
+Needs rasterio: pip install "mmlmseg[geo]"
+
+Examples:
+    python tools/infer_geotiff.py configs/lmseg/lmseg_r18_clash5.py best.pth town.tif classes.tif --label-space camvid11
+    python tools/infer_geotiff.py my_config.py best.pth town.tif roofs.tif --classes "roof, tree" --task panoptic
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Segment a GeoTIFF with an mmlmseg model.')
+    parser.add_argument('config', help='config of the model')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('raster', help='GeoTIFF to segment')
+    parser.add_argument('out', help='GeoTIFF to write')
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument('--label-space', metavar='NAME', help='predict in this label space of the model')
+    asked.add_argument('--classes', metavar='LIST', help='predict these classes instead, e.g. "roof, street, tree"')
+    parser.add_argument('--task', default='semantic', help='semantic (default), panoptic or instance')
+    parser.add_argument(
+        '--tiles', type=int, nargs=2, default=(1024, 128), metavar=('SIZE', 'OVERLAP'), help='default: 1024 128'
+    )
+    parser.add_argument(
+        '--bands', type=int, nargs=3, default=(1, 2, 3), metavar='BAND', help='red, green and blue (default: 1 2 3)'
+    )
+    parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
+from mmlmseg import cli
+from mmlmseg.apis import LMSegInferencer
+from mmlmseg.apis.geotiff import segment_geotiff
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
+    size, overlap = args.tiles
+    with cli.one_line_errors():
+        written = segment_geotiff(
+            LMSegInferencer(args.config, args.checkpoint, args.device),
+            args.raster,
+            args.out,
+            args.label_space,
+            args.classes,
+            task=args.task,
+            tiles=dict(size=(size, size), overlap=overlap),
+            bands=args.bands,
+        )
+    print(f'Wrote {written}.')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
