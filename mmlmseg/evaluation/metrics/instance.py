@@ -120,7 +120,7 @@ class InstanceAP(ClassMetric):
             f'max_dets = {self.max_dets} of a class; set max_dets of InstanceAP': cut_by_class(results, self.max_dets)
         }
         if allowed and self.num_spaces == 1:  # mixed results are fewer for other reasons
-            what = f'the {allowed} predictions that an image has at most; set test_cfg.instance.max_per_image, num_queries'
+            what = f'the {allowed} predictions of an image; set test_cfg.instance.max_per_image, num_queries'
             limits[what] = cut_by_image(results, allowed)
         for place, (limit, cut) in enumerate(limits.items()):
             if cut.masks:

@@ -180,8 +180,8 @@ def test_objects_beyond_the_predictions_of_an_image_are_said() -> None:
     made.process(None, crowded([30, 10, 26], found=25))
     made.evaluate(3)
     assert [note for note in made.notes if 'beyond' in note] == [
-        'InstanceAP: 6 objects of 2 images cannot be found, they are beyond the 25 predictions that an image has at '
-        'most; set test_cfg.instance.max_per_image, num_queries'
+        'InstanceAP: 6 objects of 2 images cannot be found, they are beyond the 25 predictions of an image; '
+        'set test_cfg.instance.max_per_image, num_queries'
     ]
 
 
