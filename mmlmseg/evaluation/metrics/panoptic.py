@@ -17,6 +17,7 @@ import torch
 from ...errors import DataError
 from ...registry import METRICS
 from ...segments import SegmentMap, write_panoptic_png
+from ..definitions import Kind
 from ..functional import Matching, PanopticCounts, check_matching, panoptic_counts, piq_counts
 from .common import SegmentMetric, crowd_flags, predicted_masks, true_masks
 
@@ -36,7 +37,12 @@ class PanopticQuality(SegmentMetric):
     """
 
     keys = ('PQ', 'SQ', 'RQ')
-    headline_key = keys[0]
+    headline_key = class_score = keys[0]
+
+    def define(self, score: str) -> tuple[Kind, str]:
+        """All are those of panopticapi, save for what :mod:`~mmlmseg.evaluation.functional.panoptic` says."""
+        text = "COCO's panoptic quality, or a factor of it, as panopticapi computes it; a class that is only predicted"
+        return 'comparable', f'{text} counts as 0'
 
     def __init__(self, out_dir: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -110,7 +116,14 @@ class PanopticInstanceQuality(SegmentMetric):
     """
 
     keys = ('PIQ', 'PIQ_SQ', 'PIQ_RQ')
-    headline_key = keys[0]
+    headline_key = class_score = keys[0]
+
+    def define(self, score: str) -> tuple[Kind, str]:
+        """The published name, our formula."""
+        text = (
+            'panoptic instance quality, or a factor of it, by our own reconstruction: RESI published the name without'
+        )
+        return 'ours', f'{text} a formula. Panoptic quality of masks that may overlap, {self.matching} matching'
 
     def __init__(self, matching: Matching = 'greedy', **kwargs: Any) -> None:
         check_matching(matching)

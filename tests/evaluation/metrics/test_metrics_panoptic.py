@@ -18,6 +18,7 @@ from mmseg.structures import SegDataSample
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticInstanceQuality, PanopticQuality
+from mmlmseg.evaluation.keys import is_class_key
 from mmlmseg.evaluation.metrics.panoptic import write_index, write_segments
 from mmlmseg.registry import METRICS
 from mmlmseg.segments import MaskSet, SegmentMap, read_panoptic_png
@@ -42,7 +43,12 @@ def _evaluate(
     metric.dataset_meta = meta
     for sample in samples:
         metric.process(None, [sample.to_dict()])
-    return metric.evaluate(len(samples))
+    return _means(metric.evaluate(len(samples)))
+
+
+def _means(results: dict[str, float]) -> dict[str, float]:
+    """Without the results of single classes."""
+    return {key: value for key, value in results.items() if not is_class_key(key)}
 
 
 @pytest.fixture
@@ -61,6 +67,26 @@ def test_equals_loops(cases: list[Any], samples: list[SegDataSample], count_by_l
     assert results == pytest.approx(_expected(count_by_loops(cases, K), GROUPS), abs=0.0051)
     assert list(results) == [f'{key}{suffix}' for suffix in GROUPS for key in ('PQ', 'SQ', 'RQ')]
     assert all(type(value) is float and value == round(value, 2) for value in results.values())
+
+
+@pytest.mark.parametrize(('kind', 'key'), [('PanopticQuality', 'PQ'), ('PanopticInstanceQuality', 'PIQ')])
+def test_each_class_is_a_result(
+    cases: list[Any], samples: list[SegDataSample], count_by_loops: Callable, kind: str, key: str
+) -> None:
+    metric = METRICS.build(dict(type=f'mmlmseg.{kind}', prefix='a'))
+    metric.dataset_meta = dict(META, classes=['sky', 'car', 'road', 'person', 'gull', 'dry/ice'], is_thing=[True] * 6)
+    metric.process(None, [sample.to_dict() for sample in samples])
+    results = metric.evaluate(len(samples))
+    expected = {
+        f'a/{key}.{name}': 100 * scores[0]
+        for name, scores in zip(META['classes'], (tally.scores() for tally in count_by_loops(cases, K)))
+    }
+    expected[f'a/{key}.dry_ice'] = np.nan
+    found = {key: value for key, value in results.items() if is_class_key(key)}
+    assert found == pytest.approx(expected, abs=0.0051, nan_ok=True)
+    assert next(iter(results)) == f'a/{key}'  # what save_best='auto' takes
+    assert metric.notes == ['a: 1 of 6 classes have no segments in the truth: dry/ice (1) without a score, in no mean']
+    assert {metric.definition(key).kind for key in results} == {'comparable' if key == 'PQ' else 'ours'}
 
 
 def test_headline_of_the_summed_images_is_the_reported_score(samples: list[SegDataSample]) -> None:
@@ -178,7 +204,7 @@ def test_ranks_share_a_folder(
         metric.dataset_meta = META
         metric.process(None, [sample.to_dict() for sample in samples[rank::2]])
     ranks[0].results += pickle.loads(pickle.dumps(ranks[1].results))  # as they come from another rank
-    results = ranks[0].evaluate(len(samples))
+    results = _means(ranks[0].evaluate(len(samples)))
     assert results == {f'street/{key}': value for key, value in _evaluate(samples).items()}
     _, read = _read_back(tmp_path / 'street', cases, make_case, range(K))
     assert len(read) == len(cases)
@@ -219,8 +245,8 @@ def test_several_datasets(
     street = _expected(count_by_loops(cases['street'], K), GROUPS)
     wall = _expected(count_by_loops(cases['wall'], 2), {'': [0, 1], '_st': [0, 1]})
     for name, scores in (('street', street), ('wall', wall)):
-        found = {key.removeprefix(f'{name}/'): value for key, value in results.items() if key.startswith(f'{name}/')}
-        assert found == pytest.approx(scores, abs=0.0051)
+        own = {key.removeprefix(f'{name}/'): value for key, value in results.items() if key.startswith(f'{name}/')}
+        assert _means(own) == pytest.approx(scores, abs=0.0051)
         _, read = _read_back(tmp_path / name, cases[name], make_case, range(K))
         assert [case.prediction.tolist() for case in read] == [case.prediction.tolist() for case in cases[name]]
     assert results['mean/PQ'] == pytest.approx((results['street/PQ'] + results['wall/PQ']) / 2, abs=1e-4)
