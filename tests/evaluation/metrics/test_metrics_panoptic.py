@@ -15,7 +15,9 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from PIL import Image
 
+from mmlmseg.datasets import PanopticDataset
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticInstanceQuality, PanopticQuality
 from mmlmseg.evaluation.keys import is_class_key
@@ -259,7 +261,8 @@ SEGMENTS = np.array([[0, 1, 1], [3, 3, 3]], dtype=np.int32)
 
 def test_an_image_and_its_entry(tmp_path: Path) -> None:
     folder = tmp_path / 'street' / 'panoptic'
-    entry = write_segments(folder, 'images/a.b.jpg', None, SEGMENTS, [7, 8, 7])
+    image, entry = write_segments(folder, 'images/a.b.jpg', None, SEGMENTS, [7, 8, 7])
+    assert image == dict(id='a.b', file_name='a.b.jpg', height=2, width=3)
     assert entry == dict(
         image_id='a.b',
         file_name='a.b.png',
@@ -269,15 +272,37 @@ def test_an_image_and_its_entry(tmp_path: Path) -> None:
         ],
     )
     assert np.array_equal(read_panoptic_png(folder / 'a.b.png'), SEGMENTS)
-    assert write_segments(folder, 'a.jpg', 0, SEGMENTS, [7, 8, 7])['image_id'] == 0
+    image, entry = write_segments(folder, 'a.jpg', 0, SEGMENTS, [7, 8, 7])
+    assert image['id'] == entry['image_id'] == 0
+
+
+def test_what_was_predicted_can_be_read_as_truth(tmp_path: Path) -> None:
+    (tmp_path / 'images').mkdir()
+    Image.new('RGB', (3, 2)).save(tmp_path / 'images' / 'a.png')
+    metric = PanopticQuality(out_dir=str(tmp_path / 'out'), prefix='yard')
+    metric.dataset_meta = dict(classes=['road', 'car'], is_thing=[False, True])
+    found = SegmentMap(torch.tensor([[[1, 1, 2], [0, 1, 2]]], dtype=torch.int32), torch.tensor([0, 1]))
+    found = replace(found, scores=torch.ones(2))
+    metric.process(None, [dict(img_path=str(tmp_path / 'images' / 'a.png'), pred_segments=found, gt_segments=found)])
+    metric.compute_metrics(metric.results)
+    dataset = PanopticDataset(
+        ann_file='out/yard/panoptic.json',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='images', seg_map_path='out/yard/panoptic'),
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')],
+    )
+    truth = dataset[0]['data_samples'].gt_segments
+    assert truth.ids.tolist() == found.ids.tolist()
+    assert truth.labels.tolist() == [0, 1]
 
 
 def test_the_json_lies_where_panopticapi_looks_for_it(tmp_path: Path) -> None:
-    annotations = {'x/a.jpg': dict(image_id=5, file_name='a.png', segments_info=[])}
+    image = dict(id=5, file_name='a.jpg', height=2, width=3)
+    annotation = dict(image_id=5, file_name='a.png', segments_info=[])
     categories = [dict(id=0, name='sky', isthing=0)]
-    write_index(tmp_path / 'panoptic', annotations, categories)
+    write_index(tmp_path / 'panoptic', {'x/a.jpg': (image, annotation)}, categories)
     content = json.loads((tmp_path / 'panoptic.json').read_text())
-    assert content == dict(annotations=[annotations['x/a.jpg']], categories=categories)
+    assert content == dict(images=[image], annotations=[annotation], categories=categories)
 
 
 @pytest.mark.parametrize(('key', 'value'), [('file_name', "'a.png'"), ('image_id', '5')])
@@ -285,7 +310,7 @@ def test_images_of_one_name_are_an_error(tmp_path: Path, key: str, value: str) -
     first = dict(image_id=5, file_name='a.png', segments_info=[])
     second = {**dict(image_id=6, file_name='b.png', segments_info=[]), key: first[key]}
     with pytest.raises(DataError, match=rf'x/a\.jpg and y/a\.jpg both have the {key} {value}'):
-        write_index(tmp_path / 'panoptic', {'x/a.jpg': first, 'y/a.jpg': second}, [])
+        write_index(tmp_path / 'panoptic', {'x/a.jpg': ({}, first), 'y/a.jpg': ({}, second)}, [])
     assert not (tmp_path / 'panoptic.json').exists()
 
 
