@@ -16,8 +16,7 @@ from mmengine.logging import print_log
 
 from ..errors import USER_ERRORS, DataError, LabelSpaceError
 from ..label_space import LabelSpace
-from ..segments import IGNORE_INDEX
-from .checks import CheckLabels
+from .checks import CheckLabels, ignored_by
 from .steps import loads_labels, steps_of
 from .truth import count_values
 
@@ -144,9 +143,9 @@ def _labels_held(dataset: Any, place: int, space: LabelSpace) -> tuple[int, ...]
     loaded = loading.transform(info)
     if 'gt_segment_labels' in loaded:
         return _counted(zip(loaded['gt_segment_labels'][0], loaded['gt_segment_crowd'][0], strict=True))
-    ignore_index = getattr(dataset, 'ignore_index', IGNORE_INDEX)
-    labels = CheckLabels(space.num_classes, ignore_index).transform(loaded)['gt_seg_map']
-    return _counted((label, label == IGNORE_INDEX) for label in count_values(labels)[0].tolist())
+    check = CheckLabels(space.num_classes, ignored_by(dataset))
+    labels = check.transform(loaded)['gt_seg_map']
+    return _counted((label, label == check.void) for label in count_values(labels)[0].tolist())
 
 
 def labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:

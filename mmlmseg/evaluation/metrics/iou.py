@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...errors import DataError
 from ...registry import METRICS
-from ...segments import IGNORE_INDEX
+from ...segments import ignore_index_of
 from ..functional import ClassAreas, class_areas, iou_scores
 from .common import ClassMetric, percent, source
 
@@ -24,7 +24,7 @@ class SemanticIoU(ClassMetric):
     :mod:`mmlmseg.evaluation.functional.iou`.
 
     Args:
-        ignore_index: Label of the pixels that do not count.
+        ignore_index: Label of the pixels that do not count, by default :func:`~mmlmseg.segments.ignore_index_of`.
         **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
     """
 
@@ -35,7 +35,7 @@ class SemanticIoU(ClassMetric):
         """Means over the classes, and the accuracy over all pixels."""
         return ('mIoU', 'mAcc', 'aAcc')
 
-    def __init__(self, ignore_index: int = IGNORE_INDEX, **kwargs: Any) -> None:
+    def __init__(self, ignore_index: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ignore_index = ignore_index
 
@@ -45,6 +45,7 @@ class SemanticIoU(ClassMetric):
         Samples have ``pred_sem_seg`` and ``gt_sem_seg``, label maps [1, H, W].
         """
         num_classes = len(self.meta('classes'))
+        ignore_index = ignore_index_of(num_classes) if self.ignore_index is None else self.ignore_index
         for sample in data_samples:
             if 'gt_sem_seg' not in sample:
                 raise DataError(
@@ -53,11 +54,11 @@ class SemanticIoU(ClassMetric):
             prediction: Tensor = sample['pred_sem_seg']['data']
             label: Tensor = sample['gt_sem_seg']['data'].to(prediction.device)
             try:
-                areas = class_areas(prediction, label, num_classes, self.ignore_index)
+                areas = class_areas(prediction, label, num_classes, ignore_index)
             except DataError as error:
                 raise DataError(
                     f'{source(sample)}: {error} Labels must be ids of the {num_classes} classes of its label space or '
-                    f'{self.ignore_index} (ignored).'
+                    f'{ignore_index} (ignored).'
                 ) from error
             self.results.append(torch.stack(areas).cpu())  # [3, K]
 
