@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 
 from ..errors import USER_ERRORS, DataError, LabelSpaceError
 from ..label_space import LabelSpace
+from ..segments import BACKGROUND, ignore_index_of
 from .checks import CheckLabels, ignored_by
 from .steps import loads_labels, steps_of
 from .truth import count_values
@@ -153,7 +154,8 @@ def labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:
     if 'segments' in info:
         return _counted((label, crowd) for _, label, crowd in info['segments'])
     if 'objects' in info:
-        return _counted((one.label, one.crowd) for one in info['objects'])
+        nothing = info['rest'] in (BACKGROUND, ignore_index_of(info['spaces'][0].num_classes))
+        return _counted([*((one.label, one.crowd) for one in info['objects']), (info['rest'], nothing)])
     return None
 
 

@@ -19,7 +19,7 @@ from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
 from ..segments import BACKGROUND, VOID, SegmentMap, ignore_index_of, read_panoptic_png
 from .checks import CheckLabels
-from .coco_instances import read_objects
+from .coco_objects import read_objects
 from .files import refuse_jpeg
 from .truth import Numbered, check_aligned, follow_padding, segments_of_ids, segments_of_labels
 
@@ -139,7 +139,9 @@ class LoadSegments(LoadAnnotations):
         """Classes [H, W] and segments of one label space, and what lies below these; classes are checked first."""
         check = CheckLabels(space.num_classes)
         if 'objects' in truth:
-            truth['gt_seg_map'], segments, below = read_objects(truth['objects'], truth['size'], space)
+            truth['gt_seg_map'], segments, below = read_objects(
+                truth['objects'], truth['size'], space, truth['overlaps'], truth['rest']
+            )
             check(truth)
             return truth['gt_seg_map'], segments, below
         file = truth['seg_map_path']

@@ -132,9 +132,15 @@ def segments_of_labels(classes: np.ndarray, instances: np.ndarray | None, space:
 
 
 def segments_of_masks(
-    masks: Sequence[np.ndarray], labels: Sequence[int], crowd: Sequence[bool], size: tuple[int, int], space: LabelSpace
+    masks: Sequence[np.ndarray],
+    labels: Sequence[int],
+    crowd: Sequence[bool],
+    size: tuple[int, int],
+    space: LabelSpace,
+    order: Sequence[int],
+    rest: int = BACKGROUND,
 ) -> tuple[np.ndarray, Numbered, list[np.ndarray]]:
-    """Reads objects that may overlap: the smaller of two lies on the larger one, and all lie on crowds.
+    """Reads objects that may overlap.
 
     Args:
         masks: bool [H, W] each.
@@ -142,14 +148,16 @@ def segments_of_masks(
         crowd: Whether each is a group of objects.
         size: (H, W).
         space: The label space of the classes.
+        order: The places of all masks, from the top.
+        rest: What is outside of all objects: the class that is there, :data:`BACKGROUND`, or the ignored id.
 
     Returns:
-        The class of each pixel [H, W], the ignored one outside of all objects; the segments on top, in the order of
-        ``masks``, :data:`BACKGROUND` outside of them; and, as far as they overlap, the segment below, int32 [H, W], the
+        The class of each pixel [H, W], the ignored one where there is none; the segments on top, in the order of
+        ``masks``, the rest behind them; and, as far as they overlap, the segment below, int32 [H, W], the
         one below that, ..., 0 where there is none.
     """
     layers: list[np.ndarray] = [np.zeros(size, np.int32)]
-    for i in sorted(range(len(masks)), key=lambda i: (crowd[i], np.count_nonzero(masks[i]))):  # from the top
+    for i in order:
         left = masks[i]
         for layer in layers:
             free = left & (layer == 0)
@@ -159,10 +167,14 @@ def segments_of_masks(
                 break
         else:
             layers.append(np.where(left, np.int32(i + 1), np.int32(0)))
+    outside, void = layers[0] == 0, ignore_index_of(space.num_classes)
+    if rest not in (BACKGROUND, void):
+        layers[0][outside] = len(masks) + 1
+        labels, crowd = [*labels, rest], [*crowd, False]
     rows = np.stack(layers)  # [D, H, W]
     ids, own_labels, own_crowd = _number(rows, labels, crowd, space)
-    classes = label_array([ignore_index_of(space.num_classes), *labels], space)[rows[0]]
-    top = np.where(rows[0] == 0, np.int32(BACKGROUND), ids[0])
+    classes = label_array([void, *labels], space)[rows[0]]
+    top = np.where(outside, np.int32(BACKGROUND), ids[0]) if rest == BACKGROUND else ids[0]
     return classes, (top, own_labels, own_crowd), list(ids[1:])
 
 

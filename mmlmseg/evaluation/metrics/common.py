@@ -153,7 +153,8 @@ class SegmentMetric(ClassMetric):
         if (found.ids == BACKGROUND).any():
             raise DataError(
                 'gt_segments are objects alone (mmlmseg.InstanceDataset), which mmlmseg.InstanceAP scores; qualities '
-                'of panoptic results need truth of whole images.'
+                "of panoptic results need truth of whole images: say what is outside of objects, rest='ignore' or "
+                'the name of a class, in the dataset.'
             )
         return found
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...errors import DataError
 from ...registry import METRICS
-from ...segments import ignore_index_of
+from ...segments import BACKGROUND, ignore_index_of
 from ..functional import ClassAreas, class_areas, iou_scores
 from .common import ClassMetric, percent, source
 
@@ -50,6 +50,12 @@ class SemanticIoU(ClassMetric):
             if 'gt_sem_seg' not in sample:
                 raise DataError(
                     f'{source(sample)}: has no gt_sem_seg to compare with. Add LoadAnnotations to the test pipeline.'
+                )
+            if 'gt_segments' in sample and (sample['gt_segments'].ids == BACKGROUND).any():
+                raise DataError(
+                    f'{source(sample)}: its truth is objects alone (mmlmseg.InstanceDataset), which mmlmseg.InstanceAP '
+                    "scores; an IoU needs to know what is outside of them: say rest='ignore' or the name of a class in "
+                    'the dataset.'
                 )
             prediction: Tensor = sample['pred_sem_seg']['data']
             label: Tensor = sample['gt_sem_seg']['data'].to(prediction.device)
