@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 from . import config, config_checks
 from .allocator import keep_freed_memory
 from .arguments import mistake_of_config
-from .checkpoint import check_checkpoint_file, newest_checkpoint
+from .checkpoint_files import check_checkpoint_file, newest_checkpoint
 from .errors import USER_ERRORS, OptionError
 from .processes import has_accelerator, join_processes
 from .runner_options import options_as_hooks
@@ -177,7 +177,7 @@ def skip_unscored(cfg: Config, written: bool) -> None:
 
 def use_show_dir(cfg: Config, folder: str) -> None:
     """Draw every tested image, with truth and prediction, into a folder."""
-    cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
+    cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True, interval=1)
     cfg.visualizer = dict(
         type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')], save_dir=folder
     )

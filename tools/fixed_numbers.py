@@ -13,6 +13,7 @@ import copy
 import hashlib
 import io
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -41,9 +42,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
-from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.engine.add_label_space import add_label_spaces
 from mmlmseg.errors import OptionError
+from mmlmseg.evaluation.keys import is_class_key
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.registry import MODELS
 
@@ -90,8 +92,9 @@ class Recorder(Hook):
         self.samples += [digest(*parts(sample)) for sample in outputs]
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Takes the scores."""
-        self.scores = {name: float(value).hex() for name, value in (metrics or {}).items()}
+        """Takes the scores of all classes together."""
+        scores = {name: float(value) for name, value in (metrics or {}).items() if not is_class_key(name)}
+        self.scores = {name: value.hex() for name, value in scores.items() if not math.isnan(value)}
 
 
 def digest(*values: Any) -> str:

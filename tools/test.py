@@ -23,11 +23,15 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes need not wait for the imports below
 
+from pathlib import Path
+
+from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
 from mmlmseg import cli
-from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.checkpoint_files import check_checkpoint_file
+from mmlmseg.evaluation.report import write_report
 from mmlmseg.processes import leave_processes
 
 
@@ -45,7 +49,10 @@ def main() -> None:
         runner = Runner.from_cfg(cfg)
         if args.out:
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
-        runner.test()
+        results = runner.test()
+        if results and is_main_process():
+            write_report(Path(runner.log_dir, 'results.json'), results, runner.test_evaluator)
+            print(f'every number, with what it means: {runner.log_dir}/results.json')
         del runner
     leave_processes()
 

@@ -6,7 +6,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='mmlmseg.LogProcessor', by_epoch=False)
 log_level = 'INFO'
 
 visualizer = dict(type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -79,6 +79,8 @@ def segment_geotiff(
     question = inferencer.question(label_space, classes, task=task, tiles=tiles)
     pipeline = _without_resizing(inference_pipeline(inferencer.config, question.named, inferencer.label_spaces))
     path, out = Path(path), Path(out)
+    if path.resolve() == out.resolve():
+        raise OptionError(f'{out}: is the raster itself; write to another file')
     try:
         raster = rasterio.open(path)
     except rasterio.errors.RasterioError as error:
@@ -92,11 +94,14 @@ def segment_geotiff(
         with inferencer.asked(question), inferencer.model.answering():
             image = TiledImage(inferencer.model, reader, sample.metainfo, options_of(Tiles, tiles, 'tiles'))
             out.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = out.with_name(f'{out.name}.part')
             if question.task == 'semantic':
-                _write_classes(rasterio, raster, reader, image, question.spaces[0], out, show_progress)
+                _write_classes(rasterio, raster, reader, image, question.spaces[0], unfinished, show_progress)
             else:
                 add_tiled_results(sample, image, inferencer.model.options)
-                _write_segments(rasterio, raster, reader, sample, question, out, min_score)
+                segments = _write_segments(rasterio, raster, reader, sample, question, unfinished, min_score)
+                out.with_suffix('.json').write_text(json.dumps(segments), encoding='utf-8')
+            unfinished.replace(out)
     return out
 
 
@@ -172,7 +177,8 @@ def _write_classes(
 
 def _write_segments(
     rasterio: Any, raster: Any, reader: RasterReader, sample: SegDataSample, question: Question, out: Path, least: float
-) -> None:
+) -> list[dict[str, Any]]:
+    """Writes numbers; returns what each is."""
     result = result_of(reader.path, sample, question.spaces, least)
     assert isinstance(result, MaskSegmentation)
     best_last = result.found.take(result.found.scores.argsort().tolist())
@@ -188,7 +194,7 @@ def _write_segments(
     ]
     with rasterio.open(out, 'w', **_profile(raster, 'uint32', 0)) as written:
         written.write(ids, 1)
-    out.with_suffix('.json').write_text(json.dumps(segments), encoding='utf-8')
+    return segments
 
 
 def _profile(raster: Any, dtype: str, nodata: int) -> dict[str, Any]:

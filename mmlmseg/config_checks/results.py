@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..config import parts_of
 from ..errors import OptionError, did_you_mean
 from ..evaluation import MultiDatasetEvaluator
 from ..registry import EVALUATOR, METRICS
+
+_ANY_CLASS = '.CLASS'  # how a result of a single class ends, before the classes are known
 
 
 def check_save_best(cfg: Config) -> None:
@@ -34,19 +37,17 @@ def check_save_best(cfg: Config) -> None:
     if keys.keys() != told.keys():  # a metric of the user's own may give anything
         return
     every = list(dict.fromkeys(key for own in keys.values() for key in own))
-    known = [f'mean/{key}' for key in every if all(key in own for own in keys.values())]
+    known = [
+        f'mean/{key}' for key in every if not key.endswith(_ANY_CLASS) and all(key in own for own in keys.values())
+    ]
     known += [f'{name}/{key}' for name, own in keys.items() for key in own]
     for key in [best] if isinstance(best, str) else best:
-        if key not in known and not _of_a_class(key, keys):
+        of_any_class = re.sub(r'\.[^/]*$', _ANY_CLASS, key)  # classes are known once the data are read
+        if key not in known and of_any_class not in known:
             raise OptionError(
                 f'default_hooks.checkpoint.save_best = {key!r}: the evaluation gives no such result.'
                 f'{did_you_mean(key, known)} It gives: {", ".join(known) or "none"}'
             )
-
-
-def _of_a_class(key: str, names: Mapping[str, Any]) -> bool:
-    """Whether a result is of the form ``DATASET/SCORE.CLASS``; classes are known once the data are read."""
-    return any(key.startswith(f'{name}/') and '.' in key.removeprefix(f'{name}/') for name in names)
 
 
 def _result_keys(metrics: Any) -> list[str] | None:
@@ -57,5 +58,6 @@ def _result_keys(metrics: Any) -> list[str] | None:
         if not hasattr(kind, 'result_keys'):
             return None
         prefix = metric.get('prefix') if isinstance(metric, Mapping) else metric.prefix
-        keys += [f'{prefix}/{key}' if prefix else key for key in kind.result_keys()]
+        of_classes = [f'{kind.class_score}{_ANY_CLASS}'] if getattr(kind, 'class_score', '') else []
+        keys += [f'{prefix}/{key}' if prefix else key for key in (*kind.result_keys(), *of_classes)]
     return keys

@@ -7,6 +7,7 @@ from .class_frequency import ClassFrequencyHook
 from .execution import ActivationCheckpointingHook, CompileHook
 from .freeze import FreezeHook, FreezePartsHook
 from .hooks import CheckLabelSpacesHook
+from .log_processor import LogProcessor
 from .loops import ResumableTrainLoop
 from .optim_constructor import MergedGroupsConstructor
 from .optim_wrapper import BFloat16OptimWrapper
@@ -23,6 +24,7 @@ __all__ = [
     'FSDPStrategy',
     'FreezeHook',
     'FreezePartsHook',
+    'LogProcessor',
     'MergedGroupsConstructor',
     'PreemptionHook',
     'ResumableTrainLoop',

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.runner import Runner
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, OptionError, did_you_mean
+from ..evaluation.keys import is_class_key
+from ..evaluation.report import is_own_result, result_keys
 from ..registry import HOOKS
 
 WHOLE_FILES = 'whole_files'
@@ -82,15 +85,25 @@ class CheckpointHook(_CheckpointHook):
 
     mmengine (0.10) removes the previous checkpoint, and the previous best one, before it writes the next, and writes
     into the file of the final name: a full disk or a kill leaves the run without any. Here files are written whole,
-    and old ones go when the new one is there. Arguments are those of mmengine's hook.
+    and old ones go when the new one is there. Arguments are those of mmengine's hook; ``save_best`` may be any result
+    of the evaluation, also that of a class (``'camvid11/IoU.tree'``), of which the greater is the better one where
+    ``rule`` does not say.
 
     Raises:
         CheckpointError: Where a checkpoint cannot be written.
+        OptionError: Where the evaluation gives no such result as ``save_best``.
     """
+
+    def _init_rule(self, rules: list[str | None], key_indicators: list[str]) -> None:
+        rules = rules * len(key_indicators) if len(rules) == 1 else rules
+        pairs = zip(rules, key_indicators, strict=True)
+        own = ['greater' if rule is None and is_own_result(key) else rule for rule, key in pairs]
+        super()._init_rule(own, key_indicators)
 
     def before_train(self, runner: Runner) -> None:
         """See mmengine's hook; files on this machine are written whole."""
         super().before_train(runner)
+        self._check_save_best(runner)
         self._own_best()
         self._saved = -1
         if isinstance(self.file_backend, LocalBackend) and not self.backend_args and not self.file_client_args:
@@ -118,7 +131,19 @@ class CheckpointHook(_CheckpointHook):
             write_whole(Path(runner.work_dir, 'last_checkpoint'), str(self.last_ckpt).encode())
             self.file_backend.remove_all_but(self._current())
 
+    def _check_save_best(self, runner: Runner) -> None:
+        """Refuses results that the evaluation will not give; now that the data are read, those of classes are known."""
+        known = None if runner.val_loop is None else result_keys(runner.val_loop.evaluator)
+        for key in self.save_best or []:
+            if known is not None and key != 'auto' and key not in known:
+                raise _no_such_result(key, known)
+
     def _save_best_checkpoint(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
+        for key in [key for key in self.save_best or [] if key != 'auto']:
+            if key not in metrics:
+                raise _no_such_result(key, metrics)
+            if isinstance(value := metrics[key], float) and math.isnan(value):
+                runner.logger.warning(f'save_best: {key} is no number (nan), so no checkpoint is the best by it')
         super()._save_best_checkpoint(runner, metrics)
         if self.save_best and is_main_process():
             self.file_backend.remove_all_but(self._current())
@@ -126,3 +151,11 @@ class CheckpointHook(_CheckpointHook):
     def _current(self) -> set[Any]:
         best = {getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()}
         return {self.last_ckpt, *best}
+
+
+def _no_such_result(key: str, known: Iterable[str]) -> OptionError:
+    means = ', '.join(name for name in known if not is_class_key(name))
+    return OptionError(
+        f'default_hooks.checkpoint.save_best = {key!r}: the evaluation gives no such result.'
+        f'{did_you_mean(key, known)} It gives {means or "none"}, and results of single classes'
+    )

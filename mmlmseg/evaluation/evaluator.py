@@ -18,6 +18,7 @@ from mmengine.structures import BaseDataElement
 from ..errors import DataError, did_you_mean
 from ..registry import EVALUATOR, METRICS
 from ..segments import EncodedMaskSet, MaskSet, SegmentMap
+from .keys import is_class_key
 
 MetricSpec: TypeAlias = dict | BaseMetric
 
@@ -28,13 +29,17 @@ class MultiDatasetEvaluator(Evaluator):
 
     Samples carry the name of their dataset in their metainfo (``dataset``, stamped by ``mmlmseg.MultiDataset``), whose
     metainfo tells classes, colours and size of each. Every dataset has metric objects of its own; their results are
-    prefixed with its name (``'camvid11/mIoU'``), and ``'mean/<key>'`` is the mean over the datasets for each key that
-    all of them have, so that ``save_best='mean/mIoU'`` works.
+    prefixed with its name (``'camvid11/mIoU'``, of a class ``'camvid11/IoU.tree'``), and ``'mean/<key>'`` is the mean
+    over the datasets for each key that all of them have, so that ``save_best='mean/mIoU'`` works. Results of single
+    classes have no mean: a class of one name is not the same in two datasets.
 
     Metrics appended to ``self.metrics`` later (as ``tools/test.py`` does with ``DumpResults``) see all samples.
 
     The dataloader should not repeat samples to make ranks even (``DefaultSampler(round_up=False)``); repeats are
     reported.
+
+    Attributes:
+        notes: What the means of the last evaluation leave out, a sentence each; those of the metrics are their own.
 
     Args:
         metrics: Config or object of the metrics that every dataset gets a copy of; one or a list. Required (mmengine
@@ -54,7 +59,9 @@ class MultiDatasetEvaluator(Evaluator):
         self._shared = _as_list(metrics)
         self._special = {name: _as_list(specs) for name, specs in (per_dataset or {}).items()}
         self.dataset_metrics: dict[str, list[BaseMetric]] = {}
+        self.notes: list[str] = []
         self._seen: dict[str, int] = {}
+        self._said: set[str] = set()
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -131,34 +138,37 @@ class MultiDatasetEvaluator(Evaluator):
         """
         results: dict[str, float] = super().evaluate(size)
         scores: dict[str, dict[str, float]] = {}
+        self.notes = []
         for name, seen in self._seen_on_all_ranks().items():
             if seen == 0:  # metrics may fail on nothing; every rank agrees here, so that none waits for another
-                print_log(
-                    f'No sample of dataset {name!r} was evaluated: it has no results.', 'current', logging.WARNING
-                )
+                self._note(name, f'No sample of dataset {name!r} was evaluated: it has no results.')
                 continue
             scores[name] = self._evaluate_dataset(name, seen)
             results.update({f'{name}/{key}': value for key, value in scores[name].items()})
         means, lacking = _means(scores)
         for key, names in lacking.items():
-            print_log(
+            self._note(
+                f'mean/{key}',
                 f'mean/{key} is over {len(scores) - len(names)} of {len(scores)} datasets: {", ".join(names)} has no '
                 'number (nan), as where no pixel of the truth counts.',
-                'current',
-                logging.WARNING,
             )
         results.update({f'mean/{key}': value for key, value in means.items()})
         return results
+
+    def _note(self, what: str, text: str) -> None:
+        """Adds to the notes and says it in the log: as a warning the first time of this, then as an aside."""
+        self.notes.append(text)
+        print_log(text, 'current', logging.INFO if what in self._said else logging.WARNING)
+        self._said.add(what)
 
     def _evaluate_dataset(self, name: str, seen: int) -> dict[str, float]:
         assert self._dataset_meta is not None
         size = int(self._dataset_meta['datasets'][name]['size'])
         if seen > size:
-            print_log(
+            self._note(
+                name,
                 f'Dataset {name!r} has {size} samples but {seen} were evaluated: the sampler repeats some. The surplus '
                 'is dropped; use DefaultSampler(shuffle=False, round_up=False) to be sure which.',
-                'current',
-                logging.WARNING,
             )
         results: dict[str, float] = {}
         for metric in self.dataset_metrics[name]:
@@ -179,6 +189,8 @@ class MultiDatasetEvaluator(Evaluator):
 def _means(scores: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, list[str]]]:
     """Means over datasets of the scores that all of them give, to two decimals more than metrics usually keep.
 
+    Single classes have none.
+
     Returns:
         The means, each over the datasets where the score is a number (nan where it is one nowhere), and for each mean
         the names of those where it is not, if there are any.
@@ -186,7 +198,7 @@ def _means(scores: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, float], d
     means: dict[str, float] = {}
     lacking: dict[str, list[str]] = {}
     for key in next(iter(scores.values()), {}):
-        if not all(_is_number(score.get(key)) for score in scores.values()):
+        if is_class_key(key) or not all(_is_number(score.get(key)) for score in scores.values()):
             continue
         values = {name: float(score[key]) for name, score in scores.items()}
         numbers = [value for value in values.values() if not math.isnan(value)]

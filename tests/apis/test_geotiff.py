@@ -115,3 +115,5 @@ def test_other_files_are_refused(inferencer: LMSegInferencer, tmp_path: Path) ->
         segment_geotiff(inferencer, tmp_path / 'text.tif', tmp_path / 'out.tif', 'street')
     with pytest.raises(OptionError, match='multiples of 32'):
         segment_geotiff(inferencer, tmp_path / 'text.tif', tmp_path / 'out.tif', 'street', tiles=dict(size=(100, 100)))
+    with pytest.raises(OptionError, match='is the raster itself'):
+        segment_geotiff(inferencer, tmp_path / 'text.tif', tmp_path / 'text.tif', 'street')

@@ -27,7 +27,14 @@ def test_shipped_configs_pass_without_a_word(name: str) -> None:
 
 @pytest.mark.parametrize(
     ('best', 'prefix'),
-    [('a/mIoU', None), ('mean/aAcc', None), ('a/IoU.tree', None), ('mean/x/mIoU', 'x'), ('auto', None)],
+    [
+        ('a/mIoU', None),
+        ('mean/aAcc', None),
+        ('a/IoU.tree', None),
+        ('b/x/IoU.a.b', 'x'),
+        ('mean/x/mIoU', 'x'),
+        ('auto', None),
+    ],
 )
 def test_the_best_checkpoint_may_go_by_any_result(best: str, prefix: str | None) -> None:
     parts = dict(datasets=[dict(type='A'), dict(type='B')], names=['a', 'b'])

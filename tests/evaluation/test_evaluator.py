@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import socket
 import subprocess
@@ -20,8 +21,9 @@ from mmseg.evaluation import IoUMetric
 from mmseg.structures import SegDataSample
 from torch.utils.data import Dataset
 
-from mmlmseg.errors import DataError
+from mmlmseg.errors import DataError, OptionError
 from mmlmseg.evaluation import MultiDatasetEvaluator, SemanticIoU
+from mmlmseg.evaluation.keys import is_class_key
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import EVALUATOR
 from mmlmseg.segments import SegmentMap
@@ -68,6 +70,11 @@ def _reference(name: str, count: int | None = None) -> dict[str, float]:
     return {f'{name}/{key}': _rounded(value) for key, value in metric.evaluate(SIZES[name]).items()}
 
 
+def _means(results: dict[str, float]) -> dict[str, float]:
+    """Without the results of single classes."""
+    return {key: value for key, value in results.items() if not is_class_key(key)}
+
+
 def _rounded(value: float) -> float:
     return round(float(value), 2)  # mmseg's are float32
 
@@ -93,7 +100,7 @@ def test_each_dataset_gets_its_own_numbers(metric: str) -> None:
         evaluator.process(samples[start : start + 4], dict(inputs=samples[start : start + 4]))
     results = evaluator.evaluate(len(samples))
     expected = _reference('street') | _reference('farm') | _reference('sea')
-    assert {key: _rounded(value) for key, value in results.items() if not key.startswith('mean/')} == expected
+    assert {k: _rounded(v) for k, v in _means(results).items() if not k.startswith('mean/')} == expected
     mean = sum(expected[f'{name}/mIoU'] for name in CLASSES) / 3
     assert results['mean/mIoU'] == pytest.approx(mean, abs=1e-4)
     assert {key for key in results if key.startswith('mean/')} == {'mean/mIoU', 'mean/mAcc', 'mean/aAcc'}
@@ -266,12 +273,13 @@ class Repeat(BaseModel):
         return data_samples
 
 
-def test_in_a_runner_with_save_best(tmp_path: Path) -> None:
+def _runner(folder: Path, **hook: Any) -> Runner:
+    """Two steps, an evaluation after each."""
     loader = dict(batch_size=4, num_workers=0, dataset=Samples(), collate_fn=dict(type='pseudo_collate'))
     evaluator = dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'))
-    runner = Runner(
+    return Runner(
         model=Repeat(),
-        work_dir=str(tmp_path),
+        work_dir=str(folder),
         train_dataloader=dict(loader, sampler=dict(type='InfiniteSampler')),
         train_cfg=dict(by_epoch=False, max_iters=2, val_interval=1),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
@@ -281,15 +289,78 @@ def test_in_a_runner_with_save_best(tmp_path: Path) -> None:
         test_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False)),
         test_evaluator=evaluator,
         test_cfg={},
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=9, save_best='mean/mIoU')),
+        log_processor=dict(type='mmlmseg.LogProcessor', by_epoch=False),
+        default_hooks=dict(
+            checkpoint=dict(type='mmlmseg.CheckpointHook', by_epoch=False, interval=9, **hook),
+            logger=dict(type='LoggerHook', log_metric_by_epoch=False),
+        ),
         default_scope='mmseg',
-        experiment_name=tmp_path.name,
+        experiment_name=folder.name,
     )
+
+
+@pytest.mark.parametrize(
+    ('best', 'files'),
+    [
+        ('mean/mIoU', ['best_mean_mIoU_iter_1.pth']),
+        ('sea/IoU.gull', ['best_sea_IoU.gull_iter_1.pth']),
+        (['street/IoU.car', 'farm/aAcc'], ['best_farm_aAcc_iter_1.pth', 'best_street_IoU.car_iter_1.pth']),
+        ('auto', ['best_street_mIoU_iter_1.pth']),
+    ],
+)
+def test_in_a_runner_with_save_best(tmp_path: Path, best: str | list[str], files: list[str]) -> None:
+    runner = _runner(tmp_path, save_best=best)
     runner.train()
-    assert [path.name for path in tmp_path.glob('best_*')] == ['best_mean_mIoU_iter_1.pth']
+    assert sorted(path.name for path in tmp_path.glob('best_*')) == files
+    (line,) = {line.partition(')')[2].split('data_time')[0] for line in _lines(runner) if '[3/3]' in line}
+    assert 'mean/mIoU' in line
+    assert 'IoU.' not in line  # no wall of numbers
     results = runner.test()
     for name in CLASSES:
         assert {key: results[key] for key in _reference(name)} == _reference(name)
+    scalars = Path(runner.log_dir, 'vis_data', 'scalars.json').read_text().splitlines()
+    logged = [entry for entry in map(json.loads, scalars) if 'mean/mIoU' in entry]
+    assert len(logged) == 2
+    assert all(results == {key: entry[key] for key in results} for entry in logged)
+    assert 'sea/IoU.gull' in results
+
+
+def _lines(runner: Runner) -> list[str]:
+    return Path(runner.log_dir, f'{runner.timestamp}.log').read_text().splitlines()
+
+
+@pytest.mark.parametrize('best', ['sea/IoU.gul', 'mean/IoU.gull', 'sea/PQ', ['sea/mIoU', 'street/IoU.gull']])
+def test_a_best_result_that_does_not_come_is_refused_before_the_first_step(tmp_path: Path, best: Any) -> None:
+    with pytest.raises(OptionError, match=r'save_best = .*no such result.* It gives street/mIoU'):
+        _runner(tmp_path, save_best=best).train()
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_a_best_result_that_is_no_number_keeps_no_checkpoint_and_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sample in (samples := _all()):
+        sample.gt_sem_seg.data[sample.gt_sem_seg.data == 3] = 255  # only the sea has a fourth class, gulls
+        sample.pred_sem_seg.data.clamp_(max=2)
+    monkeypatch.setattr(f'{__name__}._all', lambda: samples)
+    runner = _runner(tmp_path, save_best='sea/IoU.gull')
+    runner.train()
+    assert not list(tmp_path.glob('best_*'))
+    said = [line for line in _lines(runner) if 'WARNING' in line]
+    for words in (
+        'save_best: sea/IoU.gull is no number (nan)',
+        'sea: 1 of 4 classes have no pixels in the truth: gull',
+    ):
+        assert sum(words in line for line in said) == 1
+
+
+def test_a_best_result_of_a_dataset_that_is_not_seen_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = _all('street', 'farm')
+    monkeypatch.setattr(f'{__name__}._all', lambda: samples)
+    with pytest.raises(OptionError, match=r"save_best = 'sea/mIoU'.* It gives street/mIoU, .*mean/mIoU"):
+        _runner(tmp_path, save_best='sea/mIoU').train()
 
 
 def _evaluate_on_rank(rank: int, port: str, folder: str, metric: str) -> None:
@@ -323,7 +394,7 @@ def test_two_processes_with_an_uneven_split(tmp_path: Path, metric: str) -> None
     results = [torch.load(tmp_path / f'{rank}.pth', weights_only=False) for rank in (0, 1)]
     assert results[0] == results[1]
     expected = _reference('street') | _reference('sea', count=3)
-    assert {key: _rounded(value) for key, value in results[0].items() if not key.startswith('mean/')} == expected
+    assert {k: _rounded(v) for k, v in _means(results[0]).items() if not k.startswith('mean/')} == expected
 
 
 if __name__ == '__main__':

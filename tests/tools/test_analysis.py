@@ -12,12 +12,20 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from PIL import Image
 
+from mmlmseg.apis import LMSegInferencer
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.registry import MODELS
 
 Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture(autouse=True)
+def fresh_logger() -> None:
+    """A logger writes to the output of the test that made it, which is closed in the next one."""
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture
@@ -61,14 +69,18 @@ def test_training_curves(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixtu
         log.parent.mkdir(parents=True)
         entries = [dict(loss=9 / step, step=step) for step in range(1, 40)]
         if run == 'a':
-            entries.append({'mean/mIoU': 12.5, 'step': 39})
+            entries.append({'mean/mIoU': 12.5, 'a/IoU.tree': 7.5, 'step': 39})
         log.write_text('\n'.join(map(json.dumps, entries)))
     runs, out = [str(tmp_path / run) for run in 'ab'], tmp_path / 'curves.png'
     assert main([*runs, '--smooth', '5', '--out', str(out)]) == 0
     assert capsys.readouterr().out == f'b did not log mean/mIoU\nwrote {out}\n'
     assert _is_drawn(out)
-    assert "no run logged 'los'. Did you mean: loss?" in _error(
+    assert "no run logged 'los'. Did you mean: loss? They logged loss, mean/mIoU\n" in _error(
         main, [*runs, '--keys', 'los', '--out', 'x.png'], capsys
+    )
+    assert main([*runs, '--keys', 'a/IoU.tree', '--out', str(out)]) == 0
+    assert "no run logged 'a/IoU.tre'. Did you mean: a/IoU.tree?" in _error(
+        main, [*runs, '--keys', 'a/IoU.tre', '--out', 'x.png'], capsys
     )
     assert 'give the work directory' in _error(main, [str(tmp_path / 'c'), '--out', str(out)], capsys)
     assert 'x.bmp: a figure is written as .pdf' in _error(main, [*runs, '--out', str(tmp_path / 'x.bmp')], capsys)
@@ -132,6 +144,60 @@ def test_browse_dataset(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [path.name for path in (tmp_path / 'one').iterdir()] == ['wardrobe.png']
     with pytest.raises(SystemExit):
         main([config, '--out-dir', str(out), '--number', '0'])
+
+
+def test_confusion(
+    tool: Load, model_config: Callable[..., dict], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = tool('confusion').main
+    names = ('street', 'facade')
+    for name in names:
+        write_folder_dataset(tmp_path / name, name, range(1), range(1, 3), size=(64, 96))
+    folders = [str(tmp_path / name) for name in names]
+    model = model_config(folders, text=False)
+    steps = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+    datasets = [dict(type='mmlmseg.FolderDataset', data_root=f, split='val', pipeline=steps) for f in folders]
+    config = Config(
+        dict(
+            model={**model, 'test_cfg': dict(tasks=['panoptic'])},
+            test_dataloader=dict(
+                batch_size=2,
+                num_workers=0,
+                sampler=dict(type='DefaultSampler', shuffle=False),
+                dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets),
+                collate_fn=dict(type='pseudo_collate'),
+            ),
+            test_evaluator=dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU')),
+            test_cfg=dict(type='TestLoop'),
+            default_scope='mmseg',
+        )
+    )
+    config.dump(tmp_path / 'config.py')
+    built = MODELS.build(model)
+    torch.save(dict(state_dict=built.state_dict()), tmp_path / 'tiny.pth')
+    files, out = [str(tmp_path / 'config.py'), str(tmp_path / 'tiny.pth')], tmp_path / 'new' / 'out'
+    assert main([*files, '--out', str(out)]) == 0
+    assert main([*files, '--dataset', 'street', '--label-space', 'facade', '--out', str(out)]) == 0
+    stems = ['facade_in_facade', 'street_in_facade', 'street_in_street']
+    assert sorted(path.stem for path in out.glob('*.json')) == stems
+    assert all(_is_drawn(out / f'{stem}.png') for stem in stems)
+    assert 'street in facade' in capsys.readouterr().out
+
+    found = json.loads((out / 'street_in_facade.json').read_text())
+    expected = np.zeros((len(found['truth']['classes']), len(found['prediction']['classes'])), dtype=int)
+    inferencer = LMSegInferencer(built.eval())
+    for file in sorted((tmp_path / 'street' / 'labels').iterdir())[1:]:  # the first is of the training
+        (result,) = inferencer(str(tmp_path / 'street' / 'images' / f'{file.stem}.jpg'), label_space='facade')
+        true = np.asarray(Image.open(file))
+        np.add.at(expected, (true[true < 255], np.asarray(result.label_map)[true < 255]), 1)
+    assert found['counts'] == expected.tolist()
+    assert found['images'] == 2
+    assert found['ignored_pixels'] + expected.sum() == 2 * 64 * 96
+
+    unknown = _error(main, [*files, '--dataset', 'streat', '--out', str(out)], capsys)
+    assert "no dataset 'streat', only street, facade. Did you mean: street?" in unknown
+    unknown = _error(main, [*files, '--label-space', 'facades', '--out', str(out)], capsys)
+    assert "unknown label space 'facades'" in unknown
 
 
 def test_class_frequencies(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

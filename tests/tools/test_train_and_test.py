@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pickle
 import re
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmlmseg.checkpoint import label_spaces_of, newest_checkpoint, read_checkpoint
+from mmlmseg.checkpoint import label_spaces_of
+from mmlmseg.checkpoint_files import newest_checkpoint, read_checkpoint
 from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +107,9 @@ def test_testing_dumps_and_draws(workplace: Path) -> None:
     done = run('test.py', workplace, 'tiny.py', 'run/iter_2.pth', '--out', 'out.pkl', '--show-dir', 'shown')
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'mean/mIoU' in done.stdout + done.stderr
+    (report,) = (json.loads(file.read_text()) for file in (workplace / 'work_dirs').glob('tiny/*/results.json'))
+    assert report['mean/mIoU']['kind'] == report['street/IoU.road']['kind'] == 'comparable'
+    assert f'mean/mIoU: {report["mean/mIoU"]["value"]:.4f}' in done.stdout + done.stderr
     samples = pickle.loads((workplace / 'out.pkl').read_bytes())
     assert [sample['dataset'] for sample in samples] == ['street'] * 2 + ['facade'] * 2
     assert samples[0]['pred_sem_seg']['data'].shape == (1, 64, 96)

@@ -66,7 +66,8 @@ def ours(samples: list[dict]) -> dict[str, float]:
     metric.dataset_meta = dict(classes=[str(c) for c in range(CLASSES)], is_thing=[True] * CLASSES)
     for sample in samples:
         metric.process(None, [sample])
-    return metric.evaluate(len(samples))
+    scores = metric.evaluate(len(samples))
+    return {key: scores[key] for key in KEYS}
 
 
 def pycocotools(samples: list[dict]) -> dict[str, float]:

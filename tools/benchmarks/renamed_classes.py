@@ -48,6 +48,7 @@ from mmlmseg.engine.hooks import check_same_label_spaces
 from mmlmseg.errors import LabelSpaceError, OptionError, did_you_mean
 from mmlmseg.evaluation import MultiDatasetEvaluator
 from mmlmseg.evaluation.functional import ClassAreas, iou_scores
+from mmlmseg.evaluation.keys import is_class_key
 from mmlmseg.evaluation.metrics.common import percent
 from mmlmseg.lab.benchmark.run import text_of
 from mmlmseg.label_space import LabelSpace, LabelSpaces
@@ -205,6 +206,11 @@ def _percent(fraction: Tensor) -> float | None:
     return None if fraction.isnan() else percent(fraction)
 
 
+def of_all_classes(results: Mapping[str, float]) -> dict[str, float]:
+    """Without those of single classes."""
+    return {key: value for key, value in results.items() if not is_class_key(key)}
+
+
 def show(datasets: Mapping[str, Any], console: Console) -> None:
     """Print the mean scores."""
     table = Table('dataset', 'classes', '', 'original', 'renamed', 'kept', title='mIoU (%)')
@@ -237,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         checkpoint=args.checkpoint,
         text=text_of(inferencer.config),
         synonyms=args.synonyms,
-        results={title: results[title] for title in ('original', 'renamed')},
+        results={title: of_all_classes(results[title]) for title in ('original', 'renamed')},
         datasets=datasets,
     )
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)

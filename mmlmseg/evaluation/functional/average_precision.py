@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class MatchedMasks:
     right: np.ndarray  # [P, A, I] bool: matches a true mask that counts
     ignored: np.ndarray  # [P, A, I] bool: neither right nor wrong
     truths: np.ndarray  # [A, K]: the true masks that count
+    given: int  # the predictions of the image before any was left out
 
 
 def match_masks(
@@ -63,7 +65,7 @@ def match_masks(
         num_classes: K.
         most: Predictions of a class that count.
     """
-    order = _surest(labels, scores, most)
+    given, order = len(labels), _surest(labels, scores, most)
     iou, labels, scores, area = iou[order], labels[order], scores[order], area[order]
     low, high = np.array(list(AREAS.values())).T[..., None]  # [A, 1]
     counts = ~crowd & (true_area >= low) & (true_area <= high)  # [A, T]
@@ -85,7 +87,7 @@ def match_masks(
         left[a, i, chosen[a, i]] = False
     outside = ((area[:, None] < low[:, 0]) | (area[:, None] > high[:, 0]))[..., None]  # [P, A, 1]
     truths = np.stack([np.bincount(true_labels[own], minlength=num_classes) for own in counts])
-    return MatchedMasks(labels, scores, right, excused | (outside & ~right), truths)
+    return MatchedMasks(labels, scores, right, excused | (outside & ~right), truths, given)
 
 
 def _surest(labels: np.ndarray, scores: np.ndarray, most: int) -> np.ndarray:
@@ -97,6 +99,27 @@ def _surest(labels: np.ndarray, scores: np.ndarray, most: int) -> np.ndarray:
     kept = np.zeros(len(order), dtype=bool)
     kept[by_class[place < most]] = True
     return order[kept[order]]
+
+
+class Cut(NamedTuple):
+    """True masks that no prediction can find, since an image may have no more of them."""
+
+    masks: int
+    images: int
+
+
+def cut_by_class(images: Sequence[MatchedMasks], most: int = MOST) -> Cut:
+    """What is out of reach where predictions of a class and image count up to a limit."""
+    return _cut([int((image.truths[0] - most).clip(min=0).sum()) for image in images])
+
+
+def cut_by_image(images: Sequence[MatchedMasks], most: int) -> Cut:
+    """What is out of reach where an image has so many predictions at most, of all classes together."""
+    return _cut([max(int(image.truths[0].sum()) - most, 0) for image in images])
+
+
+def _cut(masks: Sequence[int]) -> Cut:
+    return Cut(sum(masks), sum(count > 0 for count in masks))
 
 
 def precisions(images: Sequence[MatchedMasks]) -> np.ndarray:

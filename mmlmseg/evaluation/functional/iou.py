@@ -41,17 +41,24 @@ class IoUScores(NamedTuple):
     means: dict[str, Tensor]  # [], over the classes: 'mIoU', 'mAcc', ...; 'aAcc' is the accuracy over all pixels
 
 
-def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX) -> Tensor:
+def joint_histogram(
+    prediction: Tensor,
+    label: Tensor,
+    num_classes: int,
+    ignore_index: int = IGNORE_INDEX,
+    num_predicted: int | None = None,
+) -> Tensor:
     """Count how often each true class meets each predicted class.
 
     Args:
-        prediction: Integer class ids in [0, K), any shape.
+        prediction: Integer class ids in [0, C), any shape.
         label: True class ids of the same shape, in [0, K) or ``ignore_index``.
         num_classes: K.
         ignore_index: Label of the pixels that do not count; at least K.
+        num_predicted: C, where the prediction is in another label space than the truth; by default K.
 
     Returns:
-        long [K, K]; rows are the truth, columns the prediction.
+        long [K, C]; rows are the truth, columns the prediction.
 
     Raises:
         DataError: A value outside its range, or different shapes.
@@ -68,7 +75,8 @@ def joint_histogram(prediction: Tensor, label: Tensor, num_classes: int, ignore_
         check_range('label', label.masked_fill(void, 0), num_classes - 1)
         label, ignore_index = label.masked_fill(void, num_classes), num_classes
     rows = ignore_index + 1  # every legal label gets a row: cheaper than masking the ignored pixels out first
-    histogram = pair_counts(label, prediction, (rows, num_classes), names=('label', 'predicted'))
+    columns = num_classes if num_predicted is None else num_predicted
+    histogram = pair_counts(label, prediction, (rows, columns), names=('label', 'predicted'))
     strangers = histogram[num_classes:ignore_index].any(1).nonzero()
     if strangers.numel():
         raise outside('label', num_classes + int(strangers[0]), num_classes - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,7 +14,9 @@ from torch import Tensor
 
 from ...errors import DataError, errors_of
 from ...segments import BACKGROUND, EncodedMaskSet, SegmentMap, Segments, ignore_index_of
+from ..definitions import Definition, Kind
 from ..functional import PanopticCounts, class_segments, mean_scores, panoptic_scores
+from ..keys import class_keys
 
 _WAYS_OUT = {
     'gt_segments': 'load them with mmlmseg.LoadSegments and mmlmseg.PackSegments in the test pipeline; for qualities '
@@ -24,12 +27,16 @@ _WAYS_OUT = {
 
 
 class ClassMetric(BaseMetric):
-    """A metric with scores per class.
+    """A metric with scores per class: means over them, and for each class one result, as ``IoU.tree``.
 
     Attributes:
         headline_key: The result that stands for all, which :meth:`headline` gives; empty where there is none.
+        class_score: The score that is a result of each class, one of :data:`~mmlmseg.evaluation.keys.CLASS_SCORES`;
+            empty where there is none.
+        counted: What the truth of a class is counted in.
         per_image: What the last evaluation added up, one entry per image: [n, ..., K]; None before the first one. With
             :meth:`headline` it tells how far the score depends on the images drawn.
+        notes: What the results of the last evaluation leave out, a sentence each; on the main process.
 
     Args:
         collect_device: How ranks exchange their results: ``'gpu'`` goes through the process group (any backend, no
@@ -39,10 +46,14 @@ class ClassMetric(BaseMetric):
 
     default_prefix = ''  # mmengine warns about a metric whose prefix is None
     headline_key: ClassVar[str] = ''
+    class_score: ClassVar[str] = ''
+    counted: ClassVar[str] = 'pixels'
 
     def __init__(self, collect_device: str = 'gpu', prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.per_image: Tensor | None = None
+        self.notes: list[str] = []
+        self._said: set[str] = set()
 
     @classmethod
     def result_keys(cls) -> tuple[str, ...]:
@@ -52,6 +63,58 @@ class ClassMetric(BaseMetric):
     def headline(self, total: Tensor) -> float:
         """The score in percent that stands for all: from a sum over images, [..., K]."""
         raise NotImplementedError
+
+    def define(self, score: str) -> tuple[Kind, str]:
+        """What one of :meth:`result_keys`, or :attr:`class_score`, is."""
+        raise NotImplementedError
+
+    @property
+    def scored(self) -> list[bool]:
+        """Which of the K classes have scores at all."""
+        return [True] * len(self.meta('classes'))
+
+    def class_results(self) -> dict[str, str]:
+        """The keys of the results of single classes, without prefix, and the classes."""
+        if not self.class_score:
+            return {}
+        classes = self.meta('classes')
+        keys = class_keys(self.class_score, classes)
+        return {key: name for key, name, scored in zip(keys, classes, self.scored, strict=True) if scored}
+
+    def all_keys(self) -> list[str]:
+        """The results that an evaluation may give, with prefix."""
+        return [f'{self.prefix}/{key}' if self.prefix else key for key in (*self.result_keys(), *self.class_results())]
+
+    def definition(self, key: str) -> Definition | None:
+        """What a result is, with prefix; None where it is none of this metric's."""
+        before = f'{self.prefix}/' if self.prefix else ''
+        if not key.startswith(before):
+            return None
+        own = key.removeprefix(before)
+        if own in self.result_keys():
+            return Definition(*self.define(own))
+        if (name := self.class_results().get(own)) is None:
+            return None
+        kind, text = self.define(self.class_score)
+        return Definition(kind, f'{name!r} alone: {text}')
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """See mmengine's metric."""
+        self.notes = []
+        results: dict[str, float] = super().evaluate(size)
+        return results
+
+    def note(self, what: str, text: str) -> None:
+        """Adds to the notes and says it in the log: as a warning the first time in a run, then as an aside.
+
+        Args:
+            what: The kind of what is said, by which the first time is told.
+            text: A sentence.
+        """
+        text = f'{self.prefix or type(self).__name__}: {text}'
+        self.notes.append(text)
+        print_log(text, 'current', logging.INFO if what in self._said else logging.WARNING)
+        self._said.add(what)
 
     def meta(self, key: str) -> Sequence[Any]:
         """An entry of ``dataset_meta`` that lists something of each class."""
@@ -85,14 +148,46 @@ class ClassMetric(BaseMetric):
             )
         return found
 
-    def log_per_class(self, title: str, columns: Mapping[str, Tensor]) -> None:
-        """Log a table in percent of fractions [K] by column; ``title`` heads it where the metric has no prefix."""
-        table = PrettyTable(['class', *columns])
+    def report_classes(self, columns: Mapping[str, Tensor], truth: Tensor) -> dict[str, float]:
+        """Logs the table per class, notes what the truth lacks, and gives the results of single classes.
+
+        A class that the truth does not hold may have a score all the same, 0, where it is predicted; else it has none
+        (nan) and counts in no mean.
+
+        Args:
+            columns: Fractions [K] by the name of the column, :attr:`class_score` among them.
+            truth: Numbers [K], how much of each class the truth holds.
+        """
+        table = PrettyTable(['class', *columns, f'true {self.counted}'])
         table.align['class'] = 'l'
-        for name, *scores in zip(self.meta('classes'), *columns.values(), strict=True):
-            table.add_row([name, *map(percent, scores)])
-        heading = f'{self.prefix or title} per class (percent):'
+        scored = self.scored
+        rows = zip(self.meta('classes'), *columns.values(), truth.tolist(), scored, strict=True)
+        for name, *scores, count, own in rows:
+            if own:
+                table.add_row([name, *('-' if score.isnan() else percent(score) for score in scores), int(count)])
+        found = columns[self.class_score]
+        heading = f'{self.prefix or self.class_score} per class (percent):'
         print_log(f'{heading}\n{table.get_string()}', logger=MMLogger.get_current_instance())
+        untrue = (truth == 0) & torch.tensor(scored)
+        if untrue.any():
+            self.note('classes without truth', self._without_truth(untrue, ~found.isnan()))
+        values = dict(zip(class_keys(self.class_score, self.meta('classes')), map(percent, found), strict=True))
+        return {key: values[key] for key in self.class_results()}
+
+    def _without_truth(self, untrue: Tensor, has_score: Tensor) -> str:
+        """Names classes, bool [K], of which nothing is in the truth, and says what becomes of them."""
+        classes = self.meta('classes')
+        none, zero = (
+            [classes[i] for i in which.nonzero()[:, 0]] for which in (untrue & ~has_score, untrue & has_score)
+        )
+        parts = []
+        if none:
+            parts.append(f'{", ".join(none)} ({len(none)}) without a score, in no mean')
+        if zero:
+            parts.append(f'{", ".join(zero)} ({len(zero)}) predicted all the same, so 0, which counts in the mean')
+        return (
+            f'{int(untrue.sum())} of {sum(self.scored)} classes have no {self.counted} in the truth: {"; ".join(parts)}'
+        )
 
 
 class SegmentMetric(ClassMetric):
@@ -102,6 +197,7 @@ class SegmentMetric(ClassMetric):
     """
 
     keys: ClassVar[tuple[str, str, str]]  # what the quality and its factors, SQ and RQ, are called
+    counted = 'segments'
 
     @classmethod
     def result_keys(cls) -> tuple[str, ...]:
@@ -123,18 +219,21 @@ class SegmentMetric(ClassMetric):
                 self.results.append(self.record(sample))
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Sum the counts of all samples, print the table per class, return the means."""
+        """Sum the counts of all samples, print the table per class, return the means and the quality of each class."""
         self.per_image = torch.stack([result['counts'] for result in results])  # [n, 4, K]
-        scores = panoptic_scores(PanopticCounts(*self.per_image.sum(0)))
-        self.log_per_class(self.keys[0], dict(zip(self.keys, scores)))
+        counts = PanopticCounts(*self.per_image.sum(0))
+        scores = panoptic_scores(counts)
+        columns = dict(zip(self.keys, scores))
+        of_classes = self.report_classes(columns, truth=counts.true_positive + counts.false_negative)
         things = torch.tensor(self.meta('is_thing'))
         groups = {'': torch.ones_like(things), '_th': things, '_st': ~things}
-        return {
+        means = {
             f'{key}{suffix}': percent(score)
             for suffix, classes in groups.items()
             if classes.any()
             for key, score in zip(self.keys, mean_scores(scores, classes))
         }
+        return {**means, **of_classes}
 
     def headline(self, total: Tensor) -> float:
         """The quality over all classes of summed counts [4, K]."""

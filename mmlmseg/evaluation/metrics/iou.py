@@ -11,13 +11,22 @@ from torch import Tensor
 from ...errors import DataError
 from ...registry import METRICS
 from ...segments import BACKGROUND, ignore_index_of
+from ..definitions import Kind
 from ..functional import ClassAreas, class_areas, iou_scores
 from .common import ClassMetric, percent, source
+
+_DEFINITIONS = {
+    'IoU': 'intersection over union of the pixels of all images together, ignored ones left out, as mmseg.IoUMetric',
+    'mIoU': 'mean over the classes of intersection over union, pixels of all images together, as mmseg.IoUMetric; a '
+    'class that is only predicted counts as 0',
+    'mAcc': 'mean over the classes of the share of their true pixels that is found, as mmseg.IoUMetric',
+    'aAcc': 'share of all annotated pixels that are right, as mmseg.IoUMetric',
+}
 
 
 @METRICS.register_module()
 class SemanticIoU(ClassMetric):
-    """``mIoU``, ``mAcc`` and ``aAcc`` in percent, rounded to two decimals like mmseg's ``IoUMetric``.
+    """``mIoU``, ``mAcc`` and ``aAcc`` in percent, rounded to two decimals like mmseg's ``IoUMetric``; ``IoU.tree``, ...
 
     The numbers are those of ``IoUMetric``; areas are counted in integers, so they stay exact on large datasets, and a
     label outside the label space is an error instead of being dropped. All scores follow from the formulas of
@@ -29,11 +38,16 @@ class SemanticIoU(ClassMetric):
     """
 
     headline_key = 'mIoU'
+    class_score = 'IoU'
 
     @classmethod
     def result_keys(cls) -> tuple[str, ...]:
         """Means over the classes, and the accuracy over all pixels."""
         return ('mIoU', 'mAcc', 'aAcc')
+
+    def define(self, score: str) -> tuple[Kind, str]:
+        """All are those of mmseg."""
+        return 'comparable', _DEFINITIONS[score]
 
     def __init__(self, ignore_index: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -69,11 +83,12 @@ class SemanticIoU(ClassMetric):
             self.results.append(torch.stack(areas).cpu())  # [3, K]
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
-        """Sum the areas of all samples, print the table per class, return the means."""
+        """Sum the areas of all samples, print the table per class, return the means and the IoU of each class."""
         self.per_image = torch.stack(results)  # [n, 3, K]
-        scores = iou_scores(ClassAreas(*self.per_image.sum(0)))
-        self.log_per_class('IoU', scores.per_class)
-        return {key: percent(mean) for key, mean in scores.means.items()}
+        areas = ClassAreas(*self.per_image.sum(0))
+        scores = iou_scores(areas)
+        of_classes = self.report_classes(scores.per_class, truth=areas.label)
+        return {**{key: percent(mean) for key, mean in scores.means.items()}, **of_classes}
 
     def headline(self, total: Tensor) -> float:
         """mIoU of summed areas [3, K]."""

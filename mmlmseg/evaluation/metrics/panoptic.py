@@ -17,8 +17,12 @@ import torch
 from ...errors import DataError
 from ...registry import METRICS
 from ...segments import SegmentMap, write_panoptic_png
+from ..definitions import Kind
 from ..functional import Matching, PanopticCounts, check_matching, panoptic_counts, piq_counts
 from .common import SegmentMetric, crowd_flags, predicted_masks, true_masks
+
+Described = tuple[dict[str, Any], dict[str, Any]]
+"""What a panoptic json says of an image, under ``images`` and under ``annotations``."""
 
 
 @METRICS.register_module()
@@ -36,7 +40,12 @@ class PanopticQuality(SegmentMetric):
     """
 
     keys = ('PQ', 'SQ', 'RQ')
-    headline_key = keys[0]
+    headline_key = class_score = keys[0]
+
+    def define(self, score: str) -> tuple[Kind, str]:
+        """All are those of panopticapi, save for what :mod:`~mmlmseg.evaluation.functional.panoptic` says."""
+        text = "COCO's panoptic quality, or a factor of it, as panopticapi computes it; a class that is only predicted"
+        return 'comparable', f'{text} counts as 0'
 
     def __init__(self, out_dir: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,7 +62,7 @@ class PanopticQuality(SegmentMetric):
         return panoptic_counts(found.ids, labels, true_ids, true_labels, crowd, len(self.meta('classes')))
 
     def record(self, sample: dict) -> dict[str, Any]:
-        """The counts of a sample; with ``out_dir``, its path and its entry in ``panoptic.json`` too."""
+        """The counts of a sample; with ``out_dir``, its path and its entries in ``panoptic.json`` too."""
         result = super().record(sample)
         if self.out_dir is not None:
             if not sample.get('img_path'):
@@ -110,7 +119,14 @@ class PanopticInstanceQuality(SegmentMetric):
     """
 
     keys = ('PIQ', 'PIQ_SQ', 'PIQ_RQ')
-    headline_key = keys[0]
+    headline_key = class_score = keys[0]
+
+    def define(self, score: str) -> tuple[Kind, str]:
+        """The published name, our formula."""
+        text = (
+            'panoptic instance quality, or a factor of it, by our own reconstruction: RESI published the name without'
+        )
+        return 'ours', f'{text} a formula. Panoptic quality of masks that may overlap, {self.matching} matching'
 
     def __init__(self, matching: Matching = 'greedy', **kwargs: Any) -> None:
         check_matching(matching)
@@ -130,7 +146,7 @@ class PanopticInstanceQuality(SegmentMetric):
 
 def write_segments(
     folder: Path, img_path: str, image_id: int | str | None, segments: np.ndarray, categories: Sequence[int]
-) -> dict[str, Any]:
+) -> Described:
     """Write the PNG of an image, named after it, into a folder, which is made where it is missing.
 
     Args:
@@ -140,14 +156,17 @@ def write_segments(
         categories: The category id of each segment.
 
     Returns:
-        The image's entry under ``annotations``. Segments without pixels are left out: panopticapi refuses them.
+        The image's entries under ``images`` and ``annotations``. Segments without pixels are left out: panopticapi
+        refuses them.
     """
     stem = Path(img_path).stem
     folder.mkdir(parents=True, exist_ok=True)
     write_panoptic_png(folder / f'{stem}.png', segments)
     areas = np.bincount(segments.ravel(), minlength=len(categories) + 1)[1:].tolist()
-    return dict(
-        image_id=stem if image_id is None else image_id,
+    name, (height, width) = stem if image_id is None else image_id, segments.shape
+    image = dict(id=name, file_name=Path(img_path).name, height=height, width=width)
+    annotation = dict(
+        image_id=name,
         file_name=f'{stem}.png',
         segments_info=[
             dict(id=segment, category_id=category, area=area, iscrowd=0)
@@ -155,23 +174,24 @@ def write_segments(
             if area
         ],
     )
+    return image, annotation
 
 
-def write_index(
-    folder: Path, annotations: Mapping[str, Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]
-) -> None:
+def write_index(folder: Path, described: Mapping[str, Described], categories: Sequence[Mapping[str, Any]]) -> None:
     """Write the json of a folder of PNGs beside it.
 
-    It holds the entries of the images, given by their paths, no two of one file name or id; and the categories.
+    It holds the entries of the images, given by their paths, no two of one file name or id; and the categories. So it
+    can be read as truth again (:class:`mmlmseg.PanopticDataset`).
     """
     for key in ('file_name', 'image_id'):
         first: dict[Any, str] = {}
-        for img_path, annotation in annotations.items():
+        for img_path, (_, annotation) in described.items():
             other = first.setdefault(annotation[key], img_path)
             if other != img_path:
                 raise DataError(
                     f'{folder}: {other} and {img_path} both have the {key} {annotation[key]!r} in the results; rename '
                     'one, or evaluate without out_dir'
                 )
-    content = dict(annotations=list(annotations.values()), categories=list(categories))
+    images, annotations = zip(*described.values(), strict=True) if described else ((), ())
+    content = dict(images=images, annotations=annotations, categories=list(categories))
     folder.with_name(f'{folder.name}.json').write_text(json.dumps(content), encoding='utf-8')

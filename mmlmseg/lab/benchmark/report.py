@@ -45,12 +45,14 @@ class Report:
     rows: Sequence[Row]  # one a method that has finished
     curves: Mapping[str, Sequence[Mapping[str, Any]]]  # by method, points of cost and mean score along the runs
     missing: Sequence[str]  # names of the runs that have not finished
+    kinds: Mapping[str, str]  # which columns are comparable with the literature, which are ours
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python data, without further columns where there are none."""
         return dict(
             title=self.benchmark.title,
             metric=self.benchmark.metric,
+            kinds=self.kinds,
             reference=self.benchmark.reference,
             seeds=len(self.benchmark.seeds),
             choices=len(self.benchmark.choices),
@@ -90,10 +92,12 @@ class Report:
         metric, choices, seeds = self.benchmark.metric, len(self.benchmark.choices), len(self.benchmark.seeds)
         tuned = f', with the best of {choices} settings on held-out training images' if choices else ''
         repeated = f'mean over {seeds} seeds ± standard deviation' if seeds > 1 else 'one seed'
+        own = [name for name, kind in self.kinds.items() if kind == 'ours']
+        ours = f' By definitions of our own, not those of the literature: {", ".join(own)}.' if own else ''
         return (
             f'{metric} in percent; {cost} of {self.batch_size} images for each method{tuned}; {repeated}. In brackets: '
             'where 95 % of the differences lie when validation images are drawn again with replacement, the same for '
-            'both methods.'
+            f'both methods.{ours}'
         )
 
 
@@ -120,7 +124,21 @@ def make_report(benchmark: Benchmark, results: Mapping[str, Result]) -> Report:
         rows=[_row(benchmark, name, own, done.get(benchmark.reference)) for name, own in done.items()],
         curves={name: _curve(benchmark, own) for name, own in done.items()},
         missing=[run.name for run in runs if run not in finished],
+        kinds=_kinds(benchmark, [results[run.name] for run in finished]),
     )
+
+
+def _kinds(benchmark: Benchmark, results: Sequence[Result]) -> dict[str, str]:
+    """What the finished runs say of each column of the table; nothing is known of lines that are older than this."""
+    told = {
+        f'{name}/{key}': kind
+        for one in results
+        for name, own in one.get('kinds', {}).items()
+        for key, kind in own.items()
+    }
+    columns = {f'{name}/{benchmark.metric}': benchmark.metric for name in benchmark.scored_datasets}
+    columns |= {name: name for name in benchmark.also}
+    return {shown: told[name] for name, shown in columns.items() if name in told}
 
 
 def _check(benchmark: Benchmark, run: Run, result: Result, batch_size: int) -> None:

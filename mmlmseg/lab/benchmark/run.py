@@ -18,10 +18,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...apis.model import load_weights
-from ...checkpoint import check_checkpoint_file
+from ...checkpoint_files import check_checkpoint_file
 from ...errors import CheckpointError, DataError, OptionError
 from ...evaluation import MultiDatasetEvaluator
+from ...evaluation.keys import is_class_key
 from ...evaluation.metrics.common import ClassMetric
+from ...evaluation.report import definition_of
 from ...models.text.bank import SHIPPED_BANK
 from ..figures.curves import Series, read_scalars
 from .spec import Benchmark, Options, Run
@@ -76,8 +78,9 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
     """Trains, or goes on training, and evaluates; of a run with members, only evaluates.
 
     Returns:
-        The run's result: ``scores`` by dataset and key, ``readings`` of the headline along the run, ``resamples`` (the
-        headline on resampled sets of each dataset's images), and what it was made with. ``seconds`` is None where the
+        The run's result: ``scores`` by dataset and key, without those of single classes; ``kinds``, which of them are
+        comparable with the literature and which ours; ``readings`` of the headline along the run; ``resamples`` (the
+        headline on resampled sets of each dataset's images); and what it was made with. ``seconds`` is None where the
         run was interrupted.
 
     Raises:
@@ -88,6 +91,8 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
     runner, logged = _evaluate_members(benchmark, run, cfg) if run.members else _train(benchmark, run, cfg)
     evaluated = _dataset_metrics(runner)
     metrics = headline_metrics(evaluated, benchmark.metric, run.scored)
+    scores = {name: _at(logged, f'{name}/', run.iterations) for name in evaluated}
+    evaluator = runner.val_loop.evaluator if evaluated else None
     return dict(
         run=run.name,
         method=run.method.name,
@@ -99,7 +104,8 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
         batch_size=cfg.train_dataloader.batch_size,
         text=text_of(cfg),
         parameters=sum(p.numel() for p in runner.model.parameters()),
-        scores={name: _at(logged, f'{name}/', run.iterations) for name in evaluated},
+        scores=scores,
+        kinds={name: {key: definition_of(f'{name}/{key}', evaluator).kind for key in scores[name]} for name in scores},
         readings={name: logged[f'{name}/{benchmark.metric}'] for name in metrics},
         resamples={name: _resamples(metric) for name, metric in metrics.items()},
         seconds=None if cfg.resume else round(time.monotonic() - started),
@@ -204,8 +210,9 @@ def text_of(cfg: Config) -> str:
 
 
 def _at(logged: Mapping[str, Series], prefix: str, step: int) -> dict[str, float]:
-    """The value of each scalar of a dataset at a step."""
-    own = {key.removeprefix(prefix): series for key, series in logged.items() if key.startswith(prefix)}
+    """The value of each scalar of a dataset at a step, single classes aside."""
+    keys = [key for key in logged if key.startswith(prefix) and not is_class_key(key)]
+    own = {key.removeprefix(prefix): logged[key] for key in keys}
     return {key: series[step] for key, series in own.items() if step in series}
 
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from ...config import innermost, parts_of, read_config, space_names
 from ...errors import OptionError, did_you_mean
+from ...evaluation.keys import is_class_key
 from ...evaluation.metrics.common import ClassMetric
 from ...registry import METRICS
 
@@ -249,6 +250,8 @@ def _faults(benchmark: Benchmark) -> Iterator[str]:
     for name in benchmark.also:
         if not all(name.partition('/')):
             yield f'also: {name!r} is not written DATASET/KEY, as in camvid11/PQ'
+        if is_class_key(name):
+            yield f'also: {name!r} is the result of a single class, which is not kept; choose one of all classes'
     if benchmark.readings < 1:
         yield f'readings is {benchmark.readings}; each run is read once at least'
     for iterations in (benchmark.iterations, *(method.iterations for method in benchmark.methods)):

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ...errors import DataError, did_you_mean, errors_of
+from ...evaluation.keys import is_class_key
 from .style import count_iterations, figure, line_styles
 
 T = TypeVar('T')
@@ -107,7 +108,8 @@ def plot_training_curves(
     known = sorted({key for logged in runs.values() for key in logged})
     for key in keys:
         if key not in known:
-            raise DataError(f'no run logged {key!r}.{did_you_mean(key, known)} They logged {", ".join(known)}')
+            others = ', '.join(name for name in known if not is_class_key(name))
+            raise DataError(f'no run logged {key!r}.{did_you_mean(key, known)} They logged {others}')
     columns = min(_COLUMNS, len(keys))
     rows = -(-len(keys) // columns)
     with figure(path, 0.6 + 5.2 * columns, 0.6 + 3.3 * rows) as drawn:

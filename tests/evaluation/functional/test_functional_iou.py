@@ -70,6 +70,13 @@ def test_areas_add_exactly_where_float_counts_do_not() -> None:
     assert float(scores.means['aAcc']) == 2**24 / (2**24 + 1)
 
 
+def test_the_prediction_may_be_of_another_label_space() -> None:
+    predicted, label = torch.tensor([3, 0, 3, 1]), torch.tensor([0, 1, 0, 255])
+    assert joint_histogram(predicted, label, 2, num_predicted=4).tolist() == [[0, 0, 0, 2], [1, 0, 0, 0]]
+    with pytest.raises(DataError, match=r'predicted id 3 is outside 0\.\.2'):
+        joint_histogram(predicted, label, 2, num_predicted=3)
+
+
 def test_all_ignored_and_empty() -> None:
     scores = iou_scores(class_areas(torch.zeros(3, 3).long(), torch.full((3, 3), 255), 2))
     assert scores.per_class['IoU'].isnan().all()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,38 +12,81 @@ import torch
 from mmengine.logging import MMLogger
 
 from mmlmseg.errors import DataError
+from mmlmseg.evaluation.definitions import Definition, Kind
 from mmlmseg.evaluation.metrics import PanopticInstanceQuality, PanopticQuality, SemanticIoU
 from mmlmseg.evaluation.metrics.common import ClassMetric, percent, predicted_masks, source, true_masks
 from mmlmseg.segments import SegmentMap
 
 
 class Half(ClassMetric):
-    """Says one half, whatever it sees."""
+    """Says one half of the sky, nothing of cars, and 0 of cows, of which there are none."""
+
+    class_score = 'IoU'
+
+    @classmethod
+    def result_keys(cls) -> tuple[str, ...]:
+        return ('half',)
+
+    def define(self, score: str) -> tuple[Kind, str]:
+        return 'ours', f'a {score}, for tests'
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         self.results += data_samples
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        self.log_per_class('Half', {'half': torch.tensor([0.5, 0.25]), 'none': torch.full((2,), torch.nan)})
-        return {'half': 50.0}
+        halves = torch.tensor([0.5, torch.nan, 0.0])
+        return {'half': 50.0, **self.report_classes({'IoU': halves, 'x': halves / 2}, torch.tensor([7, 0, 0]))}
 
 
-@pytest.mark.parametrize(('prefix', 'key', 'title'), [(None, 'half', 'Half'), ('street', 'street/half', 'street')])
-def test_logs_a_row_per_class(caplog: pytest.LogCaptureFixture, prefix: str | None, key: str, title: str) -> None:
-    metric = Half(prefix=prefix)
-    metric.dataset_meta = dict(classes=['sky', 'car'])
-    metric.process(None, [0])
+ANIMALS = dict(classes=['sky', 'car', 'brown cow'])
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[int], list[str]]]:
+    """What was logged at a level."""
     logger = MMLogger.get_current_instance()
     logger.addHandler(caplog.handler)
-    try:
-        with caplog.at_level(logging.INFO):
-            assert metric.evaluate(1) == {key: 50.0}
-    finally:
-        logger.removeHandler(caplog.handler)
-    heading, *table = caplog.messages[-1].splitlines()
+    with caplog.at_level(logging.INFO):
+        yield lambda level: [record.getMessage() for record in caplog.records if record.levelno == level]
+    logger.removeHandler(caplog.handler)
+
+
+@pytest.mark.parametrize(('prefix', 'title'), [(None, 'IoU'), ('street', 'street')])
+def test_logs_a_row_and_gives_a_result_per_class(said: Callable, prefix: str | None, title: str) -> None:
+    metric = Half(prefix=prefix)
+    metric.dataset_meta = ANIMALS
+    metric.process(None, [0])
+    expected = {'half': 50.0, 'IoU.sky': 50.0, 'IoU.car': math.nan, 'IoU.brown_cow': 0.0}
+    found = metric.evaluate(1)
+    assert found == pytest.approx({f'{prefix}/{k}' if prefix else k: v for k, v in expected.items()}, nan_ok=True)
+    assert list(found) == metric.all_keys()
+    heading, *table = said(logging.INFO)[-1].splitlines()
     assert heading == f'{title} per class (percent):'
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table if line.startswith('|')]
-    assert cells == [['class', 'half', 'none'], ['sky', '50.0', 'nan'], ['car', '25.0', 'nan']]
+    rows = [['sky', '50.0', '25.0', '7'], ['car', '-', '-', '0'], ['brown cow', '0.0', '0.0', '0']]
+    assert cells == [['class', 'IoU', 'x', 'true pixels'], *rows]
+
+
+def test_classes_without_truth_are_noted_each_time_and_warned_of_once(said: Callable) -> None:
+    metric = Half(prefix='street')
+    metric.dataset_meta = ANIMALS
+    for _ in range(2):
+        metric.process(None, [0])
+        metric.evaluate(1)
+        (note,) = metric.notes
+    assert said(logging.WARNING) == [note] == said(logging.INFO)[-1:]
+    assert note == (
+        'street: 2 of 3 classes have no pixels in the truth: car (1) without a score, in no mean; brown cow (1) '
+        'predicted all the same, so 0, which counts in the mean'
+    )
+
+
+def test_every_result_is_defined() -> None:
+    metric = Half(prefix='street')
+    metric.dataset_meta = ANIMALS
+    assert metric.definition('street/half') == Definition('ours', 'a half, for tests')
+    assert metric.definition('street/IoU.brown_cow') == Definition('ours', "'brown cow' alone: a IoU, for tests")
+    assert metric.definition('half') is metric.definition('street/IoU.cow') is None
 
 
 def test_missing_metainfo_is_an_error() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,90 @@ def test_perfect_and_empty_predictions() -> None:
     assert nothing.evaluate(1)['a/AP'] == 0
     untrue = metric()
     untrue.process(None, [sample(torch.ones_like(ids), [0], masks, [1, 2], [0.9, 0.1])])
-    assert not untrue.evaluate(1)  # no thing to be found: no score, which means over datasets would count
+    results = untrue.evaluate(1)
+    assert list(results) == [f'a/{key}' for key in ('AP', 'AP50', 'AP75', 'AP_s', 'AP_m', 'AP_l', 'AP.car', 'AP.dog')]
+    assert all(math.isnan(value) for value in results.values())  # no thing to be found: no number, in no mean
+    assert untrue.notes[0] == (
+        'a: 2 of 2 classes have no objects in the truth: car, dog (2) without a score, in no mean'
+    )
+
+
+CELLS = dict(classes=['cell', 'dish'], is_thing=[True, True])
+
+
+def crowded(counts: list[int], found: int, side: int = 8, columns: int = 20) -> list[dict]:
+    """Images with many small things, of which the surest are found without a fault."""
+    samples = []
+    for count in counts:
+        ids = torch.zeros(-(-count // columns) * side, columns * side, dtype=torch.int32)
+        for i in range(count):
+            y, x = divmod(i, columns)
+            ids[y * side : y * side + 6, x * side : x * side + 6] = i + 1
+        masks = torch.stack([ids == i + 1 for i in range(min(count, found))])
+        scores = torch.linspace(1, 0.5, len(masks)).tolist()
+        samples.append(sample(ids, [0] * count, masks, [0] * len(masks), scores))
+    return samples
+
+
+@pytest.mark.parametrize('max_dets', [100, 150, 7])
+def test_limits_are_those_of_pycocotools_and_said(max_dets: int) -> None:
+    counts = [150, 20, 101]
+    samples = crowded(counts, found=150)
+    made = InstanceAP(max_dets=max_dets, prefix='a')
+    made.dataset_meta = CELLS
+    made.process(None, samples)
+    scores = made.evaluate(3)
+    assert scores['a/AP'] == pytest.approx(by_coco(samples, max_dets), abs=0.006)
+    assert scores['a/AP.cell'] == scores['a/AP']
+    assert math.isnan(scores['a/AP.dish'])
+    beyond = [max(count - max_dets, 0) for count in counts]
+    said = [note for note in made.notes if 'beyond' in note]
+    if max_dets == 150:
+        assert (scores['a/AP'], said) == (100, [])
+    else:
+        assert said == [
+            f'a: {sum(beyond)} objects of {sum(map(bool, beyond))} images cannot be found, they are beyond max_dets = '
+            f'{max_dets} of a class; set max_dets of InstanceAP'
+        ]
+    assert 'a: AP_m, AP_l: no number, the truth has no objects of this size' in made.notes
+    kinds = {key: made.definition(f'a/{key}').kind for key in ('AP', 'AP50', 'AP.cell', 'AP_s')}
+    own = 'comparable' if max_dets == 100 else 'ours'
+    assert kinds == {'AP': own, 'AP50': own, 'AP.cell': own, 'AP_s': 'ours'}
+
+
+def by_coco(samples: list[dict], max_dets: int) -> float:
+    """AP of pycocotools with another maxDets."""
+    truth, results = [], []
+    for number, one in enumerate(samples, 1):
+        for kind, found in ((truth, one['gt_segments'].to_masks()), (results, one['pred_instances'])):
+            for i, mask in enumerate(found.masks):
+                runs = coco_mask.encode(np.asfortranarray(mask.numpy().astype(np.uint8)))
+                entry = dict(image_id=number, category_id=int(found.labels[i]) + 1, segmentation=runs)
+                more = dict(id=len(truth) + 1, iscrowd=0, area=float(mask.sum()))
+                kind.append({**entry, **(more if found.scores is None else dict(score=float(found.scores[i])))})
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        sizes = [dict(zip(('height', 'width'), one['gt_segments'].size)) for one in samples]
+        images = [dict(id=number, **size) for number, size in enumerate(sizes, 1)]
+        coco.dataset = dict(images=images, annotations=truth, categories=[dict(id=1), dict(id=2)])
+        coco.createIndex()
+        reference = COCOeval(coco, coco.loadRes(results), 'segm')
+        reference.params.maxDets = [max_dets]
+        reference.evaluate()
+        reference.accumulate()
+    found = reference.eval['precision'][:, :, :, 0, 0]
+    return float(100 * found[found > -1].mean())
+
+
+def test_objects_beyond_the_predictions_of_an_image_are_said() -> None:
+    made = InstanceAP()
+    made.dataset_meta = CELLS
+    made.process(None, crowded([30, 10, 26], found=25))
+    made.evaluate(3)
+    assert [note for note in made.notes if 'beyond' in note] == [
+        'InstanceAP: 6 objects of 2 images cannot be found, they are beyond the 25 predictions of an image; '
+        'set test_cfg.instance.max_per_image, num_queries'
+    ]
 
 
 def test_crowds_are_no_mistakes() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from mmseg.evaluation import IoUMetric
 
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import SemanticIoU
+from mmlmseg.evaluation.keys import is_class_key
 from mmlmseg.registry import METRICS
 
 
@@ -37,8 +40,44 @@ def test_equals_mmseg(num_classes: int, dtype: torch.dtype) -> None:
         metric.process(None, samples[4:])
         results.append(metric.evaluate(6))
     ours, theirs = results
-    assert ours == {key: round(float(theirs[key]), 2) for key in ('mIoU', 'mAcc', 'aAcc')}  # theirs are float32
+    means = {key: value for key, value in ours.items() if not is_class_key(key)}
+    assert means == {key: round(float(theirs[key]), 2) for key in ('mIoU', 'mAcc', 'aAcc')}  # theirs are float32
     assert all(type(value) is float for value in ours.values())
+
+
+def test_each_class_is_a_result_and_those_without_truth_follow_the_rule_of_mmseg() -> None:
+    samples = _samples(5, 4, 0)
+    for sample in samples:  # class 4 is only predicted; 5 is nowhere
+        sample['pred_sem_seg']['data'][0, 0] = 4
+    metric = SemanticIoU(prefix='a')
+    metric.dataset_meta = dict(classes=['sky', 'tree', 'traffic light', 'wall/fence', 'gull', 'a.b'])
+    metric.process(None, samples)
+    results = metric.evaluate(4)
+    fields = ('pred_sem_seg', 'gt_sem_seg')
+    predicted, label = (torch.cat([s[key]['data'].flatten() for s in samples]) for key in fields)
+    predicted = predicted[label != 255]
+    label = label[label != 255]
+    both = [int(((label == k) & (predicted == k)).sum()) for k in range(4)]
+    either = [int(((label == k) | (predicted == k)).sum()) for k in range(4)]
+    names = ['sky', 'tree', 'traffic_light', 'wall_fence']
+    expected = {f'a/IoU.{n}': 100 * b / e for n, b, e in zip(names, both, either)}
+    found = {key: value for key, value in results.items() if is_class_key(key)}
+    assert found == pytest.approx({**expected, 'a/IoU.gull': 0.0, 'a/IoU.a.b': math.nan}, abs=0.0051, nan_ok=True)
+    assert results['a/mIoU'] == pytest.approx(sum(expected.values()) / 5, abs=0.01)  # over what exists
+    (note,) = metric.notes
+    assert note == (
+        'a: 2 of 6 classes have no pixels in the truth: a.b (1) without a score, in no mean; gull (1) predicted all '
+        'the same, so 0, which counts in the mean'
+    )
+    assert {metric.definition(key).kind for key in results} == {'comparable'}
+
+
+def test_no_truth_at_all_is_no_number() -> None:
+    metric = SemanticIoU()
+    metric.dataset_meta = dict(classes=['sky'])
+    void = dict(data=torch.full((1, 2, 2), 255))
+    metric.process(None, [dict(pred_sem_seg=dict(data=torch.zeros(1, 2, 2).long()), gt_sem_seg=void)])
+    assert all(math.isnan(value) for value in metric.evaluate(1).values())
 
 
 def test_results_are_small_and_cleared() -> None:

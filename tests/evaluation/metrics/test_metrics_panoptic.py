@@ -15,9 +15,12 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from PIL import Image
 
+from mmlmseg.datasets import PanopticDataset
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticInstanceQuality, PanopticQuality
+from mmlmseg.evaluation.keys import is_class_key
 from mmlmseg.evaluation.metrics.panoptic import write_index, write_segments
 from mmlmseg.registry import METRICS
 from mmlmseg.segments import MaskSet, SegmentMap, read_panoptic_png
@@ -42,7 +45,12 @@ def _evaluate(
     metric.dataset_meta = meta
     for sample in samples:
         metric.process(None, [sample.to_dict()])
-    return metric.evaluate(len(samples))
+    return _means(metric.evaluate(len(samples)))
+
+
+def _means(results: dict[str, float]) -> dict[str, float]:
+    """Without the results of single classes."""
+    return {key: value for key, value in results.items() if not is_class_key(key)}
 
 
 @pytest.fixture
@@ -61,6 +69,26 @@ def test_equals_loops(cases: list[Any], samples: list[SegDataSample], count_by_l
     assert results == pytest.approx(_expected(count_by_loops(cases, K), GROUPS), abs=0.0051)
     assert list(results) == [f'{key}{suffix}' for suffix in GROUPS for key in ('PQ', 'SQ', 'RQ')]
     assert all(type(value) is float and value == round(value, 2) for value in results.values())
+
+
+@pytest.mark.parametrize(('kind', 'key'), [('PanopticQuality', 'PQ'), ('PanopticInstanceQuality', 'PIQ')])
+def test_each_class_is_a_result(
+    cases: list[Any], samples: list[SegDataSample], count_by_loops: Callable, kind: str, key: str
+) -> None:
+    metric = METRICS.build(dict(type=f'mmlmseg.{kind}', prefix='a'))
+    metric.dataset_meta = dict(META, classes=['sky', 'car', 'road', 'person', 'gull', 'dry/ice'], is_thing=[True] * 6)
+    metric.process(None, [sample.to_dict() for sample in samples])
+    results = metric.evaluate(len(samples))
+    expected = {
+        f'a/{key}.{name}': 100 * scores[0]
+        for name, scores in zip(META['classes'], (tally.scores() for tally in count_by_loops(cases, K)))
+    }
+    expected[f'a/{key}.dry_ice'] = np.nan
+    found = {key: value for key, value in results.items() if is_class_key(key)}
+    assert found == pytest.approx(expected, abs=0.0051, nan_ok=True)
+    assert next(iter(results)) == f'a/{key}'  # what save_best='auto' takes
+    assert metric.notes == ['a: 1 of 6 classes have no segments in the truth: dry/ice (1) without a score, in no mean']
+    assert {metric.definition(key).kind for key in results} == {'comparable' if key == 'PQ' else 'ours'}
 
 
 def test_headline_of_the_summed_images_is_the_reported_score(samples: list[SegDataSample]) -> None:
@@ -178,7 +206,7 @@ def test_ranks_share_a_folder(
         metric.dataset_meta = META
         metric.process(None, [sample.to_dict() for sample in samples[rank::2]])
     ranks[0].results += pickle.loads(pickle.dumps(ranks[1].results))  # as they come from another rank
-    results = ranks[0].evaluate(len(samples))
+    results = _means(ranks[0].evaluate(len(samples)))
     assert results == {f'street/{key}': value for key, value in _evaluate(samples).items()}
     _, read = _read_back(tmp_path / 'street', cases, make_case, range(K))
     assert len(read) == len(cases)
@@ -219,8 +247,8 @@ def test_several_datasets(
     street = _expected(count_by_loops(cases['street'], K), GROUPS)
     wall = _expected(count_by_loops(cases['wall'], 2), {'': [0, 1], '_st': [0, 1]})
     for name, scores in (('street', street), ('wall', wall)):
-        found = {key.removeprefix(f'{name}/'): value for key, value in results.items() if key.startswith(f'{name}/')}
-        assert found == pytest.approx(scores, abs=0.0051)
+        own = {key.removeprefix(f'{name}/'): value for key, value in results.items() if key.startswith(f'{name}/')}
+        assert _means(own) == pytest.approx(scores, abs=0.0051)
         _, read = _read_back(tmp_path / name, cases[name], make_case, range(K))
         assert [case.prediction.tolist() for case in read] == [case.prediction.tolist() for case in cases[name]]
     assert results['mean/PQ'] == pytest.approx((results['street/PQ'] + results['wall/PQ']) / 2, abs=1e-4)
@@ -233,7 +261,8 @@ SEGMENTS = np.array([[0, 1, 1], [3, 3, 3]], dtype=np.int32)
 
 def test_an_image_and_its_entry(tmp_path: Path) -> None:
     folder = tmp_path / 'street' / 'panoptic'
-    entry = write_segments(folder, 'images/a.b.jpg', None, SEGMENTS, [7, 8, 7])
+    image, entry = write_segments(folder, 'images/a.b.jpg', None, SEGMENTS, [7, 8, 7])
+    assert image == dict(id='a.b', file_name='a.b.jpg', height=2, width=3)
     assert entry == dict(
         image_id='a.b',
         file_name='a.b.png',
@@ -243,15 +272,37 @@ def test_an_image_and_its_entry(tmp_path: Path) -> None:
         ],
     )
     assert np.array_equal(read_panoptic_png(folder / 'a.b.png'), SEGMENTS)
-    assert write_segments(folder, 'a.jpg', 0, SEGMENTS, [7, 8, 7])['image_id'] == 0
+    image, entry = write_segments(folder, 'a.jpg', 0, SEGMENTS, [7, 8, 7])
+    assert image['id'] == entry['image_id'] == 0
+
+
+def test_what_was_predicted_can_be_read_as_truth(tmp_path: Path) -> None:
+    (tmp_path / 'images').mkdir()
+    Image.new('RGB', (3, 2)).save(tmp_path / 'images' / 'a.png')
+    metric = PanopticQuality(out_dir=str(tmp_path / 'out'), prefix='yard')
+    metric.dataset_meta = dict(classes=['road', 'car'], is_thing=[False, True])
+    found = SegmentMap(torch.tensor([[[1, 1, 2], [0, 1, 2]]], dtype=torch.int32), torch.tensor([0, 1]))
+    found = replace(found, scores=torch.ones(2))
+    metric.process(None, [dict(img_path=str(tmp_path / 'images' / 'a.png'), pred_segments=found, gt_segments=found)])
+    metric.compute_metrics(metric.results)
+    dataset = PanopticDataset(
+        ann_file='out/yard/panoptic.json',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='images', seg_map_path='out/yard/panoptic'),
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')],
+    )
+    truth = dataset[0]['data_samples'].gt_segments
+    assert truth.ids.tolist() == found.ids.tolist()
+    assert truth.labels.tolist() == [0, 1]
 
 
 def test_the_json_lies_where_panopticapi_looks_for_it(tmp_path: Path) -> None:
-    annotations = {'x/a.jpg': dict(image_id=5, file_name='a.png', segments_info=[])}
+    image = dict(id=5, file_name='a.jpg', height=2, width=3)
+    annotation = dict(image_id=5, file_name='a.png', segments_info=[])
     categories = [dict(id=0, name='sky', isthing=0)]
-    write_index(tmp_path / 'panoptic', annotations, categories)
+    write_index(tmp_path / 'panoptic', {'x/a.jpg': (image, annotation)}, categories)
     content = json.loads((tmp_path / 'panoptic.json').read_text())
-    assert content == dict(annotations=[annotations['x/a.jpg']], categories=categories)
+    assert content == dict(images=[image], annotations=[annotation], categories=categories)
 
 
 @pytest.mark.parametrize(('key', 'value'), [('file_name', "'a.png'"), ('image_id', '5')])
@@ -259,7 +310,7 @@ def test_images_of_one_name_are_an_error(tmp_path: Path, key: str, value: str) -
     first = dict(image_id=5, file_name='a.png', segments_info=[])
     second = {**dict(image_id=6, file_name='b.png', segments_info=[]), key: first[key]}
     with pytest.raises(DataError, match=rf'x/a\.jpg and y/a\.jpg both have the {key} {value}'):
-        write_index(tmp_path / 'panoptic', {'x/a.jpg': first, 'y/a.jpg': second}, [])
+        write_index(tmp_path / 'panoptic', {'x/a.jpg': ({}, first), 'y/a.jpg': ({}, second)}, [])
     assert not (tmp_path / 'panoptic.json').exists()
 
 

@@ -297,6 +297,16 @@ def test_markdown(lines: dict[str, dict[str, Any]]) -> None:
     assert 'mIoU in percent; iterations of 8 images for each method; mean over 2 seeds ± standard deviation.' in shown
 
 
+def test_columns_by_definitions_of_our_own_are_named(lines: dict[str, dict[str, Any]]) -> None:
+    benchmark = replace(BENCHMARK, also=('x/aAcc', 'y/aAcc'))
+    assert make_report(benchmark, lines).kinds == {}  # lines of earlier versions say nothing
+    for line in lines.values():
+        line['kinds'] = {name: dict(mIoU='comparable', aAcc='ours') for name in line['scores']}
+    report = make_report(benchmark, lines)
+    assert report.to_dict()['kinds'] == {'mIoU': 'comparable', 'x/aAcc': 'ours', 'y/aAcc': 'ours'}
+    assert 'By definitions of our own, not those of the literature: x/aAcc, y/aAcc.' in report.to_markdown()
+
+
 def test_markdown_of_one_cost_and_seed_with_choices(lines: dict[str, dict[str, Any]]) -> None:
     for line in lines.values():
         line['options'] = {'lr': 1}

@@ -78,6 +78,7 @@ def test_runs_in_one_go_and_in_several(clash5: Path, tmp_path: Path) -> None:
     assert whole['seconds'] is not None
     for name in NAMES:
         assert list(whole['scores'][name]) == ['mIoU', 'mAcc', 'aAcc']
+        assert whole['kinds'][name] == dict.fromkeys(('mIoU', 'mAcc', 'aAcc'), 'comparable')
         assert list(whole['readings'][name]) == [2, 4]
         assert whole['readings'][name][4] == whole['scores'][name]['mIoU']
         assert len(whole['resamples'][name]) == NUM_RESAMPLES

@@ -175,6 +175,7 @@ def test_models_of_one_dataset_each_answer_together(folder: Path) -> None:
         (dict(also=['x/mIoU', 'x/mIoU']), 'also lists x/mIoU more than once'),
         (dict(also=['mIoU']), "also: 'mIoU' is not written DATASET/KEY, as in camvid11/PQ"),
         (dict(also=['x/']), "also: 'x/' is not written"),
+        (dict(also=['x/IoU.tree']), "also: 'x/IoU.tree' is the result of a single class"),
         (dict(scored=['x', 'both'], choices=[{}, {'a': 1}]), r'choices are made on .*; leave them out where both is'),
         (dict(reference='Our'), "reference is 'Our', none of the methods: Ours, theirs. Did you mean: Ours"),
         (dict(datasets=[]), 'datasets lists nothing'),

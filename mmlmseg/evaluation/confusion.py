@@ -1,0 +1,98 @@
+"""Confusion matrices: which classes are found where the truth says which, in its own label space or in another.
+
+Within a label space the matrix tells what is taken for what. Across two it tells which of their classes correspond:
+images of one dataset, predicted in the label space of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import DataError, OptionError, errors_of
+from ..label_space import LabelSpace
+from ..segments import ignore_index_of
+from .functional import joint_histogram
+from .metrics.common import source
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many pixels of each true class were found as each class: R true classes, C predicted ones."""
+
+    truth: LabelSpace
+    prediction: LabelSpace
+    counts: Tensor  # long [R, C], on the host
+    ignored: int  # pixels that nobody annotated
+    images: int
+
+    @property
+    def shares(self) -> Tensor:
+        """Of each true class the share of its pixels that was found as each class, double [R, C]; nan without truth."""
+        return self.counts.double() / self.counts.sum(1, keepdim=True)
+
+    def best(self, number: int) -> list[tuple[str, int, list[tuple[str, float]]]]:
+        """Of each true class its pixels, and the classes that it is found as most, with their shares."""
+        shares, order = self.shares.nan_to_num(0).sort(dim=1, descending=True, stable=True)
+        found = [
+            [(self.prediction.classes[c], share) for c, share in zip(own, values) if share][:number]
+            for own, values in zip(order.tolist(), shares.tolist(), strict=True)
+        ]
+        return list(zip(self.truth.classes, self.counts.sum(1).tolist(), found, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python data: rows of ``counts`` are true classes, columns predicted ones."""
+        spaces = dict(truth=self.truth, prediction=self.prediction)
+        described = {key: dict(label_space=s.name, classes=list(s.classes)) for key, s in spaces.items()}
+        return dict(described, counts=self.counts.tolist(), ignored_pixels=self.ignored, images=self.images)
+
+
+@torch.no_grad()
+def confusion_of(model: Any, batches: Iterable[dict[str, Any]], truth: LabelSpace, asked: LabelSpace) -> Confusion:
+    """Predicts images in a label space and compares them with truth in the same or another one.
+
+    Args:
+        model: A segmentor whose task is ``semantic``.
+        batches: Of a test dataloader, each sample with ``gt_sem_seg``.
+        truth: The label space of the truth.
+        asked: The label space to predict in, one of the model's.
+
+    Raises:
+        DataError: Naming the file where there is no truth, or it does not fit.
+        OptionError: Where there is no image.
+    """
+    size = truth.num_classes, asked.num_classes
+    counts, ignored, images = torch.zeros(size, dtype=torch.long), 0, 0
+    for batch in batches:
+        for sample in batch['data_samples']:
+            sample.set_metainfo(dict(label_spaces=(asked.name,)))
+        for sample in model.test_step(batch):
+            with errors_of(source(sample.metainfo)):
+                if 'gt_sem_seg' not in sample:
+                    raise DataError('has no gt_sem_seg to compare with; add LoadAnnotations to the test pipeline')
+                label, found = sample.gt_sem_seg.data.cpu(), sample.pred_sem_seg.data.cpu()
+                own = joint_histogram(found, label, size[0], ignore_index_of(size[0]), num_predicted=size[1])
+            counts += own
+            ignored += label.numel() - int(own.sum())
+            images += 1
+    if not images:
+        raise OptionError(f'no image of label space {truth.name!r} to compare')
+    return Confusion(truth, asked, counts, ignored, images)
+
+
+def sorted_columns(counts: Tensor) -> Sequence[int]:
+    """Columns of a matrix [R, C] in the order of the row that each meets most, so that what corresponds is diagonal.
+
+    Columns that meet none come last.
+
+    Example:
+        >>> sorted_columns(torch.tensor([[0, 0, 9], [7, 0, 1]]))
+        [2, 0, 1]
+    """
+    rows = counts.argmax(0).masked_fill(counts.sum(0) == 0, len(counts))
+    order: list[int] = rows.argsort(stable=True).tolist()
+    return order
