@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 from . import config, config_checks
 from .allocator import keep_freed_memory
 from .arguments import mistake_of_config
-from .checkpoint import check_checkpoint_file, newest_checkpoint
+from .checkpoint_files import check_checkpoint_file, newest_checkpoint
 from .errors import USER_ERRORS, OptionError
 from .processes import has_accelerator, join_processes
 from .runner_options import options_as_hooks

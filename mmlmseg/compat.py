@@ -148,12 +148,12 @@ def load_checkpoints_safely() -> None:
     """Let everything that mmengine loads (`load_from`, `resume`, `init_cfg` of any part) pass the safe unpickler.
 
     The maintained fork tries it and, where it refuses, loads unsafely; what is downloaded is never loaded safely.
-    Local files are read by :func:`mmlmseg.checkpoint.load_safely`, with its errors.
+    Local files are read by :func:`mmlmseg.checkpoint_files.load_safely`, with its errors.
     """
     loading: Any = importlib.import_module('mmengine.runner.checkpoint')
 
     def load_from_local_file(filename: str, map_location: Any = None) -> Any:
-        from .checkpoint import load_safely
+        from .checkpoint_files import load_safely
 
         return load_safely(filename, map_location)
 

@@ -12,7 +12,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from .checkpoint import is_remote, label_spaces_of, read_checkpoint
+from .checkpoint import label_spaces_of
+from .checkpoint_files import is_remote, read_checkpoint
 from .class_weights import is_by_frequency
 from .errors import LabelSpaceError, OptionError, did_you_mean
 from .label_space import LabelSpace, LabelSpaces

@@ -30,7 +30,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmlmseg import cli
-from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.config import complete_label_spaces, read_config
 from mmlmseg.engine.add_label_space import add_label_spaces
 from mmlmseg.errors import CheckpointError

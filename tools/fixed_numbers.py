@@ -42,7 +42,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
-from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.engine.add_label_space import add_label_spaces
 from mmlmseg.errors import OptionError
 from mmlmseg.evaluation.keys import is_class_key

@@ -23,7 +23,8 @@ if __name__ == '__main__':
 import torch
 
 from mmlmseg import cli
-from mmlmseg.checkpoint import CheckpointRecord, read_checkpoint
+from mmlmseg.checkpoint import CheckpointRecord
+from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.errors import CheckpointError
 from mmlmseg.version import __version__
 

@@ -39,7 +39,7 @@ from pathlib import Path
 
 import torch
 
-from mmlmseg.checkpoint import newest_checkpoint, read_checkpoint
+from mmlmseg.checkpoint_files import newest_checkpoint, read_checkpoint
 from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -30,7 +30,7 @@ from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
 from mmlmseg import cli
-from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.checkpoint_files import check_checkpoint_file
 from mmlmseg.evaluation.report import write_report
 from mmlmseg.processes import leave_processes
 

@@ -28,7 +28,7 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes need not wait for the imports below
 
 from mmlmseg import cli
-from mmlmseg.checkpoint import check_checkpoint_file
+from mmlmseg.checkpoint_files import check_checkpoint_file
 from mmlmseg.processes import leave_processes
 from mmlmseg.runner_options import build_runner
 

@@ -16,7 +16,7 @@ from mmengine.registry import TRANSFORMS, DefaultScope
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..checkpoint import is_remote
+from ..checkpoint_files import is_remote
 from ..config import inference_steps
 from ..datasets.files import fault_of_data
 from ..datasets.folder import IMAGE_SUFFIXES

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ..checkpoint import is_remote, read_checkpoint
+from ..checkpoint_files import is_remote, read_checkpoint
 from ..config import complete_label_spaces
 from ..errors import CheckpointError
 from ..registry import MODELS

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..checkpoint import is_remote
+from ..checkpoint_files import is_remote
 from ..errors import CheckpointError, did_you_mean
 from ..models.pretrained import is_pretrained
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoint import read_checkpoint
+from ..checkpoint_files import read_checkpoint
 from ..errors import CheckpointError
 
 _RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]

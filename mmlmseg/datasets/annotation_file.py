@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from mmseg.datasets import BaseSegDataset
 
-from ..errors import DataError, errors_of
+from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
 from ..names import default_space_name
 from .checks import check_class_count
@@ -54,6 +54,11 @@ class AnnotationFileDataset(BaseSegDataset):
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
+        if kwargs.pop('reduce_zero_label', False):
+            raise OptionError(
+                f'{type(self).__name__}: reduce_zero_label=True, but its labels are matched by name, not by id; leave '
+                'it out'
+            )
         given = copy.deepcopy(dict(metainfo or {}))
         described = {**self.METAINFO, **given}
         name = described.setdefault('label_space', default_space_name(type(self).__name__))
@@ -80,8 +85,7 @@ class AnnotationFileDataset(BaseSegDataset):
         if not lazy_init:
             self.full_init()
 
-    @staticmethod
-    def read_file(path: str) -> dict[str, Any]:
+    def read_file(self, path: str) -> dict[str, Any]:
         """Reads an annotation file of the format."""
         raise NotImplementedError
 

@@ -119,8 +119,7 @@ def check_label_file(path: str) -> None:
     head, _ = _ends_of(path)
     if head.startswith(_PNG) and head[24] <= 8:  # the bit depth stands at byte 24 of every PNG
         return
-    if head.startswith(_JPEG):
-        raise DataError('the label map is a JPEG, which smears ids where classes meet; save them anew, as PNG')
+    refuse_jpeg(head)
     decoded = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype == np.uint8:
         return
@@ -132,6 +131,12 @@ def check_label_file(path: str) -> None:
     for value in (int(decoded.min()), int(decoded.max())):
         if not 0 <= value <= 255:
             raise DataError(f'label id {value} in a {bits}-bit label map; ids must fit 8 bits: 0..254 and 255 = ignore')
+
+
+def refuse_jpeg(content: bytes) -> None:
+    """Stops at labels whose file begins as a JPEG."""
+    if content.startswith(_JPEG):
+        raise DataError('the label map is a JPEG, which smears ids where classes meet; save them anew, as PNG')
 
 
 def warn_of_binary_masks(paths: Sequence[str], name: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..datasets.coco_annotations import crowd_flag, id_of, value_of
-from ..datasets.coco_instances import check_segmentation
+from ..datasets.coco_objects import check_segmentation
 from ..errors import DataError, written
 
 _SAME_BOX = 0.5  # IoU of the box that is written and that around the polygons
@@ -37,13 +37,38 @@ def usable_annotations(content: Mapping[str, Any]) -> tuple[list[Mapping[str, An
             faults.append(f'annotations[{place}]: {error}')
         else:
             kept.append(annotation)
-    return kept, faults
+    contradicting = _contradicting_parts(kept)
+    faults += [
+        f'annotation {one["id"]!r} of image {one["image_id"]!r}: others of its id are of another image, category or '
+        'crowd flag, so they are no parts of one object'
+        for one in contradicting
+    ]
+    return [one for one in kept if not any(one is other for other in contradicting)], faults
+
+
+def _contradicting_parts(annotations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of annotations that share an id in an image, and so would be one object but cannot be, all after the first."""
+    by_id: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+    for one in annotations:
+        if isinstance(one.get('id'), (int, str)):
+            by_id[one['id']].append(one)
+    return [
+        one
+        for own in by_id.values()
+        if len(own) > len({part['image_id'] for part in own})
+        and len({(part['image_id'], part['category_id'], crowd_flag(part)) for part in own}) > 1
+        for one in own[1:]
+    ]
 
 
 def odd_ids(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What COCO's own tools stumble over: an id twice, of which they know one annotation; and 0, which never counts."""
-    ids = Counter(one['id'] for one in annotations if isinstance(one.get('id'), (int, str)))
-    odd = [f'the id {one!r} stands at {number} annotations' for one, number in ids.items() if number > 1]
+    """What COCO's own tools stumble over: an id twice, of which they know one annotation; and 0, which never counts.
+
+    In one image, annotations of an id are parts of one object.
+    """
+    named = {(one['image_id'], one['id']) for one in annotations if isinstance(one.get('id'), (int, str))}
+    ids = Counter(own for _, own in named)
+    odd = [f'the id {one!r} stands in {number} images' for one, number in ids.items() if number > 1]
     return odd + (['the id 0 is that of "no match" to COCO\'s tools'] if 0 in ids else [])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..datasets.coco_instances import AnnotatedObject, code_of
+from ..datasets.coco_objects import AnnotatedObject, code_of
 from ..label_space import LabelSpace
 from .findings import Fault
 
@@ -19,22 +19,25 @@ def flaws_of_objects(objects: Sequence[AnnotatedObject], size: tuple[int, int], 
     """What looks wrong about the objects of one image of (height, width)."""
     from pycocotools import mask as coco
 
-    codes = [code_of(one.segmentation, size) for one in objects]
+    codes = [coco.merge([code_of(part, size) for part in one.parts]) for one in objects]
     faults = [
-        Fault('empty-object', f'object {i}, {space.classes[one.label]!r}, covers no pixel of the image')
-        for i, (one, area) in enumerate(zip(objects, coco.area(codes) if codes else ()))
+        Fault('empty-object', f'annotations[{one.place}], {space.classes[one.label]!r}, covers no pixel of the image')
+        for one, area in zip(objects, coco.area(codes) if codes else ())
         if not area
     ]
     if len(codes) > 1:
         ious = np.triu(np.asarray(coco.iou(codes, codes, [0] * len(codes))), 1)
         for i, j in np.argwhere(ious >= SAME).tolist():
+            where = [f'annotations[{objects[k].place}]' for k in (i, j)]
             names = [space.classes[objects[k].label] for k in (i, j)]
             what = repr(names[0]) if names[0] == names[1] else ' and '.join(map(repr, names))
-            faults.append(Fault('object-twice', f'objects {i} and {j}, {what}, share {ious[i, j]:.0%} of their pixels'))
-    for i, one in enumerate(objects):
-        if one.crowd and isinstance(one.segmentation, list) and len(one.segmentation) == 1:
+            faults.append(
+                Fault('object-twice', f'{where[0]} and {where[1]}, {what}, share {ious[i, j]:.0%} of their pixels')
+            )
+    for one in objects:
+        if one.crowd and len(one.parts) == 1 and isinstance(one.parts[0], list) and len(one.parts[0]) == 1:
             name = space.classes[one.label]
-            faults.append(Fault('crowds', f'object {i}, {name!r}, is a crowd, but drawn as one polygon'))
+            faults.append(Fault('crowds', f'annotations[{one.place}], {name!r}, is a crowd, but drawn as one polygon'))
     return faults
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..label_space import LabelSpace
-from ..segments import IGNORE_INDEX
+from ..segments import ignore_index_of
 from ..visualization.drawing import Panel, Picture, legend_entries, overlay, panel_grid
 from .examination import Examination
 from .findings import Case
@@ -49,9 +49,9 @@ def _label_panels(image: Picture, maps: Sequence[np.ndarray | None], spaces: Seq
     for labels, space in zip(maps, spaces, strict=True):
         if labels is None:
             continue
-        outside = (labels >= space.num_classes) & (labels < IGNORE_INDEX)
-        known = np.where(outside, space.num_classes, labels).astype(np.uint8)
-        known = np.asarray(cv2.resize(known, image.shape[1::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+        outside = (labels >= space.num_classes) & (labels != ignore_index_of(space.num_classes))
+        known = np.where(outside, space.num_classes, labels).astype(labels.dtype)
+        known = np.asarray(cv2.resize(known, image.shape[1::-1], interpolation=cv2.INTER_NEAREST), dtype=labels.dtype)
         entries = legend_entries(known, space)
         if outside.any():
             ids = ', '.join(map(str, np.unique(labels[outside])[:3]))

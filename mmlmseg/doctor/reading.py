@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..datasets.checks import CheckImage, check_ids, check_size
+from ..datasets.checks import CheckImage, check_ids, check_size, ignored_by
 from ..datasets.files import (
     check_depth,
     check_label_file,
@@ -25,7 +25,7 @@ from ..datasets.transforms import LoadSegments
 from ..datasets.truth import count_values
 from ..errors import DataError
 from ..label_space import LabelSpace
-from ..segments import IGNORE_INDEX
+from ..segments import BACKGROUND, ignore_index_of
 from .findings import Fault
 from .objects import flaws_of_objects, flaws_of_segments
 
@@ -162,7 +162,7 @@ def _read_image(step: Any, info: dict[str, Any], faults: list[Fault]) -> tuple[n
         return None, 1
     if not _passes('cut-off', lambda: check_whole(path), path, faults):
         return None, 1
-    image: np.ndarray | None = _loaded('image', step, info, 'img', path, faults)
+    image: np.ndarray | None = _loaded('image', 'image', step.transform, info, 'img', path, faults)
     if image is None:
         return None, 1
     check = CheckImage(getattr(step, 'color_type', 'color'), getattr(step, 'imdecode_backend', 'cv2'))
@@ -178,14 +178,21 @@ def _read_labels(
     """The classes of the pixels [H, W] in one label space; also of a map with ids outside of it, or of another size."""
     path = info.get('seg_map_path')
     pixels = path is not None and 'segments' not in info  # of ids, not of segments
-    if path is not None and pixels and not _passes('label-file', lambda: check_label_file(path), path, faults):
+    named = 'label_values' in info  # by a table, which refuses what it lacks
+    if (
+        path is not None
+        and pixels
+        and not named
+        and not _passes('label-file', lambda: check_label_file(path), path, faults)
+    ):
         return None
     before = len(faults)
     code = 'labels' if pixels else 'segments'
-    labels = _loaded(code, step, dict(info), 'gt_seg_map', path, faults)
+    refused = 'ids' if named else code
+    labels = _loaded(code, refused, step.transform, dict(info), 'gt_seg_map', path, faults)
     if labels is None and pixels and isinstance(step, LoadSegments):
         found, faults[before:] = faults[before:], []
-        labels = _loaded(code, step, dict(info), 'gt_seg_map', path, faults, step._load_seg_map)
+        labels = _loaded(code, refused, step._load_seg_map, dict(info), 'gt_seg_map', path, faults)
         known = _check_map(labels, info, space, image, dataset, faults)
         if labels is not None and len(faults) == before:  # the labels are right, their segments are not
             faults += [fault._replace(code='segments') for fault in found]
@@ -215,9 +222,11 @@ def _check_map(
     file = info.get('seg_map_path')
     if not _passes('size' if labels.ndim == 2 else 'label-colours', lambda: check_size(labels, size), file, faults):
         return labels if labels.ndim == 2 else None
-    ignore_index, reduced = getattr(dataset, 'ignore_index', IGNORE_INDEX), bool(info.get('reduce_zero_label'))
+    void = ignore_index_of(space.num_classes)
+    own, reduced = ignored_by(dataset), bool(info.get('reduce_zero_label'))
+    ignore_index = void if own is None else own
     _passes('ids', lambda: check_ids(labels, space.num_classes, ignore_index, reduced), file, faults)
-    return np.where(labels == ignore_index, IGNORE_INDEX, labels) if ignore_index != IGNORE_INDEX else labels
+    return labels if ignore_index == void else np.where(labels == ignore_index, void, labels).astype(labels.dtype)
 
 
 def _counted(labels: np.ndarray, info: Mapping[str, Any], num_classes: int) -> Truth:
@@ -226,29 +235,34 @@ def _counted(labels: np.ndarray, info: Mapping[str, Any], num_classes: int) -> T
     crowds = [one.crowd for one in info['objects']] if 'objects' in info else [s[2] for s in info.get('segments', ())]
     return Truth(
         pixels={label: count for label, count in pixels.items() if 0 <= label < num_classes},
-        ignored=pixels.get(IGNORE_INDEX, 0),
+        ignored=pixels.get(ignore_index_of(num_classes), 0),
         objects=None if listed is None else len(listed),
         crowds=sum(crowds),
-        background='objects' in info,
+        background='objects' in info and info['rest'] == BACKGROUND,
     )
 
 
 def _loaded(
     code: str,
-    step: Any,
+    refused: str,
+    load: Callable[[dict[str, Any]], Any],
     info: dict[str, Any],
     key: str,
     path: str | None,
     faults: list[Fault],
-    load: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Any:
-    """What a step loads; any error is a fault of the files here, for the steps may be of anybody."""
+    """What a step loads; any error is a fault of the files here, for the steps may be of anybody.
+
+    A fault has the code ``refused`` where a file can be read, but not as what it should be; else ``code``.
+    """
     try:
-        loaded = (load or step.transform)(info)
+        loaded = load(info)
         return (info if loaded is None else loaded)[key]
     except Exception as error:
         code = 'missing-file' if isinstance(error, FileNotFoundError) else code
-        faults.append(Fault(code, fault_of_data(error, [path]) or f'{type(error).__name__}: {error}'))
+        code = refused if isinstance(error, DataError) else code
+        message = fault_of_data(error, [path]) or f'{type(error).__name__}: {error}'
+        faults.append(Fault(code, message.removeprefix(f'{path}: ')))
         return None
 
 

@@ -15,7 +15,7 @@ from ..config import innermost, read_config, space_names
 from ..datasets import MultiDataset
 from ..datasets.annotation_file import AnnotationFileDataset
 from ..datasets.coco_instances import InstanceDataset
-from ..datasets.folder import IMAGE_SUFFIXES, FolderDataset
+from ..datasets.folder import IMAGE_SUFFIXES, LABEL_SUFFIXES, FolderDataset
 from ..datasets.presence import innermost_sample
 from ..errors import USER_ERRORS, DataError, LabelSpaceError, OptionError, errors_of, read_json, written
 from ..label_space import LabelSpace
@@ -134,7 +134,7 @@ def _of_folder(root: Path) -> Iterator[Source]:
             what = f"{root}: holds no classes.json, and no annotation file in one of COCO's formats"
             yield Source(name, 'all', findings=(Finding('dataset', name, what),))
         return
-    images, labels = set(_stems(root / 'images', IMAGE_SUFFIXES)), set(_stems(root / 'labels', ('.png',)))
+    images, labels = set(_stems(root / 'images', IMAGE_SUFFIXES)), set(_stems(root / 'labels', LABEL_SUFFIXES))
     lists = {path.stem: set(_lines(path)) for path in root.glob('*.txt')}
     splits = sorted((one for one in lists if one in SPLITS or images & lists[one]), key=_place_of)
     if not splits:

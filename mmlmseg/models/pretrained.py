@@ -19,7 +19,8 @@ from mmengine.logging import print_log
 from mmengine.model import initialize
 from torch import Tensor, nn
 
-from ..checkpoint import EXTRA_STATE, is_remote, persistent_tensors, read_checkpoint
+from ..checkpoint import EXTRA_STATE, persistent_tensors
+from ..checkpoint_files import is_remote, read_checkpoint
 from ..errors import CheckpointError
 
 _NO_WEIGHTS = ('num_batches_tracked', EXTRA_STATE)  # a counter fits anything

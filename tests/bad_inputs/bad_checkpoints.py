@@ -10,7 +10,8 @@ from mmengine.model import BaseModule
 from refusals import Refusals
 from torch import nn
 
-from mmlmseg.checkpoint import check_checkpoint_file, check_complete, load_safely, newest_checkpoint, read_checkpoint
+from mmlmseg.checkpoint import check_complete
+from mmlmseg.checkpoint_files import check_checkpoint_file, load_safely, newest_checkpoint, read_checkpoint
 from mmlmseg.errors import CheckpointError
 
 REFUSALS = Refusals()

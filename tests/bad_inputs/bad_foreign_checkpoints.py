@@ -14,7 +14,7 @@ from mmengine.registry import MODELS, DefaultScope
 from published import Published, our_config, ours
 from refusals import Refusals
 
-from mmlmseg.checkpoint import check_checkpoint_file, read_checkpoint
+from mmlmseg.checkpoint_files import check_checkpoint_file, read_checkpoint
 from mmlmseg.config import complete_label_spaces
 from mmlmseg.conversion import converted, read_published
 from mmlmseg.engine import FreezeHook, FreezePartsHook

@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmlmseg.apis.model import build_model
-from mmlmseg.checkpoint import read_checkpoint
+from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.config import complete_label_spaces, set_length
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.runner_options import build_runner

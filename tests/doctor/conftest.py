@@ -32,7 +32,7 @@ def make_streets(tmp_path: Path) -> Callable[..., Path]:
         random = np.random.default_rng(seed)
         for i in range(number):
             draw_photo(100 * seed + i).save(root / 'images' / f'{i}.jpg', quality=95)
-            cells = random.permutation(np.arange(12, dtype=np.uint8) % len(classes)).reshape(3, 4)
+            cells = random.permutation(np.arange(12) % len(classes)).astype(np.uint8).reshape(3, 4)
             Image.fromarray(cells.repeat(16, 0).repeat(16, 1)).save(root / 'labels' / f'{i}.png')
         (root / 'train.txt').write_text('\n'.join(map(str, range(number - 2))))
         (root / 'val.txt').write_text(f'{number - 2}\n{number - 1}\n')

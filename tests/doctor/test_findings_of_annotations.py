@@ -32,15 +32,20 @@ ODD = {
     'an unknown category': ([annotation(category_id=5)], 'annotation', 'category_id 5'),
     'an unknown image': ([annotation(image_id=99)], 'annotation', 'image 99 is not listed'),
     'a crowd flag of 2': ([annotation(iscrowd=2)], 'annotation', "'iscrowd' is 2"),
-    'outside of the image': ([annotation(segmentation=square(500, 10, 15))], 'empty-object', "object 1, 'bolt'"),
-    'drawn twice': ([annotation(segmentation=square(4, 4, 20.4))], 'object-twice', "objects 0 and 1, 'bolt', share"),
+    'outside of the image': ([annotation(segmentation=square(500, 10, 15))], 'empty-object', "annotations[2], 'bolt'"),
+    'drawn twice': (
+        [annotation(segmentation=square(4, 4, 20.4))],
+        'object-twice',
+        "annotations[0] and annotations[2], 'bolt', share",
+    ),
     'two classes of one object': (
         [annotation(segmentation=square(4, 4, 20), category_id=9)],
         'object-twice',
         "'bolt' and 'nut', share 100%",
     ),
     'a crowd of one polygon': ([annotation(iscrowd=1)] + [annotation()] * 9, 'crowds', 'drawn as one polygon'),
-    'an id twice': ([annotation(id=1)], 'annotation-id', 'the id 1 stands at 2 annotations'),
+    'an id in two images': ([annotation(id=2)], 'annotation-id', 'the id 2 stands in 2 images'),
+    'an id of two classes': ([annotation(id=1, category_id=9)], 'annotation', 'annotation 1 of image 1: others'),
     'a box elsewhere': ([annotation(bbox=[2, 30, 15, 10])], 'box', 'bbox is [2, 30, 15, 10], the polygons are in [30'),
     'the id 0': ([annotation(id=0)], 'annotation-id', 'the id 0'),
 }

@@ -11,7 +11,7 @@ import pytest
 from drawn import SIZE, draw_photo
 from PIL import Image
 
-from mmlmseg.doctor import Examination
+from mmlmseg.doctor import Examination, html_report
 
 Make, Look = Callable[..., Path], Callable[..., Examination]
 
@@ -172,6 +172,32 @@ def test_16_bit_photos_are_found(make_streets: Make, look: Look) -> None:
     (root / 'images' / '0.jpg').unlink()
     Image.fromarray(np.arange(48 * 64, dtype=np.uint16).reshape(SIZE)).save(root / 'images' / '0.png')
     assert [one.code for one in look(root).findings] == ['image-depth']
+
+
+def test_values_that_classes_json_does_not_name(make_streets: Make, look: Look) -> None:
+    root = make_streets()
+    (root / 'classes.json').write_text(
+        json.dumps(dict(classes=['road', 'sky', 'car'], ids={'0': 'road', '1': 'sky', '2': 'car', '300': None}))
+    )
+    assert look(root).findings == ()
+    ids = np.asarray(Image.open(root / 'labels' / '0.png')).astype(np.uint16)
+    ids[0] = 300
+    save_ids(root / 'labels' / '0.png', ids)
+    save_ids(root / 'labels' / '1.png', ids + 400)
+    seen = look(root)
+    assert [one.code for one in seen.findings] == ['ids']
+    assert 'label id 400; 401; 402; 700 is not named under "ids"' in seen.findings[0].cases[0].what
+    assert seen.examined[0].counts[0].ignored == 64
+
+
+def test_more_classes_than_8_bits(make_streets: Make, look: Look) -> None:
+    root = make_streets(classes=[f'class {i}' for i in range(300)])
+    save_ids(root / 'labels' / '0.png', np.full(SIZE, 65535, np.uint16))
+    save_ids(root / 'labels' / '1.png', np.full(SIZE, 299, np.uint16))
+    seen = look(root)
+    assert {one.code for one in seen.findings} == {'not-annotated', 'class-without-pixel', 'class-not-here'}
+    assert seen.examined[0].counts[0].classes[299].pixels == SIZE[0] * SIZE[1]
+    assert 'data:image' in html_report(seen)
 
 
 def test_a_folder_that_is_none_is_a_finding(make_streets: Make, tmp_path: Path, look: Look) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mmengine.hooks import Hook
 
-from mmlmseg.checkpoint import newest_checkpoint
+from mmlmseg.checkpoint_files import newest_checkpoint
 from mmlmseg.engine import checkpoint_hook
 from mmlmseg.engine.checkpoint_hook import write_whole
 from mmlmseg.errors import CheckpointError

@@ -16,7 +16,7 @@ RESULTS = {
     'val/lossless/mIoU': [3.0, 1.0],
     'val/mean/mIoU': [3.0, 1.0],
     'val/lossless/IoU.tree': [3.0, 1.0],
-    'val/IoU.timber': [3.0, 1.0],
+    'val/IoU.timetable': [3.0, 1.0],
     'val/val/aAcc': [3.0, 1.0],
 }
 
@@ -43,7 +43,7 @@ def test_results_are_the_last_and_those_of_classes_are_scalars_only(runner: Any,
         'lossless/mIoU': 1.0,
         'mean/mIoU': 1.0,
         'lossless/IoU.tree': 1.0,
-        'IoU.timber': 1.0,
+        'IoU.timetable': 1.0,
         'val/aAcc': 1.0,
     }
     assert 'lossless/mIoU: 1.0000' in line

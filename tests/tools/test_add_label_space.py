@@ -12,7 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from mmlmseg.checkpoint import label_spaces_of, read_checkpoint
+from mmlmseg.checkpoint import label_spaces_of
+from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.label_space import LabelSpace
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmlmseg.checkpoint import label_spaces_of, newest_checkpoint, read_checkpoint
+from mmlmseg.checkpoint import label_spaces_of
+from mmlmseg.checkpoint_files import newest_checkpoint, read_checkpoint
 from mmlmseg.lab.scenes import write_folder_dataset
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...apis.model import load_weights
-from ...checkpoint import check_checkpoint_file
+from ...checkpoint_files import check_checkpoint_file
 from ...errors import CheckpointError, DataError, OptionError
 from ...evaluation import MultiDatasetEvaluator
 from ...evaluation.keys import is_class_key

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -14,7 +13,7 @@ from ..postprocess.lazy_maps import LazyMaps, Size
 from ..postprocess.semantic import class_scores
 from ..postprocess.view import View
 from ..structures import Prediction
-from .tiles import STRIDE, Tiles, common, counted_from, shares, spans
+from .tiles import STRIDE, Tiles, cells, common, counted_from, shares, spans
 
 
 class Reader(Protocol):
@@ -34,7 +33,7 @@ class ImageReader(Protocol):
 class TiledImage:
     """What a model says of a large image, tile by tile.
 
-    At any time what it said of two rows of tiles is kept, at the size of its mask logits.
+    Of what it said, the last rows of tiles are kept, at the size of its mask logits: nearly always two.
 
     Args:
         model: Reads the tiles.
@@ -46,25 +45,33 @@ class TiledImage:
     def __init__(self, model: Reader, image: Tensor | ImageReader, meta: Mapping[str, Any], tiles: Tiles) -> None:
         self.model, self.meta = model, meta
         # Padding beyond whole cells comes from larger images of the batch: no tile shall see nothing else.
-        cells = (-(-side // STRIDE) * STRIDE for side in meta['img_shape'][:2])
+        padded = (-(-side // STRIDE) * STRIDE for side in meta['img_shape'][:2])
         if isinstance(image, Tensor):
             whole = image
             self.image: ImageReader = lambda rows, columns: whole[
                 :, rows.start : rows.stop, columns.start : columns.stop
             ]
-            height, width = (min(own, cell) for own, cell in zip(image.shape[1:], cells, strict=True))
+            height, width = (min(own, most) for own, most in zip(image.shape[1:], padded, strict=True))
         else:
             self.image = image
-            height, width = cells
+            height, width = padded
         self.size: Size = (height, width)
         self.down, self.across = (
             spans(length, most, tiles.overlap) for length, most in zip(self.size, tiles.size, strict=True)
         )
-        self.row = lru_cache(maxsize=2)(self._row)
+        self._rows: dict[int, list[list[Prediction]]] = {}
+        self._kept = max(2, *(len(own) for _, own in cells(self.down)))
 
-    def _row(self, i: int) -> list[list[Prediction]]:
-        """What is said of each tile of a row, in each label space that is asked for."""
-        return [self._read(self.down[i], columns) for columns in self.across]
+    def row(self, i: int) -> list[list[Prediction]]:
+        """What is said of each tile of a row, in each label space that is asked for.
+
+        The last rows are kept, as many as there are over any pixel, and at least two.
+        """
+        if i not in self._rows:
+            while len(self._rows) >= self._kept:
+                del self._rows[next(iter(self._rows))]
+            self._rows[i] = [self._read(self.down[i], columns) for columns in self.across]
+        return self._rows[i]
 
     def view(self, i: int, j: int) -> View:
         """Where the tile in row i and column j lies in the original image."""

@@ -68,14 +68,18 @@ class Arena:
         self._competition = Competition(image.original, device)
         self._joins = Joins()
         self._told: list[tuple[Tensor, Tensor, Tensor]] = []  # labels, scores and overlap of each tile's candidates
-        self._tiles: dict[Place, tuple[Tensor, Rivals]] = {}  # the last two rows: numbers of the candidates, and these
+        # Of the tiles that the coming windows are in: the numbers of the candidates, and these.
+        self._tiles: dict[Place, tuple[Tensor, Rivals]] = {}
 
     def enter(self, place: Place, own: Rivals) -> None:
         """Takes in the candidates of a tile, row by row."""
         i, j = place
         numbers = self._competition.enter(len(own.labels))
+        down = self._windows[0]
+        for above in range(i):
+            if down[above].stop <= down[i].start:
+                self._tiles.pop((above, j), None)
         self._tiles[place] = numbers, own
-        self._tiles.pop((i - 2, j), None)
         self._told.append((own.labels, own.scores, own.overlap))
         self._joins.add(own.labels.tolist(), self._masks(place, own))
         for other in ((i, j - 1), (i - 1, j)):

@@ -120,6 +120,26 @@ def test_segments_are_those_of_the_whole_image(task: str, tiles: dict, original:
         assert cut.pred_instances.scores.tolist() == sorted(cut.pred_instances.scores.tolist(), reverse=True)
 
 
+@pytest.mark.parametrize('task', ['semantic', 'panoptic', 'instance'])
+def test_three_tiles_may_share_a_pixel(task: str) -> None:
+    """250 pixels in tiles of 128: the third has to start before the first ends."""
+    assert [own.start for own in spans(250, 128, 32)] == [0, 96, 122]
+    numbers, classes = scene(250, 250)
+    meta = dict(img_shape=(250, 250), ori_shape=(250, 250), label_spaces=('street',))
+    found = []
+    for tiles in (None, dict(size=(128, 128), overlap=32)):
+        model = Seer(classes, tasks=[task], tiles=tiles)
+        image = numbers[None, None].expand(1, 3, -1, -1)
+        found += predict_groups(model, image, [SegDataSample(metainfo=meta)])
+    whole, cut = found
+    assert model.tiles == 9  # none is read twice
+    if task == 'semantic':
+        assert torch.equal(cut.pred_sem_seg.data, whole.pred_sem_seg.data)
+    else:
+        field = 'pred_segments' if task == 'panoptic' else 'pred_instances'
+        assert rows(cut.get(field)) == rows(whole.get(field))
+
+
 @pytest.mark.parametrize('mixed', [dict(duplicate_iou=None), dict(duplicate_iou=0.5)])
 def test_several_label_spaces(mixed: dict) -> None:
     (whole, _), (cut, _) = (predict('panoptic', ['street', 'roofs'], own, mixed=mixed) for own in (None, TILES))
