@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -86,7 +87,7 @@ def read_objects(
     masks = []
     for one in objects:
         try:
-            masks.append(np.logical_or.reduce([mask_of(part, size) for part in one.parts]))
+            masks.append(reduce(np.logical_or, [mask_of(part, size) for part in one.parts]))
         except ValueError as error:
             raise DataError(f'the mask of annotations[{one.place}], {space.classes[one.label]!r}: {error}') from None
     if overlaps == 'error':

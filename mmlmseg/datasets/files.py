@@ -130,7 +130,10 @@ def check_label_file(path: str) -> None:
         )
     for value in (int(decoded.min()), int(decoded.max())):
         if not 0 <= value <= 255:
-            raise DataError(f'label id {value} in a {bits}-bit label map; ids must fit 8 bits: 0..254 and 255 = ignore')
+            raise DataError(
+                f'label id {value} in a {bits}-bit label map; ids must fit 8 bits: 0..254 and 255 = ignore, unless '
+                '"ids" in the classes.json of a folder names them'
+            )
 
 
 def refuse_jpeg(content: bytes) -> None:
@@ -158,7 +161,8 @@ def warn_of_binary_masks(paths: Sequence[str], name: str) -> None:
     if values == {0, 255}:
         print_log(
             f'{paths[0]}: this and all other label maps looked at ({len(paths)}) hold only 0 and 255, and 255 is "not '
-            f'annotated", so class {name!r} has no pixel. If 255 is meant to be {name!r}, save it as 1: '
+            f'annotated", so class {name!r} has no pixel. If 255 is meant to be {name!r}, say so by "ids" in the '
+            'classes.json of a folder, or save it as 1: '
             'Image.fromarray((numpy.asarray(Image.open(file)) > 0).astype("uint8")).save(file)',
             'current',
             logging.WARNING,

@@ -156,17 +156,19 @@ def segments_of_masks(
         ``masks``, the rest behind them; and, as far as they overlap, the segment below, int32 [H, W], the
         one below that, ..., 0 where there is none.
     """
-    layers: list[np.ndarray] = [np.zeros(size, np.int32)]
+    layers: list[np.ndarray] = [np.zeros(size, np.int32, order='F')]  # in memory as pycocotools has masks
     for i in order:
-        left = masks[i]
+        box = _box(masks[i])
+        left = masks[i][box]
         for layer in layers:
-            free = left & (layer == 0)
-            layer[free] = i + 1
+            free = left & (layer[box] == 0)
+            layer[box][free] = i + 1
             left = left & ~free
             if not left.any():
                 break
         else:
-            layers.append(np.where(left, np.int32(i + 1), np.int32(0)))
+            layers.append(np.zeros(size, np.int32, order='F'))
+            layers[-1][box][left] = i + 1
     outside, void = layers[0] == 0, ignore_index_of(space.num_classes)
     if rest not in (BACKGROUND, void):
         layers[0][outside] = len(masks) + 1
@@ -176,6 +178,14 @@ def segments_of_masks(
     classes = label_array([void, *labels], space)[rows[0]]
     top = np.where(outside, np.int32(BACKGROUND), ids[0]) if rest == BACKGROUND else ids[0]
     return classes, (top, own_labels, own_crowd), list(ids[1:])
+
+
+def _box(mask: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns that hold a mask [H, W]."""
+    columns = np.flatnonzero(mask.any(0))
+    first, last = (columns[0], columns[-1] + 1) if len(columns) else (0, 0)
+    rows = np.flatnonzero(mask[:, first:last].any(1))
+    return slice(rows[0] if len(rows) else 0, rows[-1] + 1 if len(rows) else 0), slice(first, last)
 
 
 def follow_padding(ids: np.ndarray, classes: np.ndarray, void: int = IGNORE_INDEX) -> np.ndarray:
