@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..label_space import LabelSpace
+from .building import Source
 from .findings import Case, Finding, counted
-from .reading import Sample, Truth
-from .sources import Source
+from .records import Sample, Truth
 
 TINY_SHARE, TINY_IMAGES = 1e-4, 3
 """A class is tiny with a smaller share of the labelled pixels, or in fewer images (of at least ten times as many)."""

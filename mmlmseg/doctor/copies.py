@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
+from .building import Source
 from .findings import Case, Finding
 from .leaks import same_images
-from .reading import Sample
-from .sources import Source
+from .records import Sample
 
 LABELS_APART = 0.1
 """The share of the pixels from which two label maps of one picture contradict each other."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from .building import Source
 from .classes import SpaceCount, count_classes, findings_of_classes
 from .copies import find_copies, findings_of_copies
 from .findings import KINDS, Case, Fault, Finding, worst_first
 from .meanings import findings_of_names, findings_of_shared_pictures
-from .reading import Sample, read_sample
-from .sources import Source
+from .reading import read_sample
+from .records import Sample
 
 _AHEAD = 1024  # samples that are handed to the threads at a time
 

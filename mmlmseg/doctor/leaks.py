@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from hashlib import sha1
 
 import cv2
 import numpy as np
@@ -12,8 +13,8 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .reading import Look
-
+THUMBNAIL = 32
+"""The side of thumbnails in pixels."""
 BITS_APART = 7
 """Most differing bits of the hashes of a near pair: then one of their 8 bytes is equal, by which pairs are found."""
 GREY_APART, TEXTURE_APART = 11.0, 0.7
@@ -25,12 +26,30 @@ LEAST_CONTRAST = 4.0
 _ROWS = 2048  # that are computed at a time
 
 
-class Pair(NamedTuple):
-    """Two images that are one, by their places; whether they are equal to the pixel."""
+@dataclass(frozen=True)
+class Look:
+    """What an image is recognised by: a digest of its pixels, and a grey thumbnail, uint8 [32, 32]."""
 
-    first: int
-    second: int
-    exact: bool
+    digest: bytes
+    thumbnail: np.ndarray
+
+
+def look_of(image: np.ndarray) -> Look:
+    """What an image, [H, W] or [H, W, C] of any depth, is recognised by."""
+    digest = sha1(str(image.shape).encode(), usedforsecurity=False)
+    digest.update(np.ascontiguousarray(image).data)
+    return Look(digest.digest(), cv2.resize(_grey(image), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA))
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """An image in grey, uint8 [H, W]; of more bits between its darkest and its brightest value."""
+    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    grey = image if image.ndim == 2 else image.mean(-1)
+    if image.dtype == np.uint8:
+        return grey.astype(np.uint8)
+    low, high = float(grey.min()), float(grey.max())
+    return ((grey - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
 
 
 def hashes_of(thumbnails: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ from itertools import combinations, product
 
 from ..label_space import LabelSpace
 from ..names import name_key
+from .building import Source
 from .findings import Case, Finding, counted
-from .reading import Sample
-from .sources import Source
+from .records import Sample
 
 SHARES_APART = 0.1
 """The share of a picture from which classes of one name are held to be two."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha1
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..datasets.checks import CheckImage, check_ids, check_size, ignored_by
@@ -27,78 +24,9 @@ from ..errors import DataError
 from ..label_space import LabelSpace
 from ..segments import BACKGROUND, ignore_index_of
 from .findings import Fault
+from .leaks import look_of
 from .objects import flaws_of_objects, flaws_of_segments
-
-THUMBNAIL = 32
-"""The side of thumbnails in pixels."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What an image is recognised by: a digest of its pixels, and a grey thumbnail, uint8 [32, 32]."""
-
-    digest: bytes
-    thumbnail: np.ndarray
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the labels of an image hold in one label space.
-
-    Attributes:
-        pixels: How many pixels each class has, by label; classes without a pixel are left out.
-        ignored: How many pixels count nowhere.
-        objects: How many objects or segments an annotation file lists; None where labels are pixels.
-        crowds: How many of them are crowds.
-        background: Whether pixels of no class are background, as outside of objects.
-    """
-
-    pixels: Mapping[int, int]
-    ignored: int
-    objects: int | None = None
-    crowds: int = 0
-    background: bool = False
-
-    @property
-    def size(self) -> int:
-        """All pixels that were counted, at least 1."""
-        return max(1, self.ignored + sum(self.pixels.values()))
-
-    @property
-    def ignore_share(self) -> float:
-        """The share of the pixels that count nowhere."""
-        return self.ignored / self.size
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The record of a sample.
-
-    Attributes:
-        image: Its file.
-        labels: Its label maps, as far as it has any.
-        size: (height, width) as loaded; None where it cannot be.
-        truths: One a label space; None where it cannot be read, or there is none.
-        faults: What is wrong with it.
-        orientation: The EXIF orientation by which it was turned, 1 for upright.
-        look: What the image is recognised by.
-    """
-
-    image: str
-    labels: tuple[str, ...]
-    size: tuple[int, int] | None
-    truths: tuple[Truth | None, ...]
-    faults: tuple[Fault, ...]
-    orientation: int
-    look: Look | None
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """An image, BGR [H, W, C], and its classes [H, W], one map a label space, as far as they can be loaded."""
-
-    image: np.ndarray | None
-    labels: tuple[np.ndarray | None, ...]
+from .records import Pixels, Sample, Truth
 
 
 def read_sample(dataset: Any, place: int, spaces: Sequence[LabelSpace]) -> tuple[Sample, Pixels]:
@@ -139,20 +67,6 @@ def image_step(dataset: Any) -> Any:
     """The step of a dataset's pipeline that loads images; None where none is known to."""
     steps = steps_of(dataset.pipeline.transforms)
     return next((s for s in steps if type(s).__name__.startswith('Load') and not loads_labels(type(s))), None)
-
-
-def look_of(image: np.ndarray) -> Look:
-    """What an image, [H, W] or [H, W, C], is recognised by."""
-    grey = image if image.ndim == 2 else np.ascontiguousarray(image[..., :3].mean(-1) if image.shape[2] != 3 else image)
-    if grey.ndim == 3:
-        grey = cv2.cvtColor(grey, cv2.COLOR_BGR2GRAY) if grey.dtype == np.uint8 else grey.mean(-1)
-    if grey.dtype != np.uint8:
-        low, high = float(grey.min()), float(grey.max())
-        grey = ((grey - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
-    thumbnail = cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-    digest = sha1(str(image.shape).encode(), usedforsecurity=False)
-    digest.update(np.ascontiguousarray(image).data)
-    return Look(digest.digest(), thumbnail)
 
 
 def _read_image(step: Any, info: dict[str, Any], faults: list[Fault]) -> tuple[np.ndarray | None, int]:

@@ -1,65 +1,23 @@
-"""What is looked at: the datasets of configs, folders and annotation files in COCO's formats, each built on its own."""
+"""What is looked at: the datasets of configs, folders and annotation files in COCO's formats."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmengine.registry import DefaultScope
-
-from ..arguments import mistake_of_config
-from ..config import innermost, read_config, space_names
-from ..datasets import MultiDataset
-from ..datasets.annotation_file import AnnotationFileDataset
-from ..datasets.coco_instances import InstanceDataset
-from ..datasets.folder import IMAGE_SUFFIXES, LABEL_SUFFIXES, FolderDataset
-from ..datasets.presence import innermost_sample
-from ..errors import USER_ERRORS, DataError, LabelSpaceError, OptionError, errors_of, read_json, written
-from ..label_space import LabelSpace
-from .annotations import odd_ids, stray_boxes, usable_annotations
-from .findings import Case, Finding, counted
+from ..config import innermost, read_config
+from ..datasets.folder import IMAGE_SUFFIXES, LABEL_SUFFIXES
+from ..errors import DataError, OptionError, read_json, written
+from .building import Source, build_source
+from .findings import Case, Finding
 
 SPLITS = ('train', 'val', 'test')
 _IMAGE = dict(type='LoadImageFromFile')
 _LABELS = dict(type='mmlmseg.LoadAnnotations')
 _SEGMENTS = dict(type='mmlmseg.LoadSegments')
-
-
-@dataclass(frozen=True)
-class Source:
-    """One split of one dataset.
-
-    Attributes:
-        name: Of the dataset.
-        split: ``train``, ``val``, ``test``, or what the list of a folder is called.
-        spaces: Its label spaces; none where it cannot be built.
-        samples: Each a built dataset, below wrappers, and a place in it; repeated ones once.
-        findings: What was found while it was built.
-    """
-
-    name: str
-    split: str
-    spaces: tuple[LabelSpace, ...] = ()
-    samples: tuple[tuple[Any, int], ...] = field(default=(), repr=False)
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """How it is called in reports."""
-        return f'{self.name} ({self.split})'
-
-    @property
-    def trains(self) -> bool:
-        """Whether a model learns from it."""
-        return self.split.startswith('train') and 'val' not in self.split
-
-    @property
-    def scores(self) -> bool:
-        """Whether a model is scored on it."""
-        return self.split.startswith(('val', 'test', 'dev'))
 
 
 def sources_of(targets: Sequence[str]) -> list[Source]:
@@ -99,7 +57,7 @@ def _of_config(target: str) -> Iterator[Source]:
             if part in seen and name not in called:
                 continue
             seen.append(part)
-            source = _built(part, split, name, scope)
+            source = build_source(part, split, name, scope)
             if source.name in called:
                 what = f'two {split} datasets are named {source.name!r}; tell them apart with `names`'
                 source = replace(source, findings=(*source.findings, Finding('dataset', source.label, what)))
@@ -153,7 +111,7 @@ def _of_folder(root: Path) -> Iterator[Source]:
             what = f'none of its {len(lists[split])} images has labels'
             notes.append(Finding('no-labels', f'{name} ({split})', what))
         part = dict(type='mmlmseg.FolderDataset', data_root=str(root), split=split, pipeline=steps)
-        yield _built(part, split, None, 'mmseg', notes)
+        yield build_source(part, split, None, 'mmseg', notes)
         notes = []
 
 
@@ -176,86 +134,7 @@ def _of_annotation_file(path: Path, root: Path) -> Iterator[Source]:
         metainfo=dict(label_space=root.resolve().name),
         pipeline=[_IMAGE, _SEGMENTS],
     )
-    yield _built(part, split, None, 'mmseg')
-
-
-def _built(part: Any, split: str, name: str | None, scope: str, notes: Sequence[Finding] = ()) -> Source:
-    """Builds the dataset of a config. What is wrong with its files, lists and annotations becomes findings."""
-    called = name or '+'.join(_told_names(part))
-    findings = list(notes)
-    label = f'{called} ({split})'
-    missing: list[Case] = []
-    try:
-        with DefaultScope.overwrite_default_scope(scope):
-            joined = MultiDataset([part], None if name is None else [name], lazy_init=True)
-            called = joined.names[0]
-            label = f'{called} ({split})'
-            inner = _below_wrappers(joined.datasets[0])
-            if isinstance(inner, (FolderDataset, AnnotationFileDataset)):
-                inner.on_missing = lambda sample, what: missing.append(Case(f'{sample}: {what}', (sample,)))
-            if isinstance(inner, InstanceDataset):
-                findings += _leave_out_unusable(inner, label)
-            joined.full_init()
-    except Exception as error:  # datasets may be of anybody, and the others shall still be looked at
-        findings += _of_missing(missing, label)
-        return Source(called, split, findings=(*findings, Finding('dataset', label, _said(error))))
-    findings += _of_missing(missing, label)
-    places = (innermost_sample(joined.datasets[0], place) for place in range(joined.sizes[0]))
-    unique = {(id(dataset), place): (dataset, place) for dataset, place in places}
-    return Source(called, split, joined.spaces[0], tuple(unique.values()), tuple(findings))
-
-
-def _leave_out_unusable(dataset: InstanceDataset, label: str) -> list[Finding]:
-    """Leaves those annotations of a dataset that can be drawn, and tells of the others."""
-    file, findings = str(dataset.ann_file), []
-
-    def change(content: dict[str, Any]) -> dict[str, Any]:
-        kept, faults = usable_annotations(content)
-        number = len(content['annotations'])
-        for code, found, what in (
-            ('annotation', faults, f'{len(faults)} of {counted(number, "annotation")} cannot be used'),
-            ('box', strays := stray_boxes(kept), f'{counted(len(strays), "box", "boxes")} not around the polygons'),
-            ('annotation-id', odd := odd_ids(kept), f'{counted(len(odd), "odd id")} of annotations'),
-        ):
-            if found:
-                cases = tuple(Case(f'{file}: {one}', (file,)) for one in found)
-                findings.append(Finding(code, label, what, cases))
-        return {**content, 'annotations': kept}
-
-    dataset.change_content(change)
-    return findings
-
-
-def _of_missing(missing: Sequence[Case], label: str) -> list[Finding]:
-    return (
-        [
-            Finding(
-                'missing-file', label, f'{counted(len(missing), "sample")} without a file that it needs', tuple(missing)
-            )
-        ]
-        if missing
-        else []
-    )
-
-
-def _below_wrappers(dataset: Any) -> Any:
-    while (inner := getattr(dataset, 'dataset', None)) is not None:
-        dataset = inner
-    return dataset
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, USER_ERRORS):
-        return ' '.join(str(error).split())
-    mistake = mistake_of_config(error) if isinstance(error, (KeyError, TypeError)) else None
-    return mistake or f'{type(error).__name__}: {error}'
-
-
-def _told_names(part: Mapping[str, Any]) -> tuple[str, ...]:
-    try:
-        return space_names(part)
-    except (*USER_ERRORS, KeyError, TypeError, AttributeError):
-        return ('dataset',)
+    yield build_source(part, split, None, 'mmseg')
 
 
 def _format_of(path: Path) -> tuple[str, str, str] | None:
@@ -264,9 +143,8 @@ def _format_of(path: Path) -> tuple[str, str, str] | None:
     None where it is another file; one that is damaged counts as an instance file, and is refused where it is built.
     """
     try:
-        with errors_of(path):
-            content = read_json(path, DataError, '')
-    except (DataError, LabelSpaceError):
+        content = read_json(path, DataError, 'it was there a moment ago')
+    except DataError:
         return 'InstanceDataset', '', ''
     if not isinstance(content, Mapping) or not {'images', 'annotations', 'categories'} <= content.keys():
         return None

@@ -13,8 +13,7 @@ from drawn import SIZE, draw_photo
 from PIL import Image
 
 from mmlmseg.doctor import Examination
-from mmlmseg.doctor.leaks import same_images
-from mmlmseg.doctor.reading import look_of
+from mmlmseg.doctor.leaks import look_of, same_images
 
 Make, Look = Callable[..., Path], Callable[..., Examination]
 
