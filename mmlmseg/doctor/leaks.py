@@ -10,6 +10,7 @@ from hashlib import sha1
 import cv2
 import numpy as np
 from scipy.fft import dctn
+from scipy.ndimage import uniform_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -23,6 +24,8 @@ standard deviation around it, which scaling without smoothing adds. Of real phot
 95 in 100 are within; neighbouring frames of a standing camera are not."""
 LEAST_CONTRAST = 4.0
 """The standard deviation of a thumbnail below which it shows too little to be recognised."""
+MANY, WINDOW = 1024, 256
+"""Of more images with an equal byte, as a camera that stands still gives, each is compared with so many like ones."""
 _ROWS = 2048  # that are computed at a time
 
 
@@ -90,33 +93,39 @@ def same_images(looks: Sequence[Look]) -> list[list[int]]:
 def near_pairs(thumbnails: np.ndarray) -> np.ndarray:
     """The places of thumbnails that show one picture, int [P, 2]; thumbnails are uint8 [N, 32, 32]."""
     hashes = hashes_of(thumbnails)
-    codes = hashes.view(np.uint64)[:, 0]
     seen = np.flatnonzero(thumbnails.std(axis=(1, 2)) >= LEAST_CONTRAST)
-    found: set[tuple[int, int]] = set()
+    found = [np.zeros((0, 2), np.int64)]
     for band in range(8):
         byte = hashes[seen, band]
         for value in np.unique(byte):
-            found.update(_near_codes(seen[byte == value], codes))
-    agreed = sorted((i, j) for i, j in found if _agree(thumbnails[i], thumbnails[j]))
-    return np.array(agreed, dtype=np.int64).reshape(-1, 2)
+            for pairs in _near_codes(seen[byte == value], hashes.view(np.uint64)[:, 0]):
+                earlier = hashes[pairs[:, 0], :band] == hashes[pairs[:, 1], :band]
+                pairs = pairs[~earlier.any(axis=1)]
+                found.append(pairs[_agree(thumbnails[pairs[:, 0]], thumbnails[pairs[:, 1]])])
+    return np.concatenate(found)
 
 
-def _near_codes(places: np.ndarray, codes: np.ndarray) -> Iterator[tuple[int, int]]:
-    own = codes[places]
-    for start in range(0, len(places), _ROWS):
-        apart = np.bitwise_count(own[start : start + _ROWS, None] ^ own[None, start:])
-        for i, j in np.argwhere(np.triu(apart <= BITS_APART, 1)).tolist():
-            yield int(places[start + i]), int(places[start + j])
+def _near_codes(places: np.ndarray, codes: np.ndarray) -> Iterator[np.ndarray]:
+    """Pairs of places whose codes are near, int [P, 2], some at a time; of many places, those near in order."""
+    ordered = places[np.argsort(codes[places])]
+    window = len(places) if len(places) <= MANY else WINDOW
+    for distance in range(1, window):
+        one, other = ordered[:-distance], ordered[distance:]
+        near = np.bitwise_count(codes[one] ^ codes[other]) <= BITS_APART
+        pairs = np.stack([one[near], other[near]], axis=1)
+        for start in range(0, len(pairs), _ROWS):
+            yield pairs[start : start + _ROWS]
 
 
-def _agree(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two thumbnails show one picture: alike in every place, the less so the more texture there is."""
+def _agree(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Which pairs of thumbnails [P, 32, 32] show one picture, bool [P]: alike in every place, the less so the more
+    texture there is."""
     one, other = a.astype(np.float32), b.astype(np.float32)
     texture = np.minimum(_deviation(one), _deviation(other))
-    return bool((np.abs(one - other) <= GREY_APART + TEXTURE_APART * texture).all())
+    return (np.abs(one - other) <= GREY_APART + TEXTURE_APART * texture).all(axis=(1, 2))
 
 
-def _deviation(image: np.ndarray) -> np.ndarray:
+def _deviation(images: np.ndarray) -> np.ndarray:
     """The standard deviation around each pixel, of 3x3."""
-    mean = cv2.blur(image, (3, 3))
-    return np.sqrt(np.maximum(cv2.blur(image * image, (3, 3)) - mean * mean, 0))
+    mean = uniform_filter(images, (1, 3, 3))
+    return np.sqrt(np.maximum(uniform_filter(images * images, (1, 3, 3)) - mean * mean, 0))
