@@ -69,6 +69,7 @@ def build_source(part: Any, split: str, name: str | None, scope: str, notes: Seq
     findings = list(notes)
     label = f'{called} ({split})'
     missing: list[Case] = []
+    inner: Any = None
     try:
         with DefaultScope.overwrite_default_scope(scope):
             joined = MultiDataset([part], None if name is None else [name], lazy_init=True)
@@ -82,7 +83,9 @@ def build_source(part: Any, split: str, name: str | None, scope: str, notes: Seq
             joined.full_init()
     except Exception as error:  # datasets may be of anybody, and the others shall still be looked at
         findings += _of_missing(missing, label)
-        return Source(called, split, findings=(*findings, Finding('dataset', label, _said(error))))
+        if not missing or getattr(inner, 'data_list', None):  # else that nothing is left says no more
+            findings.append(Finding('dataset', label, _said(error)))
+        return Source(called, split, findings=tuple(findings))
     findings += _of_missing(missing, label)
     places = (innermost_sample(joined.datasets[0], place) for place in range(joined.sizes[0]))
     unique = {(id(dataset), place): (dataset, place) for dataset, place in places}

@@ -121,9 +121,10 @@ def _binary_mask(
     number: int, source: Source, count: SpaceCount, samples: Sequence[Sample], known: Sequence[tuple[int, Truth]]
 ) -> Finding:
     meant = count.space.classes[1] if count.space.num_classes > 1 else count.space.classes[0]
+    maps = counted(count.images, 'label map')
     what = (
-        f'all {count.images} label maps hold 0 ({count.space.classes[0]!r}) and 255 (not annotated) only; is 255 meant '
-        f'to be {meant!r}?'
+        f'0 ({count.space.classes[0]!r}) and 255 (not annotated) are all that is in {maps}; is 255 meant to be '
+        f'{meant!r}?'
     )
     mixed = [place for place, truth in known if truth.pixels and truth.ignored]
     cases = tuple(
@@ -137,9 +138,8 @@ def _judge_shares(source: Source, count: SpaceCount, binary: bool, held: set[str
     total = max(1, count.pixels)
     absent = [one.name for one in count.classes if not one.pixels]
     if absent and not (binary and count.space.num_classes == 2):
-        what = (
-            f'{len(absent)} of {len(count.classes)} classes have no pixel in {count.images} images: {_listed(absent)}'
-        )
+        images = counted(count.images, 'image')
+        what = f'{len(absent)} of {len(count.classes)} classes have no pixel in {images}: {_listed(absent)}'
         code = 'class-without-pixel' if source.trains and not held.issuperset(absent) else 'class-not-here'
         yield Finding(code, source.label, what, tuple(map(Case, absent)))
     tiny = [

@@ -55,7 +55,7 @@ def _summary(examination: Examination) -> Iterator[str]:
 
 def _row(one: Examined, examination: Examination) -> Iterator[str]:
     sizes = [sample.size for sample in one.samples if sample.size is not None]
-    own = [f for f in examination.findings if one.source.label in f.dataset.split(', ')]
+    own = [f for f in examination.findings if {one.source.label, one.source.name} & set(f.dataset.split(', '))]
     yield escape(one.source.name)
     yield escape(one.source.split)
     yield str(len(one.samples))

@@ -214,6 +214,14 @@ def test_a_folder_that_is_none_is_a_finding(make_streets: Make, tmp_path: Path, 
     assert 'not valid JSON' in said
 
 
+def test_a_folder_that_lacks_everything_says_so_once(make_streets: Make, look: Look) -> None:
+    root = make_streets()
+    for file in (root / 'labels').iterdir():
+        file.unlink()
+    found = look(root).findings
+    assert [(one.code, len(one.cases)) for one in found] == [('missing-file', 4), ('missing-file', 2)]
+
+
 def test_a_test_split_may_have_no_labels(make_streets: Make, look: Look) -> None:
     root = make_streets()
     draw_photo(50).save(root / 'images' / 'secret.jpg')
