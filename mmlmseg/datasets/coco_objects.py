@@ -50,7 +50,7 @@ def mask_of(segmentation: list[list[float]] | dict[str, Any], size: Size) -> np.
         code = coco.frPyObjects(segmentation, height, width)
     else:
         code = segmentation
-    return coco.decode(code).astype(bool)
+    return coco.decode(code).view(bool)
 
 
 def check_segmentation(segmentation: Any, size: Size) -> None:
