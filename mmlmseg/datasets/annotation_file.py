@@ -15,6 +15,13 @@ from ..label_space import LabelSpace
 from ..names import default_space_name
 from .checks import check_class_count
 
+_SAID_BY_THE_FILE = dict(
+    reduce_zero_label='its classes are matched by name, not by id',
+    img_suffix='its file names the images in full',
+    seg_map_suffix='its file names the maps in full',
+)
+"""What datasets of mmseg take and these would pass over, and why."""
+
 
 class AnnotationFileDataset(BaseSegDataset):
     """A dataset that one annotation file describes.
@@ -54,11 +61,9 @@ class AnnotationFileDataset(BaseSegDataset):
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
-        if kwargs.pop('reduce_zero_label', False):
-            raise OptionError(
-                f'{type(self).__name__}: reduce_zero_label=True, but its labels are matched by name, not by id; leave '
-                'it out'
-            )
+        for option, reason in _SAID_BY_THE_FILE.items():
+            if kwargs.pop(option, None):
+                raise OptionError(f'{type(self).__name__}: {option} is set, but {reason}; leave it out')
         given = copy.deepcopy(dict(metainfo or {}))
         described = {**self.METAINFO, **given}
         name = described.setdefault('label_space', default_space_name(type(self).__name__))

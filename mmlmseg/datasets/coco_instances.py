@@ -161,7 +161,7 @@ class InstanceDataset(AnnotationFileDataset):
             image_id, size = id_of(image, 'id'), (_side(image, 'height'), _side(image, 'width'))
             if image_id in images:
                 raise DataError(f'two images have the id {image_id!r}; give each its own')
-            images[image_id] = dict(img_path=file_of(image), image_id=image_id, size=size, objects=[])
+            images[image_id] = dict(img_path=_image_file(image), image_id=image_id, size=size, objects=[])
 
         def draw(annotation: Mapping[str, Any]) -> Drawn:
             image_id, category = id_of(annotation, 'image_id'), id_of(annotation, 'category_id')
@@ -195,6 +195,13 @@ class InstanceDataset(AnnotationFileDataset):
                 'current',
                 logging.WARNING,
             )
+
+
+def _image_file(image: Mapping[str, Any]) -> str:
+    """The file of an image; LVIS names its address instead, whose last two parts are folder and file."""
+    if 'file_name' not in image and isinstance(address := image.get('coco_url'), str):
+        image = dict(file_name='/'.join(address.split('/')[-2:]))
+    return file_of(image)
 
 
 def _side(image: Mapping[str, Any], key: str) -> int:

@@ -35,7 +35,7 @@ def mask_of(segmentation: list[list[float]] | dict[str, Any], size: Size) -> np.
     """The pixels of an object as COCO's own tools draw them, bool [H, W]; see :func:`code_of`."""
     from pycocotools import mask as coco
 
-    return coco.decode(code_of(segmentation, size)).astype(bool)
+    return coco.decode(code_of(segmentation, size)).view(bool)
 
 
 def code_of(segmentation: list[list[float]] | dict[str, Any], size: Size) -> dict[str, Any]:

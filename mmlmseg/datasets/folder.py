@@ -12,7 +12,7 @@ from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
-from ..errors import DataError, LabelSpaceError, did_you_mean, errors_of, read_json
+from ..errors import DataError, LabelSpaceError, OptionError, did_you_mean, errors_of, read_json
 from ..label_space import LabelSpace
 from ..names import leads_outside
 from ..registry import DATASETS
@@ -123,6 +123,11 @@ class FolderDataset(BaseSegDataset):
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
+        if foreign := sorted(kwargs.keys() & {'ann_file', 'data_prefix', 'img_suffix', 'seg_map_suffix'}):
+            raise OptionError(
+                f'FolderDataset: {foreign[0]}={kwargs[foreign[0]]!r} is of other datasets; a folder has SPLIT.txt, '
+                'images/ and labels/, and finds files of any suffix it knows'
+            )
         root = Path(data_root).expanduser()
         if not root.is_dir():
             raise DataError(f'{root}: no such folder; data_root must be the folder that holds classes.json')

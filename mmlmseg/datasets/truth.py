@@ -162,13 +162,13 @@ def segments_of_masks(
         left = masks[i][box]
         for layer in layers:
             free = left & (layer[box] == 0)
-            layer[box][free] = i + 1
+            np.copyto(layer[box], i + 1, where=free)
             left = left & ~free
             if not left.any():
                 break
         else:
             layers.append(np.zeros(size, np.int32, order='F'))
-            layers[-1][box][left] = i + 1
+            np.copyto(layers[-1][box], i + 1, where=left)
     outside, void = layers[0] == 0, ignore_index_of(space.num_classes)
     if rest not in (BACKGROUND, void):
         layers[0][outside] = len(masks) + 1
@@ -228,7 +228,7 @@ def _number(rows: np.ndarray, labels: Sequence[int], crowd: Sequence[bool], spac
     keys = [(i,) if space.is_thing[label] else (label, crowd[i]) for i, label in enumerate(labels)]
     numbers = [number.setdefault(key, len(number) + 1) for key in keys]
     first = [numbers.index(n) for n in range(1, len(number) + 1)]
-    ids = np.array([VOID, *numbers], np.int32)[rows]
+    ids = np.array([VOID, *numbers], np.int32).take(rows)
     return ids, [labels[i] for i in first], [crowd[i] for i in first]
 
 

@@ -133,7 +133,8 @@ class CheckpointHook(_CheckpointHook):
 
     def _check_save_best(self, runner: Runner) -> None:
         """Refuses results that the evaluation will not give; now that the data are read, those of classes are known."""
-        known = None if runner.val_loop is None else result_keys(runner.val_loop.evaluator)
+        evaluator = getattr(runner.val_loop, 'evaluator', None)  # a loop of one's own may score in another way
+        known = None if evaluator is None else result_keys(evaluator)
         for key in self.save_best or []:
             if known is not None and key != 'auto' and key not in known:
                 raise _no_such_result(key, known)

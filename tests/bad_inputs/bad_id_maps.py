@@ -88,6 +88,11 @@ def ids_that_are_lowered_as_well(folder: Path) -> None:
     FolderDataset(written(folder, ids={'1': 'road'}), reduce_zero_label=True)
 
 
+@REFUSALS.by(OptionError, "img_suffix='.bmp' is of other datasets", 'of any suffix')
+def a_suffix_of_a_folder(folder: Path) -> None:
+    FolderDataset(written(folder), img_suffix='.bmp')
+
+
 @REFUSALS.by(OptionError, 'LoadBiomedicalAnnotation', 'mmlmseg.LoadAnnotations')
 def ids_for_a_step_that_knows_none(folder: Path) -> None:
     steps = [dict(type='mmseg.LoadBiomedicalAnnotation')]
@@ -159,7 +164,11 @@ OBJECTS: dict[str, tuple[type[Exception], tuple[str, ...], dict[str, Any]]] = {
         ("rest='plate' is a thing by thing_classes",),
         dict(rest='plate', metainfo=dict(classes=['cup', 'plate'], thing_classes=['plate'])),
     ),
-    'objects_whose_ids_are_lowered': (OptionError, ('reduce_zero_label=True', 'by name'), dict(reduce_zero_label=True)),
+    'objects_whose_ids_are_lowered': (
+        OptionError,
+        ('reduce_zero_label is set', 'by name'),
+        dict(reduce_zero_label=True),
+    ),
 }
 for _name, (_error, _words, _options) in OBJECTS.items():
 

@@ -359,3 +359,15 @@ def test_a_large_vocabulary(make_objects: Callable[..., dict[str, Any]]) -> None
     assert sample.gt_sem_seg.data[0, 7, 7] == 1202
     assert (sample.gt_sem_seg.data[0, 24:] == 65535).all()
     assert (sample.gt_segments.ids[0, 24:] == 0).all()
+
+
+def test_lvis_names_addresses(make_objects: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    def rename(content: dict[str, Any]) -> None:
+        for image in content['images']:
+            image['coco_url'] = f'http://images.example.org/val2017/{image.pop("file_name")}'
+
+    config = make_objects(rename)
+    (tmp_path / 'val2017').mkdir()
+    for name in ('3.jpg', '5.jpg'):
+        (tmp_path / name).rename(tmp_path / 'val2017' / name)
+    assert MultiDataset([config])[1]['data_samples'].img_path == str(tmp_path / 'val2017' / '3.jpg')

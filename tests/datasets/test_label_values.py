@@ -181,6 +181,15 @@ def test_what_a_rotation_adds_to_a_large_label_space_is_ignored(make_maps: Make)
     assert set(sample.gt_sem_seg.data.unique().tolist()) == {255, 65535}
 
 
+def test_things_of_a_large_label_space(make_maps: Make, tmp_path: Path) -> None:
+    config = make_maps(column(300, 300, 846, 65535, dtype=np.uint16), LOADERS[-1], classes=WIDE, things=['c300'])
+    (tmp_path / 'instances').mkdir()
+    Image.fromarray(column(40000, 9, 0, 0, dtype=np.uint16)).save(tmp_path / 'instances' / 'a.png')
+    truth = read(config)[1].gt_segments
+    assert truth.ids[0, :, 0].tolist() == [3, 2, 1, 0]
+    assert truth.labels.tolist() == [846, 300, 300]
+
+
 def test_wide_ids_that_start_at_1(make_maps: Make) -> None:
     config = make_maps(column(0, 1, 256, 847, 900, 65535, dtype=np.uint16), classes=WIDE, ignore=900)
     assert first_column({**config, 'reduce_zero_label': True}) == [65535, 0, 255, 846, 65535, 65535]
