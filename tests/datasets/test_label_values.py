@@ -198,20 +198,23 @@ def test_wide_ids_that_start_at_1(make_maps: Make) -> None:
 
 
 def test_wide_spaces_train_and_are_scored(make_maps: Make, model_config: Callable[..., dict[str, Any]]) -> None:
-    labels = np.kron(np.array([[255, 846], [65535, 300]], np.uint16), np.ones((32, 32), np.uint16))
+    labels = np.kron(np.array([[255, 846], [65535, 300]], np.uint16), np.ones((30, 30), np.uint16))
     dataset, sample = read(make_maps(labels, 'mmlmseg.LoadAnnotations', classes=WIDE))
     with DefaultScope.overwrite_default_scope('mmseg'):
-        batch = dict(inputs=[torch.zeros(3, 64, 64, dtype=torch.uint8)], data_samples=[sample])
+        batch = dict(inputs=[torch.zeros(3, 60, 60, dtype=torch.uint8)], data_samples=[sample])
         model = MODELS.build(model_config([dataset.spaces[0][0].to_dict()], text=False))
         data = model.data_preprocessor(batch, training=True)
+        padded = data['data_samples'][0].gt_sem_seg.data[0]
+        assert padded.shape == (64, 64)
+        assert (padded[60:] == 65535).all()
         losses = model.loss(data['inputs'], data['data_samples'])
         assert all(value.isfinite().all() for value in losses.values() if isinstance(value, torch.Tensor))
         evaluator = MultiDatasetEvaluator(
             metrics=[dict(type='mmlmseg.SemanticIoU'), dict(type='mmlmseg.PanopticQuality')]
         )
         evaluator.dataset_meta = dataset.metainfo
-    perfect = sample.clone()
-    seg = sample.gt_sem_seg.data
+    perfect = read(make_maps(labels, 'mmlmseg.LoadAnnotations', classes=WIDE))[1]
+    seg = perfect.gt_sem_seg.data
     perfect.pred_sem_seg = PixelData(data=seg.where(seg != 65535, 7))
     ids = torch.searchsorted(torch.tensor([7, 255, 300, 846]), perfect.pred_sem_seg.data).int()
     perfect.pred_segments = SegmentMap(ids, torch.tensor([255, 300, 846]), scores=torch.ones(3))
