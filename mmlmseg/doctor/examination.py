@@ -103,14 +103,11 @@ def _findings_of_faults(number: int, examined: Examined) -> Iterator[Finding]:
         turned = (
             [Fault('turned', f'is turned by EXIF orientation {sample.orientation}')] if sample.orientation != 1 else []
         )
-        for code, message in (*sample.faults, *turned):
-            file = sample.labels[0] if code in _OF_LABELS and sample.labels else sample.image
-            cases[code].append(Case(f'{file}: {message}', (sample.image, *sample.labels), ((number, place),)))
+        for code, message, file in (*sample.faults, *turned):
+            cases[code].append(
+                Case(f'{file or sample.image}: {message}', (sample.image, *sample.labels), ((number, place),))
+            )
     for code, own in cases.items():
         affected = len({case.places for case in own})
         what = f'{affected} of {len(examined.samples)} samples: {KINDS[code].title}'
         yield Finding(code, examined.source.label, what, tuple(own))
-
-
-_OF_LABELS = ('labels', 'label-file', 'label-colours', 'ids', 'segments')
-"""Faults of label maps; the others are of images, or of what an annotation file says of one."""

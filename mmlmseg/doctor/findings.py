@@ -123,10 +123,11 @@ def counted(number: int, one: str, several: str | None = None) -> str:
 
 
 class Fault(NamedTuple):
-    """What is wrong with one sample: the code of a kind, and what is seen."""
+    """What is wrong with one sample: the code of a kind, what is seen, and the file, if it is not that of the image."""
 
     code: str
     message: str
+    file: str | None = None
 
 
 @dataclass(frozen=True)

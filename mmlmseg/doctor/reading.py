@@ -176,7 +176,7 @@ def _loaded(
         code = 'missing-file' if isinstance(error, FileNotFoundError) else code
         code = refused if isinstance(error, DataError) else code
         message = fault_of_data(error, [path]) or f'{type(error).__name__}: {error}'
-        faults.append(Fault(code, message.removeprefix(f'{path}: ')))
+        faults.append(Fault(code, message.removeprefix(f'{path}: '), path))
         return None
 
 
@@ -185,6 +185,6 @@ def _passes(code: str, check: Callable[[], None], path: str | None, faults: list
         check()
     except Exception as error:  # a check decodes what it checks
         message = str(error) if isinstance(error, DataError) else fault_of_data(error, [path])
-        faults.append(Fault(code, message or f'{type(error).__name__}: {error}'))
+        faults.append(Fault(code, message or f'{type(error).__name__}: {error}', path))
         return False
     return True

@@ -222,6 +222,20 @@ def test_a_folder_that_lacks_everything_says_so_once(make_streets: Make, look: L
     assert [(one.code, len(one.cases)) for one in found] == [('missing-file', 4), ('missing-file', 2)]
 
 
+def test_truth_in_several_label_spaces(make_streets: Make, tmp_path: Path, look: Look) -> None:
+    fine, coarse = make_streets('fine'), make_streets('coarse', ('ground', 'air', 'rest'))
+    save_ids(coarse / 'labels' / '4.png', np.full(SIZE, 9, np.uint8))
+    config = tmp_path / 'config.py'
+    config.write_text(
+        'steps = [dict(type=kind) for kind in ("LoadImageFromFile", "mmlmseg.LoadSegments", "mmlmseg.PackSegments")]\n'
+        'val_dataloader = dict(dataset=dict(type="mmlmseg.MultiSpaceFolderDataset", split="val", pipeline=steps,\n'
+        f'    folders=[dict(data_root={str(fine)!r}), dict(data_root={str(coarse)!r})]))\n'
+    )
+    (found,) = look(config).findings
+    assert found.code == 'ids'
+    assert str(coarse / 'labels' / '4.png') in found.cases[0].what
+
+
 def test_a_test_split_may_have_no_labels(make_streets: Make, look: Look) -> None:
     root = make_streets()
     draw_photo(50).save(root / 'images' / 'secret.jpg')
