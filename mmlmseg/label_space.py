@@ -24,15 +24,13 @@ from .errors import LabelSpaceError, did_you_mean, errors_of, read_json, written
 from .names import check_name, default_space_name, normalise_name
 from .palette import Colour, default_palette
 
-_KEYS_OF_A_FOLDER = ('ignore',)
+_KEYS_OF_A_FOLDER = ('ignore', 'ids', 'colours')
 """What a ``classes.json`` may say beside its label space: of the label maps, read by ``mmlmseg.FolderDataset``."""
 
 _WORDS_OF_CONFIGS = {
     'thing_classes': 'things',
     'ignore_index': 'ignore',
     'label_space': 'name',
-    'colors': 'palette',
-    'colours': 'palette',
 }
 
 

@@ -23,7 +23,13 @@ from .label_space import LabelSpace
 from .run_lengths import RunLengths
 
 IGNORE_INDEX = 255
-"""The class id of a pixel that nobody annotated: it counts in no loss and in no score."""
+"""The class id of a pixel that nobody annotated: it counts in no loss and in no score.
+
+Beside more than 255 classes it is :data:`WIDE_IGNORE_INDEX`, see :func:`ignore_index_of`.
+"""
+
+WIDE_IGNORE_INDEX = 65535
+"""Likewise, of 16-bit label maps."""
 
 VOID = 0
 """The segment id of a pixel that is in no segment."""
@@ -36,6 +42,16 @@ MAX_ID = 256**3 - 1
 
 _EIGHT_BIT_RGB = (8, 2)  # bit depth and colour type, bytes 24 and 25 of a PNG
 _COLOUR_TYPES = {0: 'grey', 2: 'RGB', 3: 'palette', 4: 'grey with alpha', 6: 'RGBA'}
+
+
+def ignore_index_of(num_classes: int) -> int:
+    """The class id of a pixel that nobody annotated, beside so many classes.
+
+    Example:
+        >>> ignore_index_of(255), ignore_index_of(256)
+        (255, 65535)
+    """
+    return IGNORE_INDEX if num_classes <= IGNORE_INDEX else WIDE_IGNORE_INDEX
 
 
 @dataclass(frozen=True)

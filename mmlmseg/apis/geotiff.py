@@ -25,6 +25,7 @@ from ..models.postprocess.lazy_maps import best
 from ..models.segmentors.results import add_tiled_results
 from ..models.segmentors.tiled_image import TiledImage
 from ..models.segmentors.tiles import Tiles
+from ..segments import IGNORE_INDEX, ignore_index_of
 from .inferencer import LMSegInferencer, Question
 from .inputs import ImagePipeline, as_loaded, inference_pipeline
 from .results import MaskSegmentation, result_of
@@ -155,14 +156,14 @@ def _write_classes(
     out: Path,
     show_progress: bool,
 ) -> None:
-    wide = space.num_classes > 255
-    void, dtype = (65535, 'uint16') if wide else (255, 'uint8')
+    void = ignore_index_of(space.num_classes)
+    dtype = 'uint8' if void == IGNORE_INDEX else 'uint16'
     scores = image.class_scores().restore(image.meta)
     with (
         rasterio.open(out, 'w', **_profile(raster, dtype, void)) as written,
         Progress(disable=not show_progress) as bar,
     ):
-        if not wide:
+        if void == IGNORE_INDEX:
             written.write_colormap(1, {i: (*colour, 255) for i, colour in enumerate(space.palette)})
         written.update_tags(classes=json.dumps(list(space.classes)))
         task = bar.add_task('Segmenting', total=raster.height)

@@ -18,7 +18,7 @@ from PIL import Image as PILImage
 from ..label_space import LabelSpace, joint_classes
 from ..palette import Colour
 from ..run_lengths import Edges, RunLengths, area, union
-from ..segments import IGNORE_INDEX, EncodedMaskSet, class_map
+from ..segments import IGNORE_INDEX, EncodedMaskSet, class_map, ignore_index_of
 from ..visualization.drawing import Panel, Picture, class_shares, panel_grid
 from ..visualization.label_panel import class_panel, confident, segment_panel
 from .inputs import Image
@@ -136,11 +136,11 @@ class MaskSegmentation(Result):
         with 255 for void (16 bits and 65535 where a space has more than 255 classes)."""
         (folder / f'{stem}.json').write_text(json.dumps(self.to_coco()), encoding='utf-8')
         for which, space in enumerate(self.spaces):
-            wide = space.num_classes > IGNORE_INDEX
-            ids = class_map(*self.layer(which), void=65535 if wide else IGNORE_INDEX)
+            void = ignore_index_of(space.num_classes)
+            ids = class_map(*self.layer(which), void=void)
             padding = [(0, 0, 0)] * (256 - space.num_classes)  # with fewer colours, PIL writes ids of fewer bits
             path = folder / f'{stem}_{space.name}.png'
-            _write_ids(path, ids.astype(np.uint16 if wide else np.uint8), [*space.palette, *padding])
+            _write_ids(path, ids.astype(np.uint8 if void == IGNORE_INDEX else np.uint16), [*space.palette, *padding])
 
     def _panels(self, rgb: Picture, alpha: float) -> list[Panel]:
         return [

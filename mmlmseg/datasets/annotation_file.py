@@ -10,10 +10,17 @@ from typing import Any, ClassVar
 
 from mmseg.datasets import BaseSegDataset
 
-from ..errors import DataError, errors_of
+from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
 from ..names import default_space_name
 from .checks import check_class_count
+
+_SAID_BY_THE_FILE = dict(
+    reduce_zero_label='its classes are matched by name, not by id',
+    img_suffix='its file names the images in full',
+    seg_map_suffix='its file names the maps in full',
+)
+"""What datasets of mmseg take and these would pass over, and why."""
 
 
 class AnnotationFileDataset(BaseSegDataset):
@@ -48,6 +55,9 @@ class AnnotationFileDataset(BaseSegDataset):
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
+        for option, reason in _SAID_BY_THE_FILE.items():
+            if kwargs.pop(option, None):
+                raise OptionError(f'{type(self).__name__}: {option} is set, but {reason}; leave it out')
         given = copy.deepcopy(dict(metainfo or {}))
         described = {**self.METAINFO, **given}
         name = described.setdefault('label_space', default_space_name(type(self).__name__))
@@ -74,8 +84,7 @@ class AnnotationFileDataset(BaseSegDataset):
         if not lazy_init:
             self.full_init()
 
-    @staticmethod
-    def read_file(path: str) -> dict[str, Any]:
+    def read_file(self, path: str) -> dict[str, Any]:
         """Reads an annotation file of the format."""
         raise NotImplementedError
 

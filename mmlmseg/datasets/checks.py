@@ -13,17 +13,24 @@ from mmcv.transforms import BaseTransform
 from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
-from ..segments import IGNORE_INDEX
+from ..segments import IGNORE_INDEX, WIDE_IGNORE_INDEX, ignore_index_of
 from .files import check_image_file, check_label_file, exif_orientation, warn_of_turned_image
 from .truth import count_values
 
 
-def check_class_count(space: LabelSpace) -> None:
-    """Makes sure that the labels of a space fit 8 bits, as mmseg loads them."""
-    if space.num_classes > IGNORE_INDEX:
+def check_class_count(space: LabelSpace, wide: bool = True) -> None:
+    """Makes sure that the labels of a space fit 16 bits, or (not ``wide``) 8 bits, as mmseg loads them."""
+    if space.num_classes > (most := WIDE_IGNORE_INDEX if wide else IGNORE_INDEX):
         raise LabelSpaceError(
-            f'label space {space.name!r}: {space.num_classes} classes do not fit 8-bit labels (at most {IGNORE_INDEX})'
+            f'label space {space.name!r}: {space.num_classes} classes do not fit {16 if wide else 8}-bit labels (at '
+            f'most {most})' + ('' if wide else '; mmlmseg.FolderDataset and those of annotation files read more')
         )
+
+
+def ignored_by(dataset: Any) -> int | None:
+    """The ``ignore_index`` of a dataset of mmseg, an id that stands for no class; None where it is the default, 255."""
+    ignore_index = getattr(dataset, 'ignore_index', IGNORE_INDEX)
+    return None if ignore_index == IGNORE_INDEX else ignore_index
 
 
 def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
@@ -33,7 +40,8 @@ def check_size(labels: np.ndarray, image_size: Sequence[int]) -> None:
         colour = f', such as {tuple(first)}' if first and len(first) == 3 else ''
         raise DataError(
             f'the label map has shape {tuple(labels.shape)}, not (height, width); save one 8-bit class id per pixel '
-            f"(mode L or P), not colours{colour} (COCO's panoptic PNG files need mmlmseg.LoadSegments)"
+            f"(mode L or P), not colours{colour} (COCO's panoptic PNG files need mmlmseg.LoadSegments; in a folder, "
+            '"colours" of classes.json may name them)'
         )
     if tuple(labels.shape) != tuple(image_size):
         raise DataError(
@@ -64,7 +72,7 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
     allowed = f'0..{num_classes - 1} and {ignore_index} = ignore'
     if reduced:
         outside = outside.astype(np.int64) + 1
-        allowed = f'1..{num_classes}, 0 and 255 = ignore, as reduce_zero_label is set'
+        allowed = f'1..{num_classes}, 0 and {ignore_index_of(num_classes)} = ignore, as reduce_zero_label is set'
     elif ids[0] >= 1 and ids[-1] == num_classes:
         advice = 'ids seem to start at 1: set reduce_zero_label=True in this dataset, or subtract 1 in the files'
     raise DataError(
@@ -109,12 +117,14 @@ class CheckLabels(BaseTransform):
 
     Args:
         num_classes: K of the label space.
-        ignore_index: An id that stands for no class; its pixels become 255.
+        ignore_index: An id that stands for no class; its pixels become :func:`~mmlmseg.segments.ignore_index_of`. By
+            default (None) it is that one.
     """
 
-    def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
+    def __init__(self, num_classes: int, ignore_index: int | None = None) -> None:
         self.num_classes = num_classes
-        self.ignore_index = ignore_index
+        self.void = ignore_index_of(num_classes)
+        self.ignore_index = self.void if ignore_index is None else ignore_index
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Checks ``gt_seg_map`` against ``ori_shape`` (labels may be loaded after a resize) and the label space."""
@@ -124,12 +134,12 @@ class CheckLabels(BaseTransform):
         size = results.get('ori_shape', labels.shape)
         if labels.ndim < 2 and labels.size == np.prod(size):  # mmseg squeezes away a side of one pixel
             labels = labels.reshape(size)
-        if path := results.get('seg_map_path'):
+        if (path := results.get('seg_map_path')) and 'label_values' not in results:
             check_label_file(path)
         check_size(labels, size)
         check_ids(labels, self.num_classes, self.ignore_index, bool(results.get('reduce_zero_label', False)))
-        if self.ignore_index != IGNORE_INDEX:
-            labels = np.where(labels == self.ignore_index, IGNORE_INDEX, labels).astype(np.uint8)
+        if self.ignore_index != self.void:
+            labels = np.where(labels == self.ignore_index, self.void, labels).astype(labels.dtype)
         if 'exif_orientation' in results:
             warn_of_turned_image(results['img_path'], results['exif_orientation'])
         results['gt_seg_map'] = labels

@@ -1,34 +1,27 @@
-"""Objects in COCO's instance format: polygons and run-length codes in an annotation file."""
+"""A dataset in COCO's instance format: objects as polygons and run-length codes in an annotation file."""
 
 from __future__ import annotations
 
 import logging
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, get_args
 
-import numpy as np
 from mmengine.logging import print_log
 
-from ..errors import DataError, written
-from ..label_space import LabelSpace
+from ..errors import DataError, LabelSpaceError, OptionError, did_you_mean, written
+from ..names import name_key
 from ..registry import DATASETS
+from ..segments import BACKGROUND, ignore_index_of
 from .annotation_file import AnnotationFileDataset
 from .coco_annotations import Id, crowd_flag, file_of, id_of, match_categories, read_each, read_lists, value_of
-from .truth import Numbered, segments_of_masks
+from .coco_objects import AnnotatedObject, Overlaps, check_segmentation
 
-Size = tuple[int, int]
+Drawn = tuple[Id, Id, bool]
+"""Image, category and crowd flag of an annotation."""
 
-_MANY_CROWDS = 0.3  # of all objects; COCO has one in a hundred
-
-
-class AnnotatedObject(NamedTuple):
-    """Class, crowd flag and mask of an object: polygons ``[[x, y, x, y, ...], ...]``, or a run-length code."""
-
-    label: int
-    crowd: bool
-    segmentation: list[list[float]] | dict[str, Any]
+_MANY_CROWDS = 0.1  # of all objects; COCO has one in a hundred
 
 
 def read_instances_file(path: str | Path) -> dict[str, Any]:
@@ -39,73 +32,51 @@ def read_instances_file(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def mask_of(segmentation: list[list[float]] | dict[str, Any], size: Size) -> np.ndarray:
-    """The pixels of an object as COCO's own tools draw them.
+def parts_of_objects(annotations: Sequence[Mapping[str, Any]], drawn: Sequence[Drawn]) -> list[list[int]]:
+    """The places of the annotations of each object: those of an image that share an ``id`` are parts of one.
 
-    Args:
-        segmentation: Polygons, or a run-length code, compressed or not.
-        size: (H, W) of the image.
-
-    Returns:
-        bool [H, W].
+    Raises:
+        DataError: Where such parts are not of one class, or other images have their ``id``, which then tells nothing.
     """
-    from pycocotools import mask as coco
-
-    height, width = size
-    if isinstance(segmentation, list):
-        code = coco.merge(coco.frPyObjects([list(map(float, ring)) for ring in segmentation], height, width))
-    elif isinstance(segmentation['counts'], list):
-        code = coco.frPyObjects(segmentation, height, width)
-    else:
-        code = segmentation
-    return coco.decode(code).astype(bool)
-
-
-def check_segmentation(segmentation: Any, size: Size) -> None:
-    """Makes sure that pycocotools will draw what an annotation means: it fails on some faults and guesses on others."""
-    if isinstance(segmentation, Mapping):
-        counts, own = value_of(segmentation, 'counts'), value_of(segmentation, 'size')
-        if own != [*size]:
-            raise DataError(f'its run-length code is of size {written(own)}, the image of {[*size]} (height, width)')
-        if isinstance(counts, list):
-            if not all(isinstance(n, int) and n >= 0 for n in counts) or sum(counts) != size[0] * size[1]:
-                raise DataError(f'its run lengths are no whole numbers with the sum {size[0] * size[1]} of all pixels')
-        elif not isinstance(counts, str):
-            raise DataError(f"'counts' is {written(counts)}; a run-length code is a text or a list")
-        return
-    if not isinstance(segmentation, list) or not segmentation:
-        raise DataError(f"'segmentation' is {written(segmentation)}; an object needs a polygon or a run-length code")
-    for ring in segmentation:
-        if not isinstance(ring, list) or len(ring) < 6 or len(ring) % 2:
-            raise DataError(f'the polygon {written(ring)} must list three points or more: [x, y, x, y, x, y, ...]')
-        if not set(map(type, ring)) <= {int, float} or not math.isfinite(sum(ring)):
-            raise DataError(f'the polygon {written(ring)} must hold numbers only')
-
-
-def read_objects(
-    objects: Sequence[AnnotatedObject], size: Size, space: LabelSpace
-) -> tuple[np.ndarray, Numbered, list[np.ndarray]]:
-    """Classes and segments of the pixels of an image, and what lies below these; see :func:`segments_of_masks`."""
-    masks = []
-    for one in objects:
-        try:
-            masks.append(mask_of(one.segmentation, size))
-        except ValueError as error:
-            raise DataError(f'the mask of object {len(masks)}, {space.classes[one.label]!r}: {error}') from None
-    return segments_of_masks(masks, [one.label for one in objects], [one.crowd for one in objects], size, space)
+    places: dict[tuple[Id | None, Id | int], list[int]] = {}
+    for place, (annotation, (image_id, _, _)) in enumerate(zip(annotations, drawn, strict=True)):
+        own = annotation.get('id')
+        key = (image_id, own) if isinstance(own, (int, str)) and not isinstance(own, bool) else (None, place)
+        places.setdefault(key, []).append(place)
+    images = Counter(own for image_id, own in places if image_id is not None)
+    for (_, own), parts in places.items():
+        if len(parts) > 1 and (images[own] > 1 or len({drawn[place] for place in parts}) > 1):
+            what = 'objects of several images' if images[own] > 1 else 'of several categories, or a crowd among them'
+            raise DataError(
+                f'annotations[{parts[1]}]: has the id {own!r} of annotations[{parts[0]}], as parts of one object have, '
+                f'but they are {what}; give each object an id of its own'
+            )
+    return list(places.values())
 
 
 @DATASETS.register_module()
 class InstanceDataset(AnnotationFileDataset):
     """Objects in COCO's instance format: a JSON file with polygons or run-length codes, as annotation tools export it.
 
-    Every category is a thing, unless ``thing_classes`` in ``metainfo`` names those that are. Pixels outside of all
-    objects are background: a model learns that nothing is there. Pixels of crowds (``iscrowd``) are void. Where objects
-    overlap, a model learns the smaller one; metrics know all of both. Categories without an object may be missing in
-    ``classes``, and an image may have no object.
+    Every category is a thing, unless ``thing_classes`` in ``metainfo`` names those that are. Pixels of crowds
+    (``iscrowd``) are void. Where objects overlap, a model learns the one on top; metrics of instances know all of both.
+    Categories without an object may be missing in ``classes``, and an image may have no object. Annotations of an image
+    that share an ``id`` are parts of one object.
 
-    Arguments and errors are those of :class:`AnnotationFileDataset`; ``data_prefix`` has ``img_path``, the folder of
-    the images.
+    Args:
+        ann_file: The JSON file.
+        overlaps: Which of two objects that overlap is on top: the ``'smaller'``, the ``'later'`` one in the file; or
+            that is an ``'error'``. Crowds lie below all others.
+        rest: What is outside of all objects. By default it is background: a model learns that nothing is there, and
+            only instances can be scored. ``'ignore'``: it counts nowhere. Else the name of a stuff class, which is
+            added to the categories of the file where it is none of them.
+        crowds: Whether ``iscrowd`` is believed; some tools write it where they mean a run-length code.
+        metainfo, **kwargs: As of :class:`AnnotationFileDataset`; ``data_prefix`` has ``img_path``, the folder of the
+            images.
+
+    Raises:
+        OptionError: Where ``overlaps`` is another word, or ``rest`` is a thing.
+        DataError, LabelSpaceError: As of :class:`AnnotationFileDataset`.
 
     Examples:
         >>> dataset = dict(
@@ -124,9 +95,64 @@ class InstanceDataset(AnnotationFileDataset):
     prefixes: ClassVar[Mapping[str, str]] = dict(img_path='image')
     all_things: ClassVar[bool] = True
 
-    @staticmethod
-    def read_file(path: str) -> dict[str, Any]:
-        return read_instances_file(path)
+    def __init__(
+        self,
+        ann_file: str = '',
+        overlaps: Overlaps = 'smaller',
+        rest: str | None = None,
+        crowds: bool = True,
+        metainfo: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if overlaps not in get_args(Overlaps):
+            raise OptionError(f'overlaps={overlaps!r}; write {", ".join(map(repr, get_args(Overlaps)))}')
+        if rest is not None and not isinstance(rest, str):
+            raise OptionError(f"rest={rest!r}; write 'ignore' or the name of a class")
+        self.overlaps = overlaps
+        self.crowds = crowds
+        self.rest_class = None if rest in (None, 'ignore') else rest
+        described = {**self.METAINFO, **(metainfo or {})}
+        if self.rest_class and 'classes' in described and 'thing_classes' not in described:
+            things = [name for name in described['classes'] if not self._is_rest(name)]
+            metainfo = {**(metainfo or {}), 'thing_classes': things}
+        super().__init__(ann_file, metainfo=metainfo, **kwargs)
+        self.rest = BACKGROUND if rest is None else self._find_rest()
+
+    def _is_rest(self, name: Any) -> bool:
+        return bool(self.rest_class) and isinstance(name, str) and name_key(name) == name_key(str(self.rest_class))
+
+    def _find_rest(self) -> int:
+        """The label outside of all objects."""
+        if not self.rest_class:
+            return ignore_index_of(self.space.num_classes)
+        label = next((label for label, name in enumerate(self.space.classes) if self._is_rest(name)), None)
+        if label is None:
+            raise LabelSpaceError(
+                f'rest={self.rest_class!r} is no class of the label space {self.space.name!r}; add it to the '
+                f'classes in the metainfo.{did_you_mean(self.rest_class, self.space.classes)}'
+            )
+        if self.space.is_thing[label]:
+            raise OptionError(f'rest={self.rest_class!r} is a thing by thing_classes; what is everywhere else is stuff')
+        return label
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The description of a sample before its pipeline, with ``overlaps`` and ``rest``, a label."""
+        return {**super().get_data_info(idx), 'overlaps': self.overlaps, 'rest': self.rest}
+
+    def read_file(self, path: str) -> dict[str, Any]:
+        """Reads an annotation file; the class of the rest is one of its categories, and stuff."""
+        content = read_instances_file(path)
+        if self.rest_class:
+            named = [c for c in content['categories'] if isinstance(c, dict) and self._is_rest(c.get('name'))]
+            if not named:
+                ids = [c.get('id') for c in content['categories'] if isinstance(c, dict)]
+                numbers = [one for one in ids if isinstance(one, int)]
+                free: Id = max(numbers, default=0) + 1 if len(numbers) == len(ids) else self.rest_class
+                named = [dict(id=free, name=self.rest_class)]
+                content['categories'] += named
+            for category in named:
+                category['isthing'] = 0
+        return content
 
     def read_samples(self, content: dict[str, Any]) -> tuple[dict[Any, int], list[dict[str, Any]]]:
         images: dict[Id, dict[str, Any]] = {}
@@ -135,16 +161,16 @@ class InstanceDataset(AnnotationFileDataset):
             image_id, size = id_of(image, 'id'), (_side(image, 'height'), _side(image, 'width'))
             if image_id in images:
                 raise DataError(f'two images have the id {image_id!r}; give each its own')
-            images[image_id] = dict(img_path=file_of(image), image_id=image_id, size=size, objects=[])
+            images[image_id] = dict(img_path=_image_file(image), image_id=image_id, size=size, objects=[])
 
-        def draw(annotation: Mapping[str, Any]) -> tuple[Id, Id, bool]:
+        def draw(annotation: Mapping[str, Any]) -> Drawn:
             image_id, category = id_of(annotation, 'image_id'), id_of(annotation, 'category_id')
             if image_id not in images:
                 raise DataError(
                     f'image {image_id!r} is not listed; images and annotations of one split belong together'
                 )
             check_segmentation(value_of(annotation, 'segmentation'), images[image_id]['size'])
-            return image_id, category, crowd_flag(annotation)
+            return image_id, category, crowd_flag(annotation) and self.crowds
 
         read_each('images', content['images'], keep)
         read = read_each('annotations', content['annotations'], draw)
@@ -153,8 +179,10 @@ class InstanceDataset(AnnotationFileDataset):
             if category not in known:
                 raise DataError(f'annotations[{place}]: its category_id {category!r} is no category of the file')
         label_of = match_categories(content['categories'], self.space, used={category for _, category, _ in read})
-        for (image_id, category, crowd), annotation in zip(read, content['annotations'], strict=True):
-            images[image_id]['objects'].append(AnnotatedObject(label_of[category], crowd, annotation['segmentation']))
+        for places in parts_of_objects(content['annotations'], read):
+            image_id, category, crowd = read[places[0]]
+            parts = tuple(content['annotations'][place]['segmentation'] for place in places)
+            images[image_id]['objects'].append(AnnotatedObject(label_of[category], crowd, parts, places[0]))
         self._warn_of_crowds([crowd for _, _, crowd in read])
         return label_of, list(images.values())
 
@@ -162,10 +190,18 @@ class InstanceDataset(AnnotationFileDataset):
         if sum(crowds) > _MANY_CROWDS * len(crowds):
             print_log(
                 f'{self.ann_file}: {sum(crowds)} of {len(crowds)} annotations are crowds (iscrowd), which are neither '
-                'trained nor scored; some tools write it where they mean a run-length code',
+                'trained nor scored; some tools write it where they mean a run-length code. Where they are objects, '
+                'crowds=False in this dataset says so',
                 'current',
                 logging.WARNING,
             )
+
+
+def _image_file(image: Mapping[str, Any]) -> str:
+    """The file of an image; LVIS names its address instead, whose last two parts are folder and file."""
+    if 'file_name' not in image and isinstance(address := image.get('coco_url'), str):
+        image = dict(file_name='/'.join(address.split('/')[-2:]))
+    return file_of(image)
 
 
 def _side(image: Mapping[str, Any], key: str) -> int:

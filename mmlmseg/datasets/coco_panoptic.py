@@ -114,8 +114,7 @@ class PanopticDataset(AnnotationFileDataset):
     prefixes: ClassVar[Mapping[str, str]] = dict(img_path='image', seg_map_path='PNG')
     all_things: ClassVar[bool] = False
 
-    @staticmethod
-    def read_file(path: str) -> dict[str, Any]:
+    def read_file(self, path: str) -> dict[str, Any]:
         return read_annotations(path)
 
     def read_samples(self, content: dict[str, Any]) -> tuple[dict[Any, int], list[dict[str, Any]]]:

@@ -99,8 +99,7 @@ def check_label_file(path: str) -> None:
     head, _ = _ends_of(path)
     if head.startswith(_PNG) and head[24] <= 8:  # the bit depth stands at byte 24 of every PNG
         return
-    if head.startswith(_JPEG):
-        raise DataError('the label map is a JPEG, which smears ids where classes meet; save them anew, as PNG')
+    refuse_jpeg(head)
     decoded = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype == np.uint8:
         return
@@ -111,7 +110,16 @@ def check_label_file(path: str) -> None:
         )
     for value in (int(decoded.min()), int(decoded.max())):
         if not 0 <= value <= 255:
-            raise DataError(f'label id {value} in a {bits}-bit label map; ids must fit 8 bits: 0..254 and 255 = ignore')
+            raise DataError(
+                f'label id {value} in a {bits}-bit label map; ids must fit 8 bits: 0..254 and 255 = ignore, unless '
+                '"ids" in the classes.json of a folder names them'
+            )
+
+
+def refuse_jpeg(content: bytes) -> None:
+    """Stops at labels whose file begins as a JPEG."""
+    if content.startswith(_JPEG):
+        raise DataError('the label map is a JPEG, which smears ids where classes meet; save them anew, as PNG')
 
 
 def warn_of_binary_masks(paths: Sequence[str], name: str) -> None:
@@ -133,7 +141,8 @@ def warn_of_binary_masks(paths: Sequence[str], name: str) -> None:
     if values == {0, 255}:
         print_log(
             f'{paths[0]}: this and all other label maps looked at ({len(paths)}) hold only 0 and 255, and 255 is "not '
-            f'annotated", so class {name!r} has no pixel. If 255 is meant to be {name!r}, save it as 1: '
+            f'annotated", so class {name!r} has no pixel. If 255 is meant to be {name!r}, say so by "ids" in the '
+            'classes.json of a folder, or save it as 1: '
             'Image.fromarray((numpy.asarray(Image.open(file)) > 0).astype("uint8")).save(file)',
             'current',
             logging.WARNING,

@@ -12,16 +12,21 @@ from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
-from ..errors import DataError, LabelSpaceError, did_you_mean, read_json, written
+from ..errors import DataError, LabelSpaceError, OptionError, did_you_mean, errors_of, read_json
 from ..label_space import LabelSpace
 from ..names import leads_outside
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
+from .guards import use_own_loading
+from .label_values import LabelValues, read_ignore, read_values
 from .steps import is_foreign, loads_labels, steps_of
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """How the names of images end, in lower case."""
+
+LABEL_SUFFIXES = ('.png', '.tif', '.tiff')
+"""Likewise those of label maps."""
 
 
 def files_by_name(folder: str, suffixes: tuple[str, ...]) -> dict[str, str]:
@@ -70,28 +75,19 @@ def read_split(path: Path) -> list[str]:
     return names
 
 
-def read_ignore(path: Path, free: int) -> int:
-    """Reads the label id to be ignored from a ``classes.json``, 255 where it names none.
-
-    In the label maps as they are written, ``free`` is the first id that is of no class.
-    """
-    ignore = read_json(path, DataError, 'it describes the folder').get('ignore', IGNORE_INDEX)
-    if not isinstance(ignore, int) or isinstance(ignore, bool) or not free <= ignore <= IGNORE_INDEX:
-        raise DataError(
-            f'{path}: "ignore" is {written(ignore)}; it must be an id from {free} (the first after the classes) to 255'
-        )
-    return ignore
-
-
 @DATASETS.register_module()
 class FolderDataset(BaseSegDataset):
     """Semantic or panoptic segmentation data in one folder; nothing but its path is needed in a config.
 
-    The folder holds ``classes.json`` (see :meth:`LabelSpace.from_json`; optional key ``ignore``, an id of the label
-    maps that counts nowhere beside 255), ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or another
-    of :data:`IMAGE_SUFFIXES`) and ``labels/NAME.png`` with 8-bit ids. ``instances/NAME.png`` with 8-bit or 16-bit ids
-    of segments (0 = none) tells the things of an image apart, for ``mmlmseg.LoadSegments``. Every listed sample is
-    looked for at the start; its labels are where the pipeline loads some.
+    The folder holds ``classes.json``, ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or another of
+    :data:`IMAGE_SUFFIXES`) and ``labels/NAME.png`` (or another of :data:`LABEL_SUFFIXES`) with 8-bit ids, 255 for no
+    class, or 16-bit ids and 65535 for more than 255 classes. ``instances/NAME.png`` with 8-bit or 16-bit ids of
+    segments (0 = none) tells the things of an image apart, for ``mmlmseg.LoadSegments``. Every listed sample is looked
+    for at the start; its labels are where the pipeline loads some.
+
+    ``classes.json`` describes the label space, see :meth:`LabelSpace.from_json`, and what the values of the label maps
+    mean where they are not the places in ``classes``: ``ids`` or ``colours``, the class of each value or null where it
+    counts nowhere; without these, ``ignore`` names one or several ids more that count nowhere.
 
     Args:
         data_root: The folder.
@@ -99,13 +95,14 @@ class FolderDataset(BaseSegDataset):
         things: The countable classes, where ``classes.json`` does not name them.
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
-        ignore_index: An id that counts nowhere beside 255, among those that are left after ``reduce_zero_label``.
+        ignore_index: An id that counts nowhere, too, among those that are left after ``reduce_zero_label``.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
     Raises:
         LabelSpaceError: Where ``classes.json`` is missing or ill-formed, or ``things`` or ``metainfo`` say something
-            else.
+            else, or ``ids`` or ``colours`` are ill-formed.
+        OptionError: Where ``ids`` or ``colours`` say what ``reduce_zero_label`` or ``ignore_index`` would change.
         DataError: Where the split, an image, a label map or, with a folder of them, a map of segments is missing.
     """
 
@@ -120,13 +117,23 @@ class FolderDataset(BaseSegDataset):
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
+        if foreign := sorted(kwargs.keys() & {'ann_file', 'data_prefix', 'img_suffix', 'seg_map_suffix'}):
+            raise OptionError(
+                f'FolderDataset: {foreign[0]}={kwargs[foreign[0]]!r} is of other datasets; a folder has SPLIT.txt, '
+                'images/ and labels/, and finds files of any suffix it knows'
+            )
         root = Path(data_root).expanduser()
         if not root.is_dir():
             raise DataError(f'{root}: no such folder; data_root must be the folder that holds classes.json')
         self.split = split
         self.space = LabelSpace.from_json(root, things=things)
         check_class_count(self.space)
-        ignore = read_ignore(root / 'classes.json', self.space.num_classes + reduce_zero_label)
+        content = read_json(root / 'classes.json', DataError, 'it describes the folder')
+        with errors_of(root / 'classes.json'):
+            self.label_values = read_values(content, self.space, reduce_zero_label, ignore_index)
+            first = self.space.num_classes + reduce_zero_label
+            # Without a table these become 255, by mmseg's own loading too, which lowers ids before.
+            ignored = [] if self.label_values else read_ignore(content, first, IGNORE_INDEX)
         known = self.space.to_metainfo()
         more = copy.deepcopy(dict(metainfo or {}))
         if twice := sorted(known.keys() & more.keys()):
@@ -145,9 +152,10 @@ class FolderDataset(BaseSegDataset):
         )
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update(more)
-        # Both are applied by mmseg after it lowered the ids.
-        ignored = [ignore - reduce_zero_label] if ignore != IGNORE_INDEX else []
-        if ignore_index != IGNORE_INDEX:
+        if self.label_values:
+            use_own_loading(self.pipeline)
+        ignored = [one - reduce_zero_label for one in ignored if one != IGNORE_INDEX]
+        if not self.label_values and ignore_index != IGNORE_INDEX:
             ignored.append(ignore_index)
         if ignored:
             self.label_map = dict.fromkeys(ignored, IGNORE_INDEX)
@@ -156,7 +164,11 @@ class FolderDataset(BaseSegDataset):
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """The description of a sample before its pipeline, with ``spaces``, its label space."""
-        return {**super().get_data_info(idx), 'spaces': (self.space,)}
+        return {**super().get_data_info(idx), 'spaces': (self.space,), **self.meaning_of_values()}
+
+    def meaning_of_values(self) -> dict[str, LabelValues]:
+        """What a sample says of the values in its label map: ``label_values``; nothing where they are its labels."""
+        return dict(label_values=self.label_values) if self.label_values else {}
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances."""
@@ -164,7 +176,7 @@ class FolderDataset(BaseSegDataset):
         names = read_split(split_file)
         kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', IMAGE_SUFFIXES))
         if self._reads_labels():
-            kinds['seg_map_path'] = ('label', ('.png',))
+            kinds['seg_map_path'] = ('label', LABEL_SUFFIXES)
             if Path(self.data_prefix['panoptic_path']).is_dir():
                 kinds['panoptic_path'] = ('instance map', ('.png',))
         files: dict[str, dict[str, str]] = {}

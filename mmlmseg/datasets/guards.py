@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadAnnotations, LoadImageFromFile, Pad
+from mmseg.datasets import transforms as mmseg
 from mmseg.datasets.transforms import PackSegInputs
 
 from ..errors import DataError, OptionError
 from ..registry import TRANSFORMS
-from ..segments import IGNORE_INDEX
+from ..segments import IGNORE_INDEX, ignore_index_of
 from ..traces import TRACES
-from .checks import CheckImage, CheckLabels
+from .checks import CheckImage, CheckLabels, ignored_by
+from .steps import loads_labels
+from .transforms import LoadAnnotations as OwnLoading
 from .transforms import LoadSegments
 
 _MOVES = re.compile('Resiz|Crop|Rot|Mosaic|Affine|Shear|Shift|Translate|Expand|MixUp')
@@ -75,14 +78,14 @@ class Trace(BaseTransform):
         return f'{type(self).__name__}(step={self.step!r})'
 
 
-def add_guards(owner: Any, num_classes: int | None = None, ignore_index: int = IGNORE_INDEX) -> None:
+def add_guards(owner: Any, num_classes: int | None = None, ignore_index: int | None = None) -> None:
     """Puts checks and notes beside the steps of a pipeline, however deep they are nested.
 
     Args:
         owner: Where steps are: a dataset, a wrapper such as mmengine's RepeatDataset, a pipeline, a list of transforms,
             or a transform that has transforms: RandomApply, RandomChoice, TestTimeAug. Changed in place.
         num_classes: K of the label space; None for a pipeline that loads no labels.
-        ignore_index: The id that stands for no class, where the dataset does not say.
+        ignore_index: An id that stands for no class beside the usual one, where the dataset does not say.
 
     Raises:
         OptionError: Where another id than 255 stands for no class and segments are loaded.
@@ -91,7 +94,7 @@ def add_guards(owner: Any, num_classes: int | None = None, ignore_index: int = I
         owner[:] = _guarded(owner, num_classes, ignore_index)
         inner: list[Any] = owner
     else:
-        ignore_index = getattr(owner, 'ignore_index', ignore_index)
+        ignore_index = ignored_by(owner) if hasattr(owner, 'ignore_index') else ignore_index
         # MultiImageMixDataset pairs its own steps with their names, and nothing fits between.
         own = () if hasattr(owner, 'pipeline_types') else ('pipeline', 'transforms', 'subroutines')
         inner = [getattr(owner, key, None) for key in ('datasets', 'dataset', *own)]
@@ -100,8 +103,9 @@ def add_guards(owner: Any, num_classes: int | None = None, ignore_index: int = I
             add_guards(one, num_classes, ignore_index)
 
 
-def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int) -> Iterator[Any]:
+def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int | None) -> Iterator[Any]:
     before: Any = None
+    void = ignore_index_of(num_classes or 0)
     for step, after in zip_longest(steps, steps[1:]):
         # The branches of test-time augmentation share their transforms: what nests in these comes by twice.
         traced = isinstance(step, (LoadAnnotations, Pad)) or _MOVES.search(type(step).__name__)
@@ -110,18 +114,62 @@ def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int) -> It
             yield Trace(next(name for name, kind in kinds if isinstance(step, kind)))
         if isinstance(step, PackSegInputs):
             step.meta_keys = tuple(dict.fromkeys((*step.meta_keys, *TRACES)))
+        if void != IGNORE_INDEX:
+            _fill_with(step, void)
         yield step
         if isinstance(step, LoadImageFromFile) and not isinstance(after, CheckImage):
             yield CheckImage(step.color_type, step.imdecode_backend)
-        if isinstance(step, LoadSegments) and ignore_index != IGNORE_INDEX:
+        if isinstance(step, LoadSegments) and ignore_index is not None:
             raise OptionError(
-                f'ignore_index={ignore_index}: segments know 255 only; take it off the dataset, and have those pixels '
-                'void in the files (of a mmlmseg.FolderDataset, name the id in classes.json: "ignore")'
+                f'ignore_index={ignore_index}: segments know {void} only; take it off the dataset, and have those '
+                'pixels void in the files (of a mmlmseg.FolderDataset, name the id in classes.json: "ignore")'
             )
         unchecked = isinstance(step, LoadAnnotations) and not isinstance(step, LoadSegments)
         if unchecked and num_classes is not None and not isinstance(after, CheckLabels):
             yield CheckLabels(num_classes, ignore_index)
         before = step
+
+
+def _fill_with(step: Any, void: int) -> None:
+    """Has a step fill label maps with ``void`` where it would with 255, which is a class of a large label space."""
+    for key in ('ignore_index', 'seg_pad_val', 'seg_fill_in'):
+        if getattr(step, key, None) == IGNORE_INDEX:
+            setattr(step, key, void)
+    padding = getattr(step, 'pad_val', None)
+    if isinstance(padding, dict) and padding.get('seg', IGNORE_INDEX) == IGNORE_INDEX:
+        step.pad_val = {**padding, 'seg': void}
+
+
+def use_own_loading(owner: Any) -> None:
+    """Puts ``mmlmseg.LoadAnnotations`` in the place of mmseg's, which knows 8-bit ids only.
+
+    Args:
+        owner: A pipeline, a list of transforms, or a transform that has transforms. Changed in place.
+
+    Raises:
+        OptionError: Where another step loads labels.
+    """
+    if isinstance(owner, list):
+        owner[:] = map(_own_loading, owner)
+    inner = owner if isinstance(owner, list) else [getattr(owner, key, None) for key in ('transforms', 'subroutines')]
+    for one in inner:
+        if one is not None:
+            use_own_loading(one)
+
+
+def _own_loading(step: Any) -> Any:
+    if type(step) is mmseg.LoadAnnotations:
+        return OwnLoading(
+            reduce_zero_label=step.reduce_zero_label,
+            backend_args=step.backend_args,
+            imdecode_backend=step.imdecode_backend,
+        )
+    if loads_labels(type(step)) and not isinstance(step, OwnLoading):
+        raise OptionError(
+            f'{type(step).__name__} loads labels, but knows nothing of "ids" and "colours" in classes.json, nor of '
+            'more than 255 classes; take mmlmseg.LoadAnnotations or mmlmseg.LoadSegments, or inherit from one of them'
+        )
+    return step
 
 
 def _text(size: Any) -> str:

@@ -19,6 +19,8 @@ from ..label_space import LabelSpace, joint_classes
 from ..names import check_name, default_space_name
 from ..randomness import seed_all
 from ..registry import DATASETS
+from ..segments import IGNORE_INDEX, ignore_index_of
+from .checks import check_class_count
 from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
@@ -117,7 +119,7 @@ class MultiDataset(Dataset):
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1 and own[0].num_classes == 2:
                 some = map(dataset.get_data_info, range(0, len(dataset), max(1, len(dataset) // 16)))
-                paths = [info.get('seg_map_path') for info in some if 'segments' not in info]
+                paths = [info.get('seg_map_path') for info in some if not info.keys() & {'segments', 'label_values'}]
                 warn_of_binary_masks([path for path in paths if path], own[0].classes[1])
 
     @cached_property
@@ -231,7 +233,10 @@ class MultiDataset(Dataset):
         return sample
 
     def _stamp(self, which: int) -> dict[str, Any]:
-        return dict(dataset=self.names[which], label_spaces=tuple(space.name for space in self.spaces[which]))
+        own = self.spaces[which]
+        void = ignore_index_of(own[0].num_classes)
+        noted = {} if void == IGNORE_INDEX else dict(ignore_index=void)
+        return dict(dataset=self.names[which], label_spaces=tuple(space.name for space in own), **noted)
 
 
 def _leave_the_end_to_the_main_process() -> None:
@@ -292,7 +297,9 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
         config = config['dataset']
     kind = config['type'] if isinstance(config['type'], str) else config['type'].__name__
     name = metainfo.get('label_space') or default_space_name(kind)
-    return (LabelSpace.from_metainfo(name, metainfo, config.get('metainfo') or ()),)
+    space = LabelSpace.from_metainfo(name, metainfo, config.get('metainfo') or ())
+    check_class_count(space, wide=False)
+    return (space,)
 
 
 def _refuse_detection(name: str, dataset: Any) -> None:

@@ -93,4 +93,8 @@ class MultiSpaceFolderDataset(BaseDataset):
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """The description of a sample before its pipeline, with ``spaces``, the label space of each truth."""
-        return {**super().get_data_info(idx), 'spaces': self.spaces}
+        info = super().get_data_info(idx)
+        truths = [
+            {**truth, **folder.meaning_of_values()} for truth, folder in zip(info['truths'], self.folders, strict=True)
+        ]
+        return {**info, 'truths': truths, 'spaces': self.spaces}

@@ -16,8 +16,8 @@ from mmengine.logging import print_log
 
 from ..errors import USER_ERRORS, DataError, LabelSpaceError
 from ..label_space import LabelSpace
-from ..segments import IGNORE_INDEX
-from .checks import CheckLabels
+from ..segments import BACKGROUND, ignore_index_of
+from .checks import CheckLabels, ignored_by
 from .steps import loads_labels, steps_of
 from .truth import count_values
 
@@ -144,9 +144,9 @@ def _labels_held(dataset: Any, place: int, space: LabelSpace) -> tuple[int, ...]
     loaded = loading.transform(info)
     if 'gt_segment_labels' in loaded:
         return _counted(zip(loaded['gt_segment_labels'][0], loaded['gt_segment_crowd'][0], strict=True))
-    ignore_index = getattr(dataset, 'ignore_index', IGNORE_INDEX)
-    labels = CheckLabels(space.num_classes, ignore_index).transform(loaded)['gt_seg_map']
-    return _counted((label, label == IGNORE_INDEX) for label in count_values(labels)[0].tolist())
+    check = CheckLabels(space.num_classes, ignored_by(dataset))
+    labels = check.transform(loaded)['gt_seg_map']
+    return _counted((label, label == check.void) for label in count_values(labels)[0].tolist())
 
 
 def labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:
@@ -154,7 +154,8 @@ def labels_described(info: Mapping[str, Any]) -> tuple[int, ...] | None:
     if 'segments' in info:
         return _counted((label, crowd) for _, label, crowd in info['segments'])
     if 'objects' in info:
-        return _counted((one.label, one.crowd) for one in info['objects'])
+        nothing = info['rest'] in (BACKGROUND, ignore_index_of(info['spaces'][0].num_classes))
+        return _counted([*((one.label, one.crowd) for one in info['objects']), (info['rest'], nothing)])
     return None
 
 

@@ -78,5 +78,7 @@ def _fingerprint(dataset: MultiDataset, which: int) -> str:
             said += [(file.name, file.stat().st_size if file.is_file() else None) for file in files]
             said += [type(loading_step(own)).__name__, getattr(own, 'ignore_index', IGNORE_INDEX)]
             said += [bool(info.get('reduce_zero_label')), sorted((info.get('label_map') or {}).items())]
+            if values := info.get('label_values'):
+                said += [values.values.tolist(), values.labels.tolist()]
         digest.update(repr(said).encode())
     return digest.hexdigest()

@@ -17,9 +17,10 @@ from torch import Tensor
 from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
-from ..segments import BACKGROUND, IGNORE_INDEX, VOID, SegmentMap, read_panoptic_png
+from ..segments import BACKGROUND, VOID, SegmentMap, ignore_index_of, read_panoptic_png
 from .checks import CheckLabels
-from .coco_instances import read_objects
+from .coco_objects import read_objects
+from .files import refuse_jpeg
 from .truth import Numbered, check_aligned, follow_padding, segments_of_ids, segments_of_labels
 
 
@@ -69,7 +70,8 @@ def id_table(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> np
 class LoadAnnotations(stock.LoadAnnotations):
     """mmseg's loading of labels, which changes all ids at once by a table.
 
-    Arguments are those of mmseg's; ``reduce_zero_label`` is that of each sample.
+    It reads what the ``label_values`` of a sample say too: colours, and ids of any number of bits. Arguments are those
+    of mmseg's; ``reduce_zero_label`` is that of each sample.
 
     Raises:
         OptionError: Where ``reduce_zero_label`` is given and is not that of a sample.
@@ -86,10 +88,15 @@ class LoadAnnotations(stock.LoadAnnotations):
             )
         content = fileio.get(results['seg_map_path'], backend_args=self.backend_args)
         labels = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend)
-        if labels.ndim == 3 and labels.shape[2] == 1:
-            labels = labels[..., 0]
-        table = id_table(reduced, results.get('label_map'))
-        results['gt_seg_map'] = cv2.LUT(labels.astype(np.uint8, copy=False), table)
+        if values := results.get('label_values'):
+            with errors_of(results['seg_map_path']):
+                refuse_jpeg(content)
+                results['gt_seg_map'] = values.read(labels)
+        else:
+            if labels.ndim == 3 and labels.shape[2] == 1:
+                labels = labels[..., 0]
+            table = id_table(reduced, results.get('label_map'))
+            results['gt_seg_map'] = cv2.LUT(labels.astype(np.uint8, copy=False), table)
         results['seg_fields'].append('gt_seg_map')
 
 
@@ -99,10 +106,10 @@ class LoadSegments(LoadAnnotations):
 
     It reads samples of ``mmlmseg.FolderDataset``, ``mmlmseg.PanopticDataset``, ``mmlmseg.InstanceDataset`` and
     ``mmlmseg.MultiSpaceFolderDataset``.
-    Adds ``gt_seg_map``, uint8 [H, W] (255 = void), and ``gt_segment_map``, int32 [H, W] (the segment, 0 = void), with
-    several spaces ``gt_seg_map_0``, ``gt_segment_map_0``, ``gt_seg_map_1``, ... All are in ``seg_fields``, so that
-    geometric transforms carry them along. ``gt_segment_labels`` and ``gt_segment_crowd`` list, for each space, class
-    and crowd flag of its segment 1, 2, ...
+    Adds ``gt_seg_map`` [H, W], uint8 (255 = void; uint16 and 65535 for more than 255 classes), and ``gt_segment_map``,
+    int32 [H, W] (the segment, 0 = void), with several spaces ``gt_seg_map_0``, ``gt_segment_map_0``, ``gt_seg_map_1``,
+    ... All are in ``seg_fields``, so that geometric transforms carry them along. ``gt_segment_labels`` and
+    ``gt_segment_crowd`` list, for each space, class and crowd flag of its segment 1, 2, ...
 
     A folder sample has labels, and ids of instances in ``instances/NAME.png``. A stuff class is one segment. Pixels of
     a thing outside every instance are in no segment and keep their label.
@@ -132,7 +139,9 @@ class LoadSegments(LoadAnnotations):
         """Classes [H, W] and segments of one label space, and what lies below these; classes are checked first."""
         check = CheckLabels(space.num_classes)
         if 'objects' in truth:
-            truth['gt_seg_map'], segments, below = read_objects(truth['objects'], truth['size'], space)
+            truth['gt_seg_map'], segments, below = read_objects(
+                truth['objects'], truth['size'], space, truth['overlaps'], truth['rest']
+            )
             check(truth)
             return truth['gt_seg_map'], segments, below
         file = truth['seg_map_path']
@@ -189,15 +198,16 @@ def _join_spaces(results: dict[str, Any]) -> SegmentMap:
     first = 0
     for space, keys, own in zip(spaces, map_keys(len(spaces)), results['gt_segment_labels'], strict=True):
         classes, ids = (results[key] for key in keys)
+        void = ignore_index_of(space.num_classes)
         # Rotation fills all maps with 255, which may be a segment: void is where the label is ignored.
-        ids = follow_padding(ids, classes)
-        ids = np.where((classes == IGNORE_INDEX) & (ids != BACKGROUND), VOID, ids)
-        check_aligned(ids, own, classes)
+        ids = follow_padding(ids, classes, void)
+        ids = np.where((classes == void) & (ids != BACKGROUND), VOID, ids)
+        check_aligned(ids, own, classes, void)
         layers.append(np.where(ids <= VOID, ids, ids + len(labels)))
         labels += [first + label for label in own]
         first += space.num_classes
         for key in below_keys(sum(key.startswith('gt_segment_map_below_') for key in results)):
-            below.append(np.where(classes == IGNORE_INDEX, VOID, follow_padding(results[key], classes)))
+            below.append(np.where(classes == void, VOID, follow_padding(results[key], classes, void)))
     return SegmentMap(
         torch.from_numpy(np.stack(layers)),  # [S, H, W]
         torch.tensor(labels, dtype=torch.long),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
-from ..segments import IGNORE_INDEX
+from ..segments import ignore_index_of
 from .functional import joint_histogram
 from .metrics.common import source
 
@@ -75,7 +75,7 @@ def confusion_of(model: Any, batches: Iterable[dict[str, Any]], truth: LabelSpac
                 if 'gt_sem_seg' not in sample:
                     raise DataError('has no gt_sem_seg to compare with; add LoadAnnotations to the test pipeline')
                 label, found = sample.gt_sem_seg.data.cpu(), sample.pred_sem_seg.data.cpu()
-                own = joint_histogram(found, label, size[0], IGNORE_INDEX, num_predicted=size[1])
+                own = joint_histogram(found, label, size[0], ignore_index_of(size[0]), num_predicted=size[1])
             counts += own
             ignored += label.numel() - int(own.sum())
             images += 1

@@ -173,7 +173,9 @@ def _pad_truth(sample: SegDataSample, canvas: Size) -> None:
         return F.pad(maps, (0, canvas[1] - maps.shape[-1], 0, canvas[0] - maps.shape[-2]), value=value)
 
     if 'gt_sem_seg' in sample:
-        sample.gt_sem_seg = PixelData(data=pad(sample.gt_sem_seg.data, IGNORE_INDEX))
+        sample.gt_sem_seg = PixelData(
+            data=pad(sample.gt_sem_seg.data, sample.metainfo.get('ignore_index', IGNORE_INDEX))
+        )
     if 'gt_segments' in sample:
         # What lies below is not learned.
         sample.gt_segments = replace(sample.gt_segments, ids=pad(sample.gt_segments.ids, VOID), below=None)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmlmseg.datasets.checks import CheckLabels, check_ids, check_size
-from mmlmseg.errors import DataError
+from mmlmseg.datasets.checks import CheckLabels, check_class_count, check_ids, check_size
+from mmlmseg.errors import DataError, LabelSpaceError
+from mmlmseg.label_space import LabelSpace
 
 
 def test_ids_within_the_space_pass() -> None:
@@ -58,3 +59,14 @@ def test_ignored_ids_of_a_dataset_become_255() -> None:
 def test_a_side_of_one_pixel_comes_back() -> None:
     results = CheckLabels(num_classes=3)(dict(gt_seg_map=np.array([0, 1, 2], np.uint8), ori_shape=(3, 1)))
     assert results['gt_seg_map'].shape == (3, 1)
+
+
+def test_more_classes_than_label_maps_can_hold() -> None:
+    many = [f'c{i}' for i in range(65536)]
+    space = LabelSpace.create('many', many, palette=[(0, 0, 0)] * len(many))
+    with pytest.raises(LabelSpaceError, match=r"'many': 65536 classes do not fit 16-bit labels \(at most 65535\)"):
+        check_class_count(space)
+    space = LabelSpace.create('some', many[:256])
+    check_class_count(space)
+    with pytest.raises(LabelSpaceError, match=r'256 classes do not fit 8-bit labels.*mmlmseg\.FolderDataset'):
+        check_class_count(space, wide=False)

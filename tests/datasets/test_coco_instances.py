@@ -9,16 +9,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmengine.structures import PixelData
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
 from mmlmseg.datasets import MultiDataset, coco_instances
-from mmlmseg.datasets.coco_instances import check_segmentation, mask_of
+from mmlmseg.datasets.coco_objects import check_segmentation, mask_of
 from mmlmseg.errors import DataError, LabelSpaceError
+from mmlmseg.evaluation import MultiDatasetEvaluator
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.criterion.targets import read_targets
-from mmlmseg.registry import DATASETS
-from mmlmseg.segments import BACKGROUND
+from mmlmseg.registry import DATASETS, METRICS
+from mmlmseg.segments import BACKGROUND, MaskSet, SegmentMap
 
 SIZE = (24, 32)
 BOX = [4, 4, 12, 4, 12, 12, 4, 12]
@@ -204,3 +207,167 @@ def test_labels_alone_are_not_there(make_objects: Callable[..., dict[str, Any]])
     config = make_objects(pipeline=[dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadAnnotations')])
     with pytest.raises(DataError, match=r'mmlmseg\.InstanceDataset need mmlmseg\.LoadSegments'):
         MultiDataset([config])[1]
+
+
+def add(**annotation: Any) -> Callable[[dict[str, Any]], None]:
+    """Adds an annotation of image 3 to a file."""
+    return lambda content: content['annotations'].append(dict(image_id=3, iscrowd=0, **annotation))
+
+
+def test_the_later_object_lies_on_top_where_that_is_asked(make_objects: Callable[..., dict[str, Any]]) -> None:
+    truth = MultiDataset([make_objects(overlaps='later')])[1]['data_samples'].gt_segments
+    assert truth.ids[0, 7, 7] == 2  # the nut, which comes behind the screw
+    assert truth.ids[0, 20, 15] == 3  # the crowd, though it comes last, lies below
+    assert truth.to_masks().masks[0].sum() == 4
+
+
+def test_overlaps_may_be_an_error(make_objects: Callable[..., dict[str, Any]]) -> None:
+    config = make_objects(overlaps='error')
+    with pytest.raises(DataError, match=r'annotations\[0\] \(screw\) and annotations\[1\] \(nut\) overlap in 4 pixels'):
+        MultiDataset([config])[1]
+    config = make_objects(lambda content: content['annotations'].pop(0), overlaps='error')
+    assert MultiDataset([config])[1]['data_samples'].gt_segments.labels.tolist() == [2, 1]  # crowds lie below all
+
+
+@pytest.mark.parametrize('file', ['without', 'with'])
+def test_the_rest_may_be_a_class(make_objects: Callable[..., dict[str, Any]], file: str) -> None:
+    change = {
+        'without': lambda content: None,
+        'with': lambda content: content['categories'].insert(0, dict(id=1, name='Table')),
+    }
+    dataset = MultiDataset([make_objects(change[file], rest='table')])
+    (space,) = dataset.spaces[0]
+    assert space.things == ('parts', 'screw', 'nut')
+    table = [name.lower() for name in space.classes].index('table')
+    assert (
+        dataset.metainfo['datasets']['parts']['category_ids'] == {'without': [0, 9, 4, 10], 'with': [1, 0, 9, 4]}[file]
+    )
+    sample = dataset[1]['data_samples']
+    assert sample.gt_sem_seg.data[0, 20, 2] == table
+    assert sample.gt_segments.labels[sample.gt_segments.ids[0, 20, 2] - 1] == table
+    empty = dataset[0]['data_samples']
+    assert empty.gt_segments.labels.tolist() == [table]
+    assert (empty.gt_sem_seg.data == table).all()
+    assert [images[-1 if file == 'without' else 0] for images in dataset.presence[0].images] == [table, table]
+
+
+def test_the_rest_may_be_ignored(make_objects: Callable[..., dict[str, Any]]) -> None:
+    dataset = MultiDataset([make_objects(rest='ignore')])
+    sample = dataset[1]['data_samples']
+    assert sample.gt_sem_seg.data[0, 20, 2] == 255
+    assert sample.gt_segments.ids[0, 20, 2] == 0
+    assert dataset.presence[0].images == ((), (1, 2))
+
+
+def test_the_rest_among_classes_of_the_config(make_objects: Callable[..., dict[str, Any]]) -> None:
+    classes = ['table', 'nut', 'screw']
+    dataset = DATASETS.build(make_objects(rest='table', metainfo=dict(label_space='s', classes=classes)))
+    assert dataset.space.things == ('nut', 'screw')
+    with pytest.raises(LabelSpaceError, match=r"rest='nuts' is no class.*Did you mean: nut"):
+        DATASETS.build(make_objects(rest='nuts', metainfo=dict(label_space='s', classes=['nut', 'screw'])))
+
+
+@pytest.mark.parametrize('rest', ['ignore', 'table'])
+def test_one_file_is_scored_in_every_way(make_objects: Callable[..., dict[str, Any]], rest: str) -> None:
+    dataset = MultiDataset([make_objects(rest=rest)])
+    evaluator = MultiDatasetEvaluator(
+        metrics=[dict(type=f'mmlmseg.{kind}') for kind in ('SemanticIoU', 'PanopticQuality', 'InstanceAP')]
+    )
+    evaluator.dataset_meta = dataset.metainfo
+    for i in range(2):
+        sample = dataset[i]['data_samples']
+        truth = sample.gt_segments
+        seg = sample.gt_sem_seg.data
+        sample.pred_sem_seg = PixelData(data=seg.where(seg != 255, 0))
+        sample.pred_segments = SegmentMap(truth.ids, truth.labels, scores=torch.ones(len(truth.labels)))
+        masks = truth.to_masks()
+        objects = [i for i, label in enumerate(truth.labels.tolist()) if label < 3 and not truth.crowd[i]]
+        sample.pred_instances = MaskSet(masks.masks[objects], masks.labels[objects], scores=torch.ones(len(objects)))
+        evaluator.process([sample])
+    scores = evaluator.evaluate(2)
+    assert {scores[f'parts/{key}'] for key in ('aAcc', 'PQ', 'AP')} == {100}
+
+
+def test_an_iou_needs_to_know_the_rest(make_objects: Callable[..., dict[str, Any]]) -> None:
+    sample = MultiDataset([make_objects()])[1]['data_samples']
+    sample.pred_sem_seg = PixelData(data=sample.gt_sem_seg.data.clamp(max=2))
+    metric = METRICS.build(dict(type='mmlmseg.SemanticIoU'))
+    metric.dataset_meta = dict(classes=['parts', 'screw', 'nut'])
+    with pytest.raises(DataError, match=r"3\.jpg: its truth is objects alone.*say rest='ignore'"):
+        metric.process(None, [sample.to_dict()])
+
+
+def test_annotations_that_share_an_id_are_one_object(make_objects: Callable[..., dict[str, Any]]) -> None:
+    far = [20, 16, 24, 16, 24, 20, 20, 20]
+    lengths = dict(size=[*SIZE], counts=[0, 2, 24 * 32 - 2])
+    config = make_objects(
+        lambda content: [add(id=0, category_id=9, segmentation=part)(content) for part in ([far], lengths)]
+    )
+    masks = MultiDataset([config])[1]['data_samples'].gt_segments.to_masks()
+    assert masks.labels.tolist() == [1, 2, 1]
+    assert masks.masks[0].sum() == 4 + 16 + 2
+
+
+def test_ids_that_recur_in_other_images_are_no_fault(make_objects: Callable[..., dict[str, Any]]) -> None:
+    def merge(content: dict[str, Any]) -> None:
+        content['annotations'].append(dict(id=0, image_id=5, category_id=9, segmentation=[BOX]))  # neither iscrowd
+
+    assert MultiDataset([make_objects(merge)])[0]['data_samples'].gt_segments.labels.tolist() == [1]
+
+
+@pytest.mark.parametrize('form', ['datumaro 1.13.12', 'supervision 0.31.2'])
+def test_crowd_flags_that_mean_run_lengths_can_be_overruled(
+    make_objects: Callable[..., dict[str, Any]], form: str
+) -> None:
+    """datumaro flags every mask; supervision those with a hole or in several parts, the others stay polygons."""
+
+    def flag(content: dict[str, Any]) -> None:
+        for i, annotation in enumerate(content['annotations']):
+            code = coco.encode(np.asfortranarray(mask_of(annotation['segmentation'], SIZE).astype(np.uint8)))
+            if form.startswith('datumaro') or i:
+                code['counts'] = code['counts'].decode()
+                annotation.update(iscrowd=1, segmentation=code)
+
+    truth = MultiDataset([make_objects(flag, crowds=False)])[1]['data_samples'].gt_segments
+    assert not truth.crowd.any()
+    assert truth.to_masks().masks.sum((1, 2)).tolist() == [4, 128, 24 * 12]
+
+
+@pytest.mark.parametrize('rows', [slice(None), slice(1, None)])
+def test_what_many_files_lack_is_not_needed(make_objects: Callable[..., dict[str, Any]], rows: slice) -> None:
+    """No area, no box, no id, no crowd flag; category 0 in use, as in Label Studio's export."""
+
+    def strip(content: dict[str, Any]) -> None:
+        content['annotations'] = [
+            dict(image_id=3, category_id=0, segmentation=one['segmentation']) for one in content['annotations'][rows]
+        ]
+
+    truth = MultiDataset([make_objects(strip)])[1]['data_samples'].gt_segments
+    assert set(truth.labels.tolist()) == {0}
+    assert not truth.crowd.any()
+
+
+def test_a_large_vocabulary(make_objects: Callable[..., dict[str, Any]]) -> None:
+    def many(content: dict[str, Any]) -> None:
+        content['categories'] += [dict(id=100 + i, name=f'c{i}') for i in range(1200)]
+        content['annotations'][0]['category_id'] = 100 + 1199
+
+    config = make_objects(many, rest='ignore')
+    config['pipeline'].insert(2, dict(type='Pad', size=(32, 40), pad_val=dict(img=0, seg=255)))
+    sample = MultiDataset([config])[1]['data_samples']
+    assert sample.gt_segments.labels.tolist() == [1202, 2, 1]
+    assert sample.gt_sem_seg.data[0, 7, 7] == 1202
+    assert (sample.gt_sem_seg.data[0, 24:] == 65535).all()
+    assert (sample.gt_segments.ids[0, 24:] == 0).all()
+
+
+def test_lvis_names_addresses(make_objects: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    def rename(content: dict[str, Any]) -> None:
+        for image in content['images']:
+            image['coco_url'] = f'http://images.example.org/val2017/{image.pop("file_name")}'
+
+    config = make_objects(rename)
+    (tmp_path / 'val2017').mkdir()
+    for name in ('3.jpg', '5.jpg'):
+        (tmp_path / name).rename(tmp_path / 'val2017' / name)
+    assert MultiDataset([config])[1]['data_samples'].img_path == str(tmp_path / 'val2017' / '3.jpg')

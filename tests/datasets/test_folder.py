@@ -163,10 +163,3 @@ def test_missing_folders(make_folder: MakeFolder, tmp_path: Path) -> None:
     (root / 'labels').rename(root / 'annotations')
     with pytest.raises(DataError, match='labels: no such folder'):
         FolderDataset(root)
-
-
-def test_more_classes_than_an_8_bit_label_can_hold(make_folder: MakeFolder) -> None:
-    root = make_folder()
-    (root / 'classes.json').write_text(json.dumps({'classes': [f'c{i}' for i in range(256)]}))
-    with pytest.raises(LabelSpaceError, match='256 classes'):
-        FolderDataset(root)

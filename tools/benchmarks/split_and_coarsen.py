@@ -46,6 +46,7 @@ from rich.progress import track
 
 from mmlmseg import cli
 from mmlmseg.datasets import MultiDataset
+from mmlmseg.datasets.checks import check_class_count
 from mmlmseg.datasets.folder import read_split
 from mmlmseg.errors import DataError, LabelSpaceError, OptionError, did_you_mean, errors_of
 from mmlmseg.label_space import LabelSpace
@@ -158,14 +159,17 @@ def plan(root: Path, mapping: str | Path, name: str | None = None) -> list[Folde
         OptionError: Where the mapping cannot be read.
     """
     space = LabelSpace.from_json(root)
+    check_class_count(space, wide=False)
     classes, table = read_mapping(mapping, space)
     train, val = (read_split(root / f'{split}.txt') for split in SPLITS)
     fine, coarse = cut_sequences(train)
     if not coarse:
         raise DataError(f'{root / "train.txt"}: a single sample cannot be split; list at least two')
     same = np.arange(256, dtype=np.uint8)
-    described = {**json.loads((root / 'classes.json').read_text(encoding='utf-8')), 'ignore': IGNORE_INDEX}
-    fine_space = {**described, 'name': f'{name or space.name}_fine'}
+    described = json.loads((root / 'classes.json').read_text(encoding='utf-8'))
+    for key in ('ids', 'colours'):  # labels are written as they are read
+        described.pop(key, None)
+    fine_space = {**described, 'ignore': IGNORE_INDEX, 'name': f'{name or space.name}_fine'}
     coarse_space = dict(classes=classes, ignore=IGNORE_INDEX, name=f'{name or space.name}_coarse')
     return [
         Folder('fine', fine_space, same, dict(train=fine, val=val), instances=True),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ...segments import IGNORE_INDEX
-from .histogram import check_ignore_index, outside, pair_counts
+from .histogram import check_ignore_index, check_range, outside, pair_counts
 
 
 class ClassAreas(NamedTuple):
@@ -70,6 +70,10 @@ def joint_histogram(
                 [0, 1]])
     """
     check_ignore_index(ignore_index, num_classes)
+    if ignore_index > IGNORE_INDEX:
+        void = label == ignore_index
+        check_range('label', label.masked_fill(void, 0), num_classes - 1)
+        label, ignore_index = label.masked_fill(void, num_classes), num_classes
     rows = ignore_index + 1  # every legal label gets a row: cheaper than masking the ignored pixels out first
     columns = num_classes if num_predicted is None else num_predicted
     histogram = pair_counts(label, prediction, (rows, columns), names=('label', 'predicted'))

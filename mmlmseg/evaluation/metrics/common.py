@@ -13,7 +13,7 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from ...errors import DataError, errors_of
-from ...segments import BACKGROUND, EncodedMaskSet, SegmentMap, Segments
+from ...segments import BACKGROUND, EncodedMaskSet, SegmentMap, Segments, ignore_index_of
 from ..definitions import Definition, Kind
 from ..functional import PanopticCounts, class_segments, mean_scores, panoptic_scores
 from ..keys import class_keys
@@ -244,14 +244,16 @@ class SegmentMetric(ClassMetric):
         stuff = 'gt_sem_seg' in sample and self.num_spaces == 1 and not any(self.meta('is_thing'))
         if stuff and 'gt_segments' not in sample:
             labels = torch.arange(len(self.meta('classes')))
-            return SegmentMap(class_segments(sample['gt_sem_seg']['data'], len(labels)), labels)
+            void = ignore_index_of(len(labels))
+            return SegmentMap(class_segments(sample['gt_sem_seg']['data'], len(labels), void), labels)
         found = self.segments(sample, 'gt_segments')
         if not isinstance(found, SegmentMap):
             raise DataError('gt_segments must be a SegmentMap, which tells where each label space has no truth.')
         if (found.ids == BACKGROUND).any():
             raise DataError(
                 'gt_segments are objects alone (mmlmseg.InstanceDataset), which mmlmseg.InstanceAP scores; qualities '
-                'of panoptic results need truth of whole images.'
+                "of panoptic results need truth of whole images: say what is outside of objects, rest='ignore' or "
+                'the name of a class, in the dataset.'
             )
         return found
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...errors import DataError
 from ...registry import METRICS
-from ...segments import IGNORE_INDEX
+from ...segments import BACKGROUND, ignore_index_of
 from ..definitions import Kind
 from ..functional import ClassAreas, class_areas, iou_scores
 from .common import ClassMetric, percent, source
@@ -33,7 +33,7 @@ class SemanticIoU(ClassMetric):
     :mod:`mmlmseg.evaluation.functional.iou`.
 
     Args:
-        ignore_index: Label of the pixels that do not count.
+        ignore_index: Label of the pixels that do not count, by default :func:`~mmlmseg.segments.ignore_index_of`.
         **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
     """
 
@@ -49,7 +49,7 @@ class SemanticIoU(ClassMetric):
         """All are those of mmseg."""
         return 'comparable', _DEFINITIONS[score]
 
-    def __init__(self, ignore_index: int = IGNORE_INDEX, **kwargs: Any) -> None:
+    def __init__(self, ignore_index: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ignore_index = ignore_index
 
@@ -59,19 +59,26 @@ class SemanticIoU(ClassMetric):
         Samples have ``pred_sem_seg`` and ``gt_sem_seg``, label maps [1, H, W].
         """
         num_classes = len(self.meta('classes'))
+        ignore_index = ignore_index_of(num_classes) if self.ignore_index is None else self.ignore_index
         for sample in data_samples:
             if 'gt_sem_seg' not in sample:
                 raise DataError(
                     f'{source(sample)}: has no gt_sem_seg to compare with. Add LoadAnnotations to the test pipeline.'
                 )
+            if 'gt_segments' in sample and (sample['gt_segments'].ids == BACKGROUND).any():
+                raise DataError(
+                    f'{source(sample)}: its truth is objects alone (mmlmseg.InstanceDataset), which mmlmseg.InstanceAP '
+                    "scores; an IoU needs to know what is outside of them: say rest='ignore' or the name of a class in "
+                    'the dataset.'
+                )
             prediction: Tensor = sample['pred_sem_seg']['data']
             label: Tensor = sample['gt_sem_seg']['data'].to(prediction.device)
             try:
-                areas = class_areas(prediction, label, num_classes, self.ignore_index)
+                areas = class_areas(prediction, label, num_classes, ignore_index)
             except DataError as error:
                 raise DataError(
                     f'{source(sample)}: {error} Labels must be ids of the {num_classes} classes of its label space or '
-                    f'{self.ignore_index} (ignored).'
+                    f'{ignore_index} (ignored).'
                 ) from error
             self.results.append(torch.stack(areas).cpu())  # [3, K]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import DataError, LabelSpaceError
 from ...label_space import LabelSpace
-from ...segments import BACKGROUND, IGNORE_INDEX
+from ...segments import BACKGROUND, IGNORE_INDEX, ignore_index_of
 from ..structures import Targets
 
 Columns = Sequence[int | None]
@@ -149,7 +149,7 @@ def _segments(
         )
     else:
         seg = sample.gt_sem_seg.data[0].long()
-        segments = torch.where(seg != IGNORE_INDEX, seg + 1, 0)
+        segments = torch.where(seg != ignore_index_of(space.num_classes), seg + 1, 0)
         trained, separate = list(columns), [False] * len(columns)
     ids, classes = unite_segments(trained, separate)
     return segments, [0, *ids], classes

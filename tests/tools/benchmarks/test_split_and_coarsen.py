@@ -84,6 +84,18 @@ def test_halves_share_no_image_and_every_label_is_the_mapped_one(
     assert f'{fine / "train"}.txt: 6 images\n' in capsys.readouterr().out
 
 
+def test_ids_of_the_source_are_read_once(tool: ModuleType, source: Path, tmp_path: Path) -> None:
+    ids = {'0': 'dirt', '1': 'car', '2': 'car', '3': None, '4': 'sky', '9': None}
+    (source / 'classes.json').write_text(json.dumps(dict(classes=CLASSES, ids=ids)))
+    folder = tool.plan(source, tmp_path / 'mapping.json')[0]
+    tool.write(folder, source, tmp_path / 'fine')
+    assert 'ids' not in json.loads((tmp_path / 'fine' / 'classes.json').read_text())
+    (name, *_) = split_of(tmp_path / 'fine', 'train')
+    before, after = (read(root / 'labels' / f'{name}.png') for root in (source, tmp_path / 'fine'))
+    table = {int(i): 255 if named is None else CLASSES.index(named) for i, named in ids.items()}
+    assert after.tolist() == [[table.get(i, 255) for i in row] for row in before.tolist()]
+
+
 def test_folders_are_datasets_of_two_label_spaces(tool: ModuleType, source: Path, tmp_path: Path) -> None:
     for folder in tool.plan(source, tmp_path / 'mapping.json'):
         tool.write(folder, source, tmp_path / folder.name)
