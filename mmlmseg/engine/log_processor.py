@@ -17,7 +17,7 @@ class LogProcessor(_LogProcessor):
 
     Hundreds of classes would make the line of an evaluation unreadable; the table per class has them.
     ``scalars.json``, TensorBoard and the others get them all. mmengine (0.10) also averages over evaluations what has
-    ``loss`` or ``time`` anywhere in its name, as the IoU of a class ``timetable`` has, or all of a dataset ``lossless``.
+    ``loss`` or ``time`` anywhere in its name, as the IoU of a class ``timetable`` has, or a dataset ``lossless``.
     Arguments are those of mmengine's class.
     """
 
