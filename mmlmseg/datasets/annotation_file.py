@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
@@ -41,7 +41,13 @@ class AnnotationFileDataset(BaseSegDataset):
     Raises:
         LabelSpaceError: Where categories and label space differ.
         DataError: Where a file is missing or contradicts itself.
+
+    Attributes:
+        on_missing: Called with the file of each sample that is not there, and with what is missing; the sample is left
+            out then. None: such a sample is an error.
     """
+
+    on_missing: Callable[[str, str], None] | None = None
 
     prefixes: ClassVar[Mapping[str, str]]  # what the files of a sample are, by their key in ``data_prefix``
     all_things: ClassVar[bool]  # whether a category is a thing unless it says otherwise
@@ -100,6 +106,10 @@ class AnnotationFileDataset(BaseSegDataset):
         """The description of a sample before its pipeline, with ``spaces``, its label space."""
         return {**super().get_data_info(idx), 'spaces': (self.space,)}
 
+    def change_content(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Lets a function change what the annotation file holds, before the list of samples is read."""
+        self._content = change(self._content or self.read_file(self.ann_file))
+
     def load_data_list(self) -> list[dict[str, Any]]:
         """One dict per sample, as mmseg's transforms want it, with ``image_id`` and its truth."""
         content, self._content = self._content or self.read_file(self.ann_file), None
@@ -113,7 +123,13 @@ class AnnotationFileDataset(BaseSegDataset):
             for sample in samples:
                 sample[key] = os.path.join(self.data_prefix.get(key, ''), sample[key])
             paths = [sample[key] for sample in samples]
-            if missing := [path for path in paths if os.path.basename(path) not in listed(os.path.dirname(path))]:
+            missing = [path for path in paths if os.path.basename(path) not in listed(os.path.dirname(path))]
+            if missing and self.on_missing is not None:
+                for path in missing:
+                    self.on_missing(path, f'its {what} is missing')
+                lost = set(missing)
+                samples = [sample for sample in samples if sample[key] not in lost]
+            elif missing:
                 raise DataError(
                     f'{self.ann_file}: its {what} {missing[0]} is missing ({len(missing)} of {len(samples)} are); '
                     f'complete the download, or correct data_prefix[{key!r}]'

@@ -32,25 +32,27 @@ class AnnotatedObject(NamedTuple):
 
 
 def mask_of(segmentation: list[list[float]] | dict[str, Any], size: Size) -> np.ndarray:
-    """The pixels of an object as COCO's own tools draw them.
+    """The pixels of an object as COCO's own tools draw them, bool [H, W]; see :func:`code_of`."""
+    from pycocotools import mask as coco
+
+    return coco.decode(code_of(segmentation, size)).view(bool)
+
+
+def code_of(segmentation: list[list[float]] | dict[str, Any], size: Size) -> dict[str, Any]:
+    """The compressed run-length code of an object, as pycocotools takes it.
 
     Args:
         segmentation: Polygons, or a run-length code, compressed or not.
         size: (H, W) of the image.
-
-    Returns:
-        bool [H, W].
     """
     from pycocotools import mask as coco
 
     height, width = size
     if isinstance(segmentation, list):
-        code = coco.merge(coco.frPyObjects([list(map(float, ring)) for ring in segmentation], height, width))
-    elif isinstance(segmentation['counts'], list):
-        code = coco.frPyObjects(segmentation, height, width)
-    else:
-        code = segmentation
-    return coco.decode(code).view(bool)
+        return coco.merge(coco.frPyObjects([list(map(float, ring)) for ring in segmentation], height, width))
+    if isinstance(segmentation['counts'], list):
+        return coco.frPyObjects(segmentation, height, width)
+    return segmentation
 
 
 def check_segmentation(segmentation: Any, size: Size) -> None:

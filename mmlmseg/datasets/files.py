@@ -30,7 +30,7 @@ def check_image_file(path: str, keeps_depth: bool = True) -> None:
     """Makes sure that a decoder gives the image that a file holds. Files that are not local are left to their backend.
 
     OpenCV fills what a cut-off file lacks with grey, keeps the upper 8 of 16 bits, and reads the first of several
-    pictures. First and last bytes tell of JPEG and PNG; a file with an unusual end is decoded once more, strictly.
+    pictures.
 
     Args:
         path: The file.
@@ -39,6 +39,15 @@ def check_image_file(path: str, keeps_depth: bool = True) -> None:
     Raises:
         DataError: Says what is wrong with it; does not name the file.
     """
+    check_whole(path)
+    check_one_picture(path)
+    if not keeps_depth:
+        check_depth(path)
+
+
+def check_whole(path: str) -> None:
+    """Makes sure that an image file is not cut off: first and last bytes tell of JPEG and PNG; a file with an unusual
+    end is decoded once more, strictly."""
     if not os.path.isfile(path):
         return
     head, tail = _ends_of(path)
@@ -46,9 +55,20 @@ def check_image_file(path: str, keeps_depth: bool = True) -> None:
         raise DataError('the image is damaged or cut off: the file is empty; replace it')
     if any(head.startswith(start) and not tail.endswith(end) for start, end in _ENDS.items()):
         _decode_strictly(path)
+
+
+def check_one_picture(path: str) -> None:
+    """Makes sure that an image file holds one picture."""
+    if not os.path.isfile(path):
+        return
+    head, _ = _ends_of(path)
     if b'acTL' in head or head.startswith(_MANY_PICTURES):
         _check_pictures(path)
-    if not keeps_depth and (bits := _bits(path, head)) > 8:
+
+
+def check_depth(path: str) -> None:
+    """Makes sure that an image file has no more than 8 bits a channel."""
+    if os.path.isfile(path) and (bits := _bits(path, _ends_of(path)[0])) > 8:
         raise DataError(
             f'the image has {bits} bits a channel, of which 8 would be kept (of 0..4095 in 16 bits only 0..15); give '
             "its LoadImageFromFile color_type='unchanged' (or 3: any depth, grey as three channels) and the "

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,13 @@ class FolderDataset(BaseSegDataset):
             else, or ``ids`` or ``colours`` are ill-formed.
         OptionError: Where ``ids`` or ``colours`` say what ``reduce_zero_label`` or ``ignore_index`` would change.
         DataError: Where the split, an image, a label map or, with a folder of them, a map of segments is missing.
+
+    Attributes:
+        on_missing: Called with the name of each sample that lacks a file, and with which; the sample is left out then.
+            None: such a sample is an error.
     """
+
+    on_missing: Callable[[str, str], None] | None = None
 
     def __init__(
         self,
@@ -184,7 +190,11 @@ class FolderDataset(BaseSegDataset):
             folder = self.data_prefix[key]
             files[key] = files_by_name(folder, suffixes)
             missing = [name for name in names if name not in files[key]]
-            if missing:
+            if missing and self.on_missing is not None:
+                for name in missing:
+                    self.on_missing(name, f'no {what} in {folder}.{_hint(name, files[key])}')
+                names = [name for name in names if name in files[key]]
+            elif missing:
                 raise DataError(
                     f'{split_file}: no {what} for {missing[0]!r} in {folder} ({len(missing)} of {len(names)} missing); '
                     f'add the file or take the name off the list.{_hint(missing[0], files[key])}'
