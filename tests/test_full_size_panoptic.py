@@ -15,8 +15,8 @@ from PIL import Image
 
 from mmlmseg.config import complete_label_spaces, read_config
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.panoptic_png import write_panoptic_png
 from mmlmseg.registry import DATASETS
-from mmlmseg.segments import write_panoptic_png
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs/lmseg/lmseg_clip-r50_ade20k-cityscapes-coco-panoptic.py'
 SIZE = (96, 128)

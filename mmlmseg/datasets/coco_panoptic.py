@@ -11,8 +11,8 @@ from typing import Any, ClassVar, NamedTuple
 from mmengine.logging import print_log
 
 from ..errors import DataError, written
+from ..panoptic_png import MAX_ID
 from ..registry import DATASETS
-from ..segments import MAX_ID
 from .annotation_file import AnnotationFileDataset
 from .coco_annotations import (
     Id,

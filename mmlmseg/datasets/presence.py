@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from mmengine.dist import all_gather_object, get_dist_info
@@ -20,9 +21,6 @@ from ..segments import BACKGROUND, ignore_index_of
 from .checks import CheckLabels, ignored_by
 from .steps import loads_labels, steps_of
 from .truth import count_values
-
-if TYPE_CHECKING:
-    from .multi import MultiDataset
 
 _LONG = 60.0  # seconds of counting, from which on a file is worth its while
 
@@ -51,7 +49,27 @@ class Presence:
         return self.counts / len(self.images)
 
 
-def frequencies_by_space(dataset: MultiDataset) -> dict[str, list[float]]:
+class Counted(Protocol):
+    """What is counted: a :class:`mmlmseg.MultiDataset`."""
+
+    names: list[str]
+    sizes: list[int]
+    datasets: list[Any]
+    spaces: list[tuple[LabelSpace, ...]]
+    skip_damaged: int
+
+    def __len__(self) -> int:
+        """All samples."""
+
+    @property
+    def presence(self) -> list[Presence]:
+        """What is counted of each dataset."""
+
+    def naming_sample(self, which: int, inner: int) -> AbstractContextManager[None]:
+        """Names a sample in its errors."""
+
+
+def frequencies_by_space(dataset: Counted) -> dict[str, list[float]]:
     """The share of the images that hold each class, by label space, over all datasets of a space together."""
     joined: dict[str, Presence] = {}
     for own, presence in zip(dataset.spaces, dataset.presence, strict=True):
@@ -60,7 +78,7 @@ def frequencies_by_space(dataset: MultiDataset) -> dict[str, list[float]]:
     return {name: presence.frequencies.tolist() for name, presence in joined.items()}
 
 
-def count_presence(dataset: MultiDataset) -> list[Presence]:
+def count_presence(dataset: Counted) -> list[Presence]:
     """Counts which classes the images of each dataset hold; each of several processes counts a share of the images.
 
     Labels are those that the dataset's own loading step gives. What later steps of the pipeline do to them, such as
@@ -95,7 +113,7 @@ def count_presence(dataset: MultiDataset) -> list[Presence]:
     return found
 
 
-def _count_share(dataset: MultiDataset, which: int, rank: int, world_size: int) -> list[tuple[int, ...]]:
+def _count_share(dataset: Counted, which: int, rank: int, world_size: int) -> list[tuple[int, ...]]:
     """The labels of every W-th image of a dataset."""
     if len(dataset.spaces[which]) > 1:
         raise LabelSpaceError(

@@ -6,18 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import DataError, read_json
 from ..segments import IGNORE_INDEX
-from .presence import Presence, innermost_sample, labels_described, loading_step
-
-if TYPE_CHECKING:
-    from .multi import MultiDataset
+from .presence import Counted, Presence, innermost_sample, labels_described, loading_step
 
 
-def write_presence(dataset: MultiDataset, file: str | Path) -> None:
-    """Writes down what was counted, for ``class_presence`` of :class:`MultiDataset`."""
+def write_presence(dataset: Counted, file: str | Path) -> None:
+    """Writes down what was counted, for ``class_presence`` of :class:`mmlmseg.MultiDataset`."""
     content = {
         name: dict(classes=presence.classes, samples=_fingerprint(dataset, which), images=presence.images)
         for which, (name, presence) in enumerate(zip(dataset.names, dataset.presence, strict=True))
@@ -26,7 +23,7 @@ def write_presence(dataset: MultiDataset, file: str | Path) -> None:
     Path(file).write_text(json.dumps(content), encoding='utf-8')
 
 
-def read_presence(dataset: MultiDataset, file: str | Path) -> list[Presence]:
+def read_presence(dataset: Counted, file: str | Path) -> list[Presence]:
     """Reads what :func:`write_presence` wrote.
 
     Raises:
@@ -63,7 +60,7 @@ def _read_images(images: Sequence[Any], num_classes: int, where: str) -> tuple[t
     return tuple(map(tuple, images))
 
 
-def _fingerprint(dataset: MultiDataset, which: int) -> str:
+def _fingerprint(dataset: Counted, which: int) -> str:
     """A hash of a dataset's files in their order, by name and size, not by folder, and of how their ids are read.
 
     Of an annotation file it is what the images hold, which costs nothing to count.

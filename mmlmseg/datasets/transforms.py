@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
+from ..panoptic_png import read_panoptic_png
 from ..registry import TRANSFORMS
-from ..segments import BACKGROUND, VOID, SegmentMap, ignore_index_of, read_panoptic_png
+from ..segments import BACKGROUND, VOID, SegmentMap, ignore_index_of
 from .checks import CheckLabels
 from .coco_objects import read_objects
 from .files import refuse_jpeg

@@ -36,7 +36,7 @@ from mmlmseg import cli
 from mmlmseg.datasets.transforms import read_instances
 from mmlmseg.errors import DataError, errors_of
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.segments import write_panoptic_png
+from mmlmseg.panoptic_png import write_panoptic_png
 
 SPLITS = ('train', 'val')
 SUFFIX = '_gtFine_instanceIds.png'

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from ...errors import DataError
+from ...panoptic_png import write_panoptic_png
 from ...registry import METRICS
-from ...segments import SegmentMap, write_panoptic_png
+from ...segments import SegmentMap
 from ..definitions import Kind
 from ..functional import Matching, PanopticCounts, check_matching, panoptic_counts, piq_counts
 from .common import SegmentMetric, crowd_flags, predicted_masks, true_masks

@@ -22,8 +22,9 @@ from mmlmseg.errors import DataError
 from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticInstanceQuality, PanopticQuality
 from mmlmseg.evaluation.keys import is_class_key
 from mmlmseg.evaluation.metrics.panoptic import write_index, write_segments
+from mmlmseg.panoptic_png import read_panoptic_png
 from mmlmseg.registry import METRICS
-from mmlmseg.segments import MaskSet, SegmentMap, read_panoptic_png
+from mmlmseg.segments import MaskSet, SegmentMap
 
 META = dict(classes=['sky', 'car', 'road', 'person', 'gull'], is_thing=[False, True, False, True, True])
 K = 5

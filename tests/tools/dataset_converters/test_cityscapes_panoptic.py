@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmlmseg.datasets import CityscapesPanopticDataset
-from mmlmseg.segments import read_panoptic_png
+from mmlmseg.panoptic_png import read_panoptic_png
 
 # Unlabelled, ego vehicle, road, building, sky; a group of people, two people, two cars; a trailer (none of the 19).
 IDS = (0, 1, 7, 11, 23, 24, 24000, 24001, 26000, 26017, 30002)
