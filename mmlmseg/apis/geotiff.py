@@ -32,6 +32,9 @@ from .results import MaskSegmentation, result_of
 
 TILES: Mapping[str, Any] = dict(size=(1024, 1024), overlap=128)
 
+CACHE_MB = 128
+"""What GDAL may keep of the blocks that it reads and writes; by default it takes a twentieth of the machine's memory."""
+
 _RESIZING = ('Resize', 'RandomResize', 'ResizeShortestEdge', 'Pad')
 """Steps of test pipelines that a raster goes without: its resolution says what an object measures."""
 
@@ -81,11 +84,7 @@ def segment_geotiff(
     path, out = Path(path), Path(out)
     if path.resolve() == out.resolve():
         raise OptionError(f'{out}: is the raster itself; write to another file')
-    try:
-        raster = rasterio.open(path)
-    except rasterio.errors.RasterioError as error:
-        raise DataError(f'{path}: cannot be read as a raster: {error}') from None
-    with raster:
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), _opened(rasterio, path) as raster:
         if missing := [band for band in bands if not 1 <= band <= raster.count]:
             raise DataError(f'{path}: has {raster.count} bands, and band {missing[0]} is asked for')
         reader = RasterReader(raster, path, tuple(bands), pipeline, inferencer.model.data_preprocessor)
@@ -219,6 +218,13 @@ def _profile(raster: Any, dtype: str, nodata: int) -> dict[str, Any]:
 def _without_resizing(pipeline: ImagePipeline) -> ImagePipeline:
     kept = [step for step in pipeline.rest.transforms if type(step).__name__ not in _RESIZING]
     return ImagePipeline(pipeline.loader, pipeline.loading, Compose(kept))
+
+
+def _opened(rasterio: Any, path: Path) -> Any:
+    try:
+        return rasterio.open(path)
+    except rasterio.errors.RasterioError as error:
+        raise DataError(f'{path}: cannot be read as a raster: {error}') from None
 
 
 def _rasterio() -> Any:
