@@ -33,7 +33,7 @@ from .results import MaskSegmentation, result_of
 TILES: Mapping[str, Any] = dict(size=(1024, 1024), overlap=128)
 
 CACHE_MB = 128
-"""What GDAL may keep of the blocks that it reads and writes; by default it takes a twentieth of the machine's memory."""
+"""What GDAL may keep of blocks that it reads and writes; by default it is a twentieth of the machine's memory."""
 
 _RESIZING = ('Resize', 'RandomResize', 'ResizeShortestEdge', 'Pad')
 """Steps of test pipelines that a raster goes without: its resolution says what an object measures."""
