@@ -26,6 +26,7 @@ from ..models.segmentors.results import add_tiled_results
 from ..models.segmentors.tiled_image import TiledImage
 from ..models.segmentors.tiles import Tiles
 from ..segments import IGNORE_INDEX, ignore_index_of
+from ..visualization.label_panel import MIN_SCORE
 from .inferencer import LMSegInferencer, Question
 from .inputs import ImagePipeline, as_loaded, inference_pipeline
 from .results import MaskSegmentation, result_of
@@ -49,7 +50,7 @@ def segment_geotiff(
     task: str = 'semantic',
     tiles: Mapping[str, Any] = TILES,
     bands: Sequence[int] = (1, 2, 3),
-    min_score: float = 0.3,
+    min_score: float = MIN_SCORE,
     show_progress: bool = True,
 ) -> Path:
     """Segments a GeoTIFF at its own resolution.
@@ -87,7 +88,7 @@ def segment_geotiff(
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), _opened(rasterio, path) as raster:
         if missing := [band for band in bands if not 1 <= band <= raster.count]:
             raise DataError(f'{path}: has {raster.count} bands, and band {missing[0]} is asked for')
-        reader = RasterReader(raster, path, tuple(bands), pipeline, inferencer.model.data_preprocessor)
+        reader = RasterReader(rasterio, raster, path, tuple(bands), pipeline, inferencer.model.data_preprocessor)
         size = (raster.height, raster.width)
         sample = SegDataSample(metainfo=dict(img_path=str(path), img_shape=size, ori_shape=size, **question.metainfo))
         with inferencer.asked(question), inferencer.model.answering():
@@ -95,10 +96,10 @@ def segment_geotiff(
             out.parent.mkdir(parents=True, exist_ok=True)
             unfinished = out.with_name(f'{out.name}.part')
             if question.task == 'semantic':
-                _write_classes(rasterio, raster, reader, image, question.spaces[0], unfinished, show_progress)
+                _write_classes(reader, image, question.spaces[0], unfinished, show_progress)
             else:
                 add_tiled_results(sample, image, inferencer.model.options)
-                segments = _write_segments(rasterio, raster, reader, sample, question, unfinished, min_score)
+                segments = _write_segments(reader, sample, question, unfinished, min_score)
                 out.with_suffix('.json').write_text(json.dumps(segments), encoding='utf-8')
             unfinished.replace(out)
     return out
@@ -108,7 +109,8 @@ def segment_geotiff(
 class RasterReader:
     """Tiles of a raster as a model takes them."""
 
-    raster: Any  # an open dataset of rasterio's
+    rasterio: Any  # the module
+    raster: Any  # an open dataset of it
     path: Path
     bands: tuple[int, ...]
     pipeline: ImagePipeline
@@ -135,8 +137,7 @@ class RasterReader:
 
     def window(self, rows: range, columns: range) -> Any:
         """The part of a window that the raster has, as rasterio writes it."""
-        rasterio = _rasterio()
-        return rasterio.windows.Window.from_slices(
+        return self.rasterio.windows.Window.from_slices(
             (rows.start, min(rows.stop, self.raster.height)), (columns.start, min(columns.stop, self.raster.width))
         )
 
@@ -147,8 +148,6 @@ class RasterReader:
 
 
 def _write_classes(
-    rasterio: Any,
-    raster: Any,
     reader: RasterReader,
     image: TiledImage,
     space: LabelSpace,
@@ -159,15 +158,15 @@ def _write_classes(
     dtype = 'uint8' if void == IGNORE_INDEX else 'uint16'
     scores = image.class_scores().restore(image.meta)
     with (
-        rasterio.open(out, 'w', **_profile(raster, dtype, void)) as written,
+        reader.rasterio.open(out, 'w', **_profile(reader.raster, dtype, void)) as written,
         Progress(disable=not show_progress) as bar,
     ):
         if void == IGNORE_INDEX:
             written.write_colormap(1, {i: (*colour, 255) for i, colour in enumerate(space.palette)})
         written.update_tags(classes=json.dumps(list(space.classes)))
-        task = bar.add_task('Segmenting', total=raster.height)
+        task = bar.add_task('Segmenting', total=reader.raster.height)
         for rows, strip in scores.strips():
-            own, columns = range(rows.start, rows.stop), range(raster.width)
+            own, columns = range(rows.start, rows.stop), range(reader.raster.width)
             labels = best(strip).cpu().numpy().astype(dtype)
             labels[~reader.valid(own, columns)] = void
             written.write(labels, 1, window=reader.window(own, columns))
@@ -175,23 +174,23 @@ def _write_classes(
 
 
 def _write_segments(
-    rasterio: Any, raster: Any, reader: RasterReader, sample: SegDataSample, question: Question, out: Path, least: float
+    reader: RasterReader, sample: SegDataSample, question: Question, out: Path, least: float
 ) -> list[dict[str, Any]]:
     """Writes numbers; returns what each is."""
     result = result_of(reader.path, sample, question.spaces, least)
     assert isinstance(result, MaskSegmentation)
     best_last = result.found.take(result.found.scores.argsort().tolist())
     ids = best_last.runs.painted().numpy().astype('uint32')
-    for start in range(0, raster.height, 1024):
-        rows = range(start, min(start + 1024, raster.height))
-        ids[start : rows.stop][~reader.valid(rows, range(raster.width))] = 0
+    for start in range(0, reader.raster.height, 1024):
+        rows = range(start, min(start + 1024, reader.raster.height))
+        ids[start : rows.stop][~reader.valid(rows, range(reader.raster.width))] = 0
     pixels = np.bincount(ids.ravel(), minlength=len(best_last.labels) + 1)[1:].tolist()
     named = zip(best_last.labels.tolist(), best_last.scores.tolist(), pixels, strict=True)
     segments = [
         dict(id=number, category=result.classes[label], score=round(score, 5), pixels=count)
         for number, (label, score, count) in enumerate(named, 1)
     ]
-    with rasterio.open(out, 'w', **_profile(raster, 'uint32', 0)) as written:
+    with reader.rasterio.open(out, 'w', **_profile(reader.raster, 'uint32', 0)) as written:
         written.write(ids, 1)
     return segments
 

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,16 @@ def files_by_name(folder: str, suffixes: tuple[str, ...]) -> dict[str, str]:
     if not os.path.isdir(folder):
         raise DataError(f'{folder}: no such folder; a folder dataset needs images/ and labels/ below its data_root')
     found: dict[str, str] = {}
+    for name, path in named_files(folder, suffixes):
+        if name in found:
+            first, second = os.path.basename(found[name]), os.path.basename(path)
+            raise DataError(f'{folder}: {first} and {second} are both the sample {name!r}; keep one')
+        found[name] = path
+    return found
+
+
+def named_files(folder: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Names without suffix and paths of the files below a folder; none where it is missing."""
     seen: set[str] = set()
     for parent, below_it, files in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(parent)) in seen:  # a link back: its files were found by their first name
@@ -47,14 +57,8 @@ def files_by_name(folder: str, suffixes: tuple[str, ...]) -> dict[str, str]:
         prefix = '' if below == '.' else f'{below}/'
         for file in files:
             stem, suffix = os.path.splitext(file)
-            if suffix.lower() not in suffixes:
-                continue
-            name = prefix + stem
-            if name in found:
-                first = os.path.basename(found[name])
-                raise DataError(f'{folder}: {first} and {file} are both the sample {name!r}; keep one')
-            found[name] = os.path.join(parent, file)
-    return found
+            if suffix.lower() in suffixes:
+                yield prefix + stem, os.path.join(parent, file)
 
 
 def read_split(path: Path) -> list[str]:

@@ -275,10 +275,16 @@ def _is_empty(name: str, dataset: Any) -> bool:
     return not len(dataset)
 
 
+def below_wrappers(dataset: Any) -> Any:
+    """The dataset that wrappers such as mmengine's RepeatDataset hold."""
+    while (inner := getattr(dataset, 'dataset', None)) is not None:
+        dataset = inner
+    return dataset
+
+
 def _looked_for(dataset: Any) -> str:
     """Where a dataset of mmseg's looked for images, and for which names."""
-    while (inner := getattr(dataset, 'dataset', None)) is not None:  # below wrappers
-        dataset = inner
+    dataset = below_wrappers(dataset)
     folder = (getattr(dataset, 'data_prefix', None) or {}).get('img_path')
     suffix, listed = getattr(dataset, 'img_suffix', ''), getattr(dataset, 'ann_file', '')
     return '' if not folder else f': there is no *{suffix} in {folder}' + (f', as {listed} lists it' if listed else '')
@@ -304,9 +310,7 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
 
 def _refuse_detection(name: str, dataset: Any) -> None:
     """Makes sure that a dataset, perhaps below wrappers, packs samples of segmentation."""
-    while (inner := getattr(dataset, 'dataset', None)) is not None:
-        dataset = inner
-    for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', ()):
+    for step in getattr(getattr(below_wrappers(dataset), 'pipeline', None), 'transforms', ()):
         if type(step).__name__ == 'PackDetInputs':
             raise DataError(
                 f'dataset {name!r}: its pipeline ends in PackDetInputs, which packs objects for detectors; read a file '

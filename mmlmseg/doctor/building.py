@@ -14,6 +14,7 @@ from ..datasets import MultiDataset
 from ..datasets.annotation_file import AnnotationFileDataset
 from ..datasets.coco_instances import InstanceDataset
 from ..datasets.folder import FolderDataset
+from ..datasets.multi import below_wrappers
 from ..datasets.presence import innermost_sample
 from ..errors import USER_ERRORS
 from ..label_space import LabelSpace
@@ -75,7 +76,7 @@ def build_source(part: Any, split: str, name: str | None, scope: str, notes: Seq
             joined = MultiDataset([part], None if name is None else [name], lazy_init=True)
             called = joined.names[0]
             label = f'{called} ({split})'
-            inner = _below_wrappers(joined.datasets[0])
+            inner = below_wrappers(joined.datasets[0])
             if isinstance(inner, (FolderDataset, AnnotationFileDataset)):
                 inner.on_missing = lambda sample, what: missing.append(Case(f'{sample}: {what}', (sample,)))
             if isinstance(inner, InstanceDataset):
@@ -123,12 +124,6 @@ def _of_missing(missing: Sequence[Case], label: str) -> list[Finding]:
         if missing
         else []
     )
-
-
-def _below_wrappers(dataset: Any) -> Any:
-    while (inner := getattr(dataset, 'dataset', None)) is not None:
-        dataset = inner
-    return dataset
 
 
 def _said(error: Exception) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..config import innermost, read_config
-from ..datasets.folder import IMAGE_SUFFIXES, LABEL_SUFFIXES
+from ..datasets.folder import IMAGE_SUFFIXES, LABEL_SUFFIXES, named_files
 from ..errors import DataError, OptionError, read_json, written
 from .building import Source, build_source
 from .findings import Case, Finding
@@ -92,7 +91,10 @@ def _of_folder(root: Path) -> Iterator[Source]:
             what = f"{root}: holds no classes.json, and no annotation file in one of COCO's formats"
             yield Source(name, 'all', findings=(Finding('dataset', name, what),))
         return
-    images, labels = set(_stems(root / 'images', IMAGE_SUFFIXES)), set(_stems(root / 'labels', LABEL_SUFFIXES))
+    images, labels = (
+        {name for name, _ in named_files(str(root / folder), suffixes)}
+        for folder, suffixes in (('images', IMAGE_SUFFIXES), ('labels', LABEL_SUFFIXES))
+    )
     lists = {path.stem: set(_lines(path)) for path in root.glob('*.txt')}
     splits = sorted((one for one in lists if one in SPLITS or images & lists[one]), key=_place_of)
     if not splits:
@@ -166,13 +168,3 @@ def _lines(path: Path) -> list[str]:
         return [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError):
         return []
-
-
-def _stems(folder: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
-    for parent, _, files in os.walk(folder, followlinks=False):
-        below = Path(parent).relative_to(folder).as_posix()
-        prefix = '' if below == '.' else f'{below}/'
-        for file in files:
-            stem, suffix = os.path.splitext(file)
-            if suffix.lower() in suffixes:
-                yield prefix + stem
