@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmlmseg.models.head.query_head import MaskEmbedding
+from mmlmseg.models.head.mask_embedding import MaskEmbedding
 from mmlmseg.models.structures import HeadOutputs
 
 

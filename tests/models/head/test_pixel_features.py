@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlmseg.models.head.query_head import MaskEmbedding, PixelFeatureExtractor, padding_mask
+from mmlmseg.models.head.mask_embedding import MaskEmbedding
+from mmlmseg.models.head.pixel_features import PixelFeatureExtractor, padding_mask
 from mmlmseg.registry import MODELS
 
 GN = dict(type='GN', num_groups=4)

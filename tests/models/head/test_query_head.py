@@ -9,7 +9,7 @@ from mmengine.registry import MODELS
 
 from mmlmseg.errors import CheckpointError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.head.query_head import PixelFeatureExtractor
+from mmlmseg.models.head.pixel_features import PixelFeatureExtractor
 
 
 def test_label_spaces_come_from_the_data(model_config) -> None:
