@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset, get_worker_info
 
 from ..errors import DataError, LabelSpaceError, OptionError
+from ..federated import FEDERATED
 from ..label_space import LabelSpace, joint_classes
 from ..names import check_name, default_space_name
 from ..randomness import seed_all
@@ -27,6 +28,9 @@ from .multi_space import MultiSpaceFolderDataset
 from .presence import Presence, count_presence
 from .presence_file import read_presence
 from .streams import Draw
+
+
+_OF_ANNOTATION_FILES = ('category_ids', 'frequency', FEDERATED)
 
 
 @DATASETS.register_module()
@@ -138,8 +142,8 @@ class MultiDataset(Dataset):
 
         ``spaces``, its label spaces as :meth:`LabelSpace.to_dict` gives them; of all their classes in turn ``classes``
         (with several spaces written ``SPACE:CLASS``), ``palette``, ``is_thing`` and ``groups``, the place of each one's
-        space; ``category_ids``, the ids of the classes in the annotation file, where there is one; and ``size``, once
-        it is known.
+        space; of an annotation file ``category_ids``, the ids of the classes in it, their ``frequency``, and whether it
+        is ``federated``, as far as it tells; and ``size``, once it is known.
         """
         described: dict[str, dict[str, Any]] = {}
         for i, (name, own) in enumerate(zip(self.names, self.spaces, strict=True)):
@@ -150,8 +154,8 @@ class MultiDataset(Dataset):
                 is_thing=[thing for space in own for thing in space.is_thing],
                 groups=[group for group, space in enumerate(own) for _ in space.classes],
             )
-            if category_ids := self.datasets[i].metainfo.get('category_ids'):
-                described[name]['category_ids'] = list(category_ids)
+            known = self.datasets[i].metainfo
+            described[name].update({key: known[key] for key in _OF_ANNOTATION_FILES if known.get(key)})
             if self.sizes:
                 described[name]['size'] = self.sizes[i]
         return dict(datasets=described)
