@@ -28,7 +28,8 @@ class AnnotationFileDataset(BaseSegDataset):
 
     The label space is what METAINFO or ``metainfo`` declare (``classes``, ``thing_classes``, ``palette``,
     ``synonyms``); categories are matched with it by name. Without ``classes``, it is the ``categories`` of
-    the file in their order, with their ``synonyms``. Samples are read by ``mmlmseg.LoadSegments``. Every file is looked for at the start.
+    the file in their order, with their ``synonyms``. Samples are read by ``mmlmseg.LoadSegments``. Every file is looked
+    for at the start.
 
     Args:
         ann_file: The JSON file.

@@ -31,7 +31,8 @@ def read_searched(
     """Reads the lists of the images of a federated file.
 
     A category that is there but not marked (``pos_category_ids``, or ``not_exhaustive_category_ids`` without an
-    annotation) is one that nobody looked for: there is no mask to learn from, and none to score against. So lvis has it.
+    annotation) is one that nobody looked for: there is no mask to learn from, and none to score against. lvis takes it
+    so, too.
 
     Args:
         images: As the file has them.
@@ -52,7 +53,9 @@ def read_searched(
         marked = annotated.get(image_id, frozenset())
         for fault in faults_of_lists(image, marked, names):
             raise DataError(fault)
-        absent, partly = ({label_of[one] for one in image.get(key, ()) if one in label_of} for key in (NEGATIVE, PARTLY))
+        absent, partly = (
+            {label_of[one] for one in image.get(key, ()) if one in label_of} for key in (NEGATIVE, PARTLY)
+        )
         present = {label_of[one] for one in marked if one in label_of}
         return image_id, SearchedClasses(
             labels=tuple(sorted(present | absent)), not_exhaustive=tuple(sorted(present & partly))

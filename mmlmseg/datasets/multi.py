@@ -29,7 +29,6 @@ from .presence import Presence, count_presence
 from .presence_file import read_presence
 from .streams import Draw
 
-
 _OF_ANNOTATION_FILES = ('category_ids', 'frequency', FEDERATED)
 
 

@@ -80,7 +80,7 @@ def usable_lists(
     marked: dict[Any, set[Any]] = defaultdict(set)
     for one in annotations:
         marked[one['image_id']].add(one['category_id'])
-    names = {one['id']: one.get('name') for one in categories if isinstance(one, Mapping) and 'id' in one}
+    names = {one['id']: str(one.get('name')) for one in categories if isinstance(one, Mapping) and 'id' in one}
     usable, faults = [], []
     for place, image in enumerate(images):
         named = isinstance(image, Mapping) and isinstance(image.get('id'), (int, str))

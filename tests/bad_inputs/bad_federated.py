@@ -27,7 +27,11 @@ CONTENT: dict[str, Any] = dict(
         dict(id=2, coco_url='http://x.org/a/y.png', height=8, width=8, neg_category_ids=[20]),
     ],
     annotations=[dict(id=1, image_id=1, category_id=20, segmentation=[[1, 1, 5, 1, 5, 5]])],
-    categories=[dict(id=20, name='car', frequency='r'), dict(id=30, name='dog', frequency='f'), dict(id=40, name='cow')],
+    categories=[
+        dict(id=20, name='car', frequency='r'),
+        dict(id=30, name='dog', frequency='f'),
+        dict(id=40, name='cow'),
+    ],
 )
 
 
@@ -56,7 +60,9 @@ def category(**values: Any) -> Change:
 
 
 negative = "'neg_category_ids'"
-lists('a_list_of_some_images_only', lambda c: c['images'][1].pop('neg_category_ids'), 'images[1]', f'no {negative}', '[]')
+lists(
+    'a_list_of_some_images_only', lambda c: c['images'][1].pop('neg_category_ids'), 'images[1]', f'no {negative}', '[]'
+)
 lists(
     'a_list_that_is_exhaustive_only_in_part_of_no_list',
     lambda c: [one.update(not_exhaustive_category_ids=one.pop('neg_category_ids')) for one in c['images']],
@@ -71,7 +77,9 @@ lists('a_name_for_an_id', image(neg_category_ids=['car']), 'images[1]', f'{negat
 lists('an_id_as_text', image(neg_category_ids=['20']), 'images[1]', f'{negative} names "20"')
 lists('an_id_as_fraction', image(neg_category_ids=[20.0]), 'images[1]', f'{negative} names 20.0')
 lists('a_list_of_lists', image(neg_category_ids=[[20]]), 'images[1]', f'{negative} names [20]')
-lists('an_unknown_id_that_is_not_exhaustive', image(not_exhaustive_category_ids=[5]), 'images[1]', "'not_exh", 'names 5')
+lists(
+    'an_unknown_id_that_is_not_exhaustive', image(not_exhaustive_category_ids=[5]), 'images[1]', "'not_exh", 'names 5'
+)
 lists('a_number_that_is_not_exhaustive', image(not_exhaustive_category_ids=20), 'images[1]', 'must be a list')
 lists('an_unknown_id_that_is_positive', image(pos_category_ids=[5]), 'images[1]', "'pos_category_ids' names 5")
 lists(
@@ -82,8 +90,12 @@ lists(
     'annotations mark some',
     'take it out',
 )
-lists('absent_and_not_exhaustive', image(not_exhaustive_category_ids=[20]), 'images[1]', "no 'car' (20)", 'some are there')
-lists('absent_and_positive', image(pos_category_ids=[20]), 'images[1]', "no 'car' (20)", "'pos_category_ids' has it too")
+lists(
+    'absent_and_not_exhaustive', image(not_exhaustive_category_ids=[20]), 'images[1]', "no 'car' (20)", 'some are there'
+)
+lists(
+    'absent_and_positive', image(pos_category_ids=[20]), 'images[1]', "no 'car' (20)", "'pos_category_ids' has it too"
+)
 lists('an_unknown_frequency', category(frequency='rare'), 'categories[0]', '\'frequency\' is "rare"', 'r (rare)')
 lists('synonyms_as_text', category(synonyms='auto'), 'synonyms of', '"auto"', error=LabelSpaceError)
 lists('synonyms_of_numbers', category(synonyms=[3]), 'synonyms of', '3', error=LabelSpaceError)

@@ -42,10 +42,10 @@ class InstanceAP(ClassMetric):
     that ``dataset_meta['is_thing']`` marks count. There is no score where there is no truth of its kind. Crowds match
     any number of predictions and are never missed.
 
-    Where images are labelled for some classes only (:mod:`mmlmseg.federated`), the numbers are those of lvis: in each image
-    predictions of classes that nobody looked for do not count, and those of classes that are not marked exhaustively
-    count where they match. Where the annotation file tells ``frequency``, there are ``AP_r``, ``AP_c`` and ``AP_f``, the
-    means over rare, common and frequent classes.
+    Where images are labelled for some classes only (:mod:`mmlmseg.federated`), the numbers are those of lvis: in each
+    image predictions of classes that nobody looked for do not count, and those of classes that are not marked
+    exhaustively count where they match. Where the annotation file tells ``frequency``, there are ``AP_r``, ``AP_c`` and
+    ``AP_f``, the means over rare, common and frequent classes.
 
     In several label spaces at once it scores the masks of mixed results. These competed for pixels and passed a
     threshold, so there are fewer of them than ``instance`` results hold: the two are not to be compared.
@@ -188,7 +188,7 @@ class InstanceAP(ClassMetric):
         iou = shared / (found.areas[:, None] + np.where(crowds, 0, truth.areas - shared)).clip(min=1)
         certain = scores.double().cpu().numpy()[things[labels.cpu()].numpy()]
         searched = self._searched(sample)
-        counted = slice(None)
+        counted: Any = slice(None)
         if searched is not None:
             counted = looked_for(found.labels, certain, searched['labels'], self.max_dets)
         matched = match_masks(

@@ -24,8 +24,8 @@ class Criterion(nn.Module):
     size groups and all ranks: the classification loss by the total class weight of the queries' targets, the mask
     losses by the number of matched masks. Pixels that do not count are left out of costs and losses. Weights of single
     classes (``Targets.weights``) count in the classification loss alone, as those of Mask2Former: matching and mask
-    losses know none. Classes of which a sample has unmarked objects (``Targets.unmarked``) are no alternative of queries
-    that are matched with nothing.
+    losses know none. Queries that are matched with nothing are not told apart from classes of which a sample has
+    unmarked objects (``Targets.unmarked``).
 
     Args:
         weights: Factors of the classification loss and of the two mask losses, in the matching too.

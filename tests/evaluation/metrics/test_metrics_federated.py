@@ -77,7 +77,9 @@ def metric(meta: dict[str, Any], max_dets: int | None) -> InstanceAP:
 
 
 @pytest.mark.parametrize('max_dets', [None, 8])
-def test_numbers_are_those_of_lvis(evaluated: tuple[list[dict[str, Any]], dict[str, Any]], max_dets: int | None) -> None:
+def test_numbers_are_those_of_lvis(
+    evaluated: tuple[list[dict[str, Any]], dict[str, Any]], max_dets: int | None
+) -> None:
     samples, meta = evaluated
     made = metric(meta, max_dets)
     made.process({}, samples)
