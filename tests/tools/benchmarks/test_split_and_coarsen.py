@@ -16,8 +16,8 @@ from PIL import Image
 from mmlmseg.datasets import MultiDataset
 from mmlmseg.errors import DataError, LabelSpaceError, OptionError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.relations import Relations
 from mmlmseg.models.text import TextBank
+from mmlmseg.relations import Relations
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / 'tools' / 'benchmarks'
 MAPPINGS = BENCHMARKS / 'coarse'
