@@ -25,8 +25,9 @@ from .checks import check_class_count
 from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
-from .presence import Presence, count_presence
+from .presence import Presence, count_presence, innermost_sample
 from .presence_file import read_presence
+from .steps import steps_of
 from .streams import Draw
 
 _OF_ANNOTATION_FILES = ('category_ids', 'frequency', FEDERATED)
@@ -118,6 +119,7 @@ class MultiDataset(Dataset):
         for name, dataset in zip(self.names, self.datasets, strict=True):
             if _is_empty(name, dataset):
                 raise DataError(f'dataset {name!r} has no sample{_looked_for(dataset)}; check its paths and split')
+            _refuse_mixed_lists(name, dataset)
         self.sizes = [len(dataset) for dataset in self.datasets]
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1 and own[0].num_classes == 2:
@@ -153,7 +155,7 @@ class MultiDataset(Dataset):
                 is_thing=[thing for space in own for thing in space.is_thing],
                 groups=[group for group, space in enumerate(own) for _ in space.classes],
             )
-            known = self.datasets[i].metainfo
+            known = innermost_sample(self.datasets[i], 0)[0].metainfo if self.sizes else self.datasets[i].metainfo
             described[name].update({key: known[key] for key in _OF_ANNOTATION_FILES if known.get(key)})
             if self.sizes:
                 described[name]['size'] = self.sizes[i]
@@ -283,6 +285,20 @@ def below_wrappers(dataset: Any) -> Any:
     while (inner := getattr(dataset, 'dataset', None)) is not None:
         dataset = inner
     return dataset
+
+
+def _refuse_mixed_lists(name: str, dataset: Any) -> None:
+    """Makes sure that no image is put together of several that were searched for other classes each."""
+    wrapper, mixing = dataset, list[str]()
+    while wrapper is not None:
+        steps = steps_of(getattr(wrapper, 'pipeline', None))
+        mixing += [type(step).__name__ for step in steps if hasattr(step, 'get_indices')]
+        wrapper = getattr(wrapper, 'dataset', None)
+    if mixing and FEDERATED in dataset.get_data_info(0):
+        raise DataError(
+            f'dataset {name!r}: {mixing[0]} puts several images together, but each of them is labelled for some '
+            'classes of its own (neg_category_ids), so nothing is known of the whole; leave it out'
+        )
 
 
 def _looked_for(dataset: Any) -> str:

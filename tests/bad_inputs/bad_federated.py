@@ -13,7 +13,7 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from refusals import Refusals
 
-from mmlmseg.datasets import InstanceDataset
+from mmlmseg.datasets import InstanceDataset, MultiDataset, PanopticDataset
 from mmlmseg.errors import DataError, LabelSpaceError, OptionError
 from mmlmseg.evaluation import InstanceAP
 from mmlmseg.segments import MaskSet
@@ -108,6 +108,31 @@ lists(
     error=OptionError,
     rest='road',
 )
+
+
+@REFUSALS.by(DataError, 'p.json: ', "'neg_category_ids'", 'every pixel has a class', 'mmlmseg.InstanceDataset')
+def lists_of_a_panoptic_file(folder: Path) -> None:
+    segments = dict(image_id=1, file_name='x.png', segments_info=[])
+    (folder / 'p.json').write_text(json.dumps({**CONTENT, 'annotations': [segments]}))
+    PanopticDataset(ann_file='p.json', data_root=str(folder), pipeline=[])
+
+
+@REFUSALS.by(DataError, "dataset 'lvis': RandomMosaic", 'puts several images together', 'leave it out')
+def a_mosaic_of_images_with_other_lists(folder: Path) -> None:
+    (folder / 'lvis.json').write_text(json.dumps(CONTENT))
+    (folder / 'a').mkdir()
+    for name in ('x', 'y'):
+        Image.new('RGB', (8, 8)).save(folder / f'a/{name}.png')
+    inner = dict(
+        type='mmlmseg.InstanceDataset',
+        ann_file='lvis.json',
+        data_root=str(folder),
+        metainfo=dict(label_space='lvis'),
+        pipeline=[dict(type='mmseg.LoadImageFromFile'), dict(type='mmlmseg.LoadSegments')],
+    )
+    steps = [dict(type='mmseg.RandomMosaic', prob=1.0, img_scale=(8, 8)), dict(type='mmseg.PackSegInputs')]
+    mixed = dict(type='mmseg.MultiImageMixDataset', dataset=inner, pipeline=steps)
+    MultiDataset([dict(type='RepeatDataset', dataset=mixed, times=2)])
 
 
 @REFUSALS.by(DataError, 'a.png', 'does not say for which', 'mmlmseg.PackSegments')

@@ -144,6 +144,16 @@ def test_the_rest_may_be_ignored(make_lvis: Make) -> None:
     assert (sample.gt_segments.ids >= 0).all()
 
 
+@pytest.mark.parametrize('wrapper', ['RepeatDataset', 'ConcatDataset'])
+def test_a_dataset_below_wrappers_says_it_too(make_lvis: Make, wrapper: str) -> None:
+    inner = make_lvis()
+    below = dict(dataset=inner, times=2) if wrapper == 'RepeatDataset' else dict(datasets=[inner, inner])
+    dataset = MultiDataset([dict(type=wrapper, **below)])
+    known = dataset.metainfo['datasets']['lvis']
+    assert known['federated'] is True
+    assert known['frequency'] == ['r', 'c', 'f', 'f']
+
+
 def test_what_images_hold_is_counted_as_before(make_lvis: Make) -> None:
     assert MultiDataset([make_lvis()]).presence[0].images == ((0, 1), (2,), ())
 

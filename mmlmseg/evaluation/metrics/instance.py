@@ -207,14 +207,17 @@ class InstanceAP(ClassMetric):
 
     def _searched(self, sample: Mapping[str, Any]) -> SearchedClasses | None:
         """The classes that were looked for in an image of a federated dataset."""
-        if not self.federated:
-            return None
-        if FEDERATED not in sample:
+        found: SearchedClasses | None = sample.get(FEDERATED)
+        if self.federated and found is None:
             raise DataError(
                 'its dataset is labelled for some classes an image only, but the sample does not say for which: pack '
                 'it with mmlmseg.PackSegments'
             )
-        found: SearchedClasses = sample[FEDERATED]
+        if found is not None and not self.federated:
+            raise DataError(
+                'it is labelled for some classes only, but its dataset does not say so (federated of dataset_meta): '
+                'list files with neg_category_ids as datasets of their own, without ConcatDataset'
+            )
         return found
 
 
