@@ -21,6 +21,7 @@ from ..config import inference_steps
 from ..datasets.files import fault_of_data
 from ..datasets.folder import IMAGE_SUFFIXES
 from ..datasets.guards import add_guards
+from ..datasets.load_image import LoadImage
 from ..errors import DataError, OptionError
 from ..label_space import LabelSpaces
 
@@ -126,15 +127,18 @@ class ImagePipeline:
         return cls(loader, *map(Compose, parts))
 
     def load(self, source: Source) -> dict[str, Any]:
-        """Loads an image as the loader does; an array is taken as loaded, see :func:`as_loaded`.
+        """Loads an image as the loader does; an array is taken as loaded, see :func:`as_loaded`, or, where a dataset
+        declares its images, as the values of a file, see :meth:`LoadImage.of_array`.
 
         Returns:
-            A sample with ``img``, [H, W, 3] in BGR or [H, W] in grey, before all other steps.
+            A sample with ``img``, [H, W, 3] in BGR, [H, W] in grey or [H, W, bands], before all other steps.
 
         Raises:
             DataError: Not an image, or not the one that the file holds; names the file or the shape.
         """
         if isinstance(source, np.ndarray):
+            if isinstance(self.loader, LoadImage):
+                return dict(self.loader.of_array(source), img_path='an array')
             image = as_loaded(source, self.loader)
             return dict(img=image, img_path='an array', img_shape=image.shape[:2], ori_shape=image.shape[:2])
         return _run(self.loading, dict(img_path=str(source)))

@@ -19,7 +19,9 @@ from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
 from .guards import use_own_loading
+from .image_files import ARRAY_SUFFIX
 from .label_values import LabelValues, read_ignore, read_values
+from .load_image import read_as_declared
 from .steps import is_foreign, loads_labels, steps_of
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
@@ -84,10 +86,11 @@ class FolderDataset(BaseSegDataset):
     """Semantic or panoptic segmentation data in one folder; nothing but its path is needed in a config.
 
     The folder holds ``classes.json``, ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or another of
-    :data:`IMAGE_SUFFIXES`) and ``labels/NAME.png`` (or another of :data:`LABEL_SUFFIXES`) with 8-bit ids, 255 for no
-    class, or 16-bit ids and 65535 for more than 255 classes. ``instances/NAME.png`` with 8-bit or 16-bit ids of
-    segments (0 = none) tells the things of an image apart, for ``mmlmseg.LoadSegments``. Every listed sample is looked
-    for at the start; its labels are where the pipeline loads some.
+    :data:`IMAGE_SUFFIXES`, or ``.npy`` where ``image`` is declared) and ``labels/NAME.png`` (or another of
+    :data:`LABEL_SUFFIXES`) with 8-bit ids, 255 for no class, or 16-bit ids and 65535 for more than 255 classes.
+    ``instances/NAME.png`` with 8-bit or 16-bit ids of segments (0 = none) tells the things of an image apart, for
+    ``mmlmseg.LoadSegments``. Every listed sample is looked for at the start; its labels are where the pipeline loads
+    some.
 
     ``classes.json`` describes the label space, see :meth:`LabelSpace.from_json`, and what the values of the label maps
     mean where they are not the places in ``classes``: ``ids`` or ``colours``, the class of each value or null where it
@@ -100,6 +103,9 @@ class FolderDataset(BaseSegDataset):
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
         ignore_index: An id that counts nowhere, too, among those that are left after ``reduce_zero_label``.
+        image: What its images hold, where they are not of 8 bits and three channels: the ``bands``, ``scale``,
+            ``percentiles`` and ``nodata`` of an :class:`~mmlmseg.image_format.ImageFormat`. Its ``LoadImageFromFile``
+            becomes an :class:`mmlmseg.LoadImage <mmlmseg.datasets.LoadImage>`.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
@@ -124,6 +130,7 @@ class FolderDataset(BaseSegDataset):
         metainfo: Mapping[str, Any] | None = None,
         reduce_zero_label: bool = False,
         ignore_index: int = IGNORE_INDEX,
+        image: Mapping[str, Any] | None = None,
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -136,6 +143,7 @@ class FolderDataset(BaseSegDataset):
         if not root.is_dir():
             raise DataError(f'{root}: no such folder; data_root must be the folder that holds classes.json')
         self.split = split
+        self.image = image
         self.space = LabelSpace.from_json(root, things=things)
         check_class_count(self.space)
         content = read_json(root / 'classes.json', DataError, 'it describes the folder')
@@ -162,6 +170,8 @@ class FolderDataset(BaseSegDataset):
         )
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update(more)
+        if image is not None:
+            read_as_declared(self.pipeline, image)
         if self.label_values:
             use_own_loading(self.pipeline)
         ignored = [one - reduce_zero_label for one in ignored if one != IGNORE_INDEX]
@@ -184,7 +194,8 @@ class FolderDataset(BaseSegDataset):
         """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances."""
         split_file = Path(self.ann_file)
         names = read_split(split_file)
-        kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', IMAGE_SUFFIXES))
+        suffixes: tuple[str, ...] = IMAGE_SUFFIXES if self.image is None else (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
+        kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', suffixes))
         if self._reads_labels():
             kinds['seg_map_path'] = ('label', LABEL_SUFFIXES)
             if Path(self.data_prefix['panoptic_path']).is_dir():
