@@ -20,8 +20,9 @@ from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
 from ..models.segmentors.result_options import TASKS
+from ..visualization.drawing import picture_of
 from ..visualization.label_panel import MIN_SCORE
-from .inputs import Image, ImagePipeline, Inputs, Source, batched, expand_inputs, inference_pipeline, picture_of
+from .inputs import Image, ImagePipeline, Inputs, Source, batched, expand_inputs, inference_pipeline
 from .model import build_model, load_weights
 from .results import MaskSegmentation, Segmentation, Stems, result_of
 

@@ -210,17 +210,6 @@ def read_image(source: Source) -> Image:
     return ImagePipeline.build([]).load(source)['img']
 
 
-def picture_of(image: np.ndarray) -> Image:
-    """A loaded image as BGR, uint8 [H, W, 3], to draw on: grey as three equal channels, other than 8 bits stretched."""
-    if image.dtype != np.uint8:
-        values = image.astype(np.float32)
-        low, high = (0, 255) if values.min() >= 0 and 1 < values.max() <= 255 else (values.min(), values.max())
-        image = ((values - low) / max(high - low, 1e-6) * 255).round().astype(np.uint8)
-    if image.ndim == 3 and image.shape[2] > 2:
-        return np.ascontiguousarray(image[..., :3])
-    return np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
-
-
 def inference_pipeline(
     config: Mapping[str, Any], spaces: Sequence[str] = (), trained: LabelSpaces | None = None
 ) -> ImagePipeline:

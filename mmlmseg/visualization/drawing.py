@@ -34,6 +34,20 @@ class Panel:
     width: int | None = None  # what the image is scaled to; by default the width that the grid has for all
 
 
+def picture_of(image: np.ndarray) -> Picture:
+    """A loaded image as BGR, uint8 [H, W, 3], to draw on: of more bands the first three, of fewer the first as grey.
+
+    Other than 8 bits are stretched.
+    """
+    if image.dtype != np.uint8:
+        values = image.astype(np.float32)
+        low, high = (0, 255) if values.min() >= 0 and 1 < values.max() <= 255 else (values.min(), values.max())
+        image = ((values - low) / max(high - low, 1e-6) * 255).round().astype(np.uint8)
+    if image.ndim == 3 and image.shape[2] > 2:
+        return np.ascontiguousarray(image[..., :3])
+    return np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
+
+
 def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour], alpha: float = 0.6) -> Picture:
     """Tint an image with the colours of its classes; ids without a colour (255: ignored) leave it as it is.
 
