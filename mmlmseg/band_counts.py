@@ -21,12 +21,13 @@ def complete_bands(cfg: Config) -> None:
     the first convolution are. Nothing is written where all images have as many bands as the model takes anyway.
 
     Args:
-        cfg: ``model.stems.bands`` and ``model.data_preprocessor`` are set; changed in place.
+        cfg: ``model.stems.bands`` and ``model.data_preprocessor`` are set, and ``image`` of folders that declare it, so
+            that a dump of the config serves where they are away; changed in place.
 
     Raises:
         OptionError: Where a declaration is ill-formed, or the model has no stem for it.
     """
-    declared = [image for split in _SPLITS for image in _declarations(cfg, split)]
+    declared = [_written_down(part) for split in _SPLITS for part in _parts(cfg, split)]
     if not any(declared):
         return
     preprocessor = cfg.model.get('data_preprocessor') or {}
@@ -48,11 +49,18 @@ def complete_bands(cfg: Config) -> None:
             preprocessor[key] = {count: own.get(count) or _in_turn(own[usual], count) for count in wanted}
 
 
-def _declarations(cfg: Config, split: str) -> Iterator[Mapping[str, Any] | None]:
-    """What each dataset of a split declares; None where one declares nothing."""
+def _parts(cfg: Config, split: str) -> Iterator[Any]:
+    """The dataset configs of a split, below wrappers."""
     dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
-    for part in map(innermost, parts_of(dataset).values() if dataset else ()):
-        yield declaration(part)
+    yield from map(innermost, parts_of(dataset).values() if dataset else ())
+
+
+def _written_down(part: Any) -> Mapping[str, Any] | None:
+    """What the config of a dataset declares of its images, which a folder may say in its stead."""
+    image = declaration(part)
+    if image is not None and declaration({**part, 'data_root': None, 'folders': None}) is None:
+        part['image'] = dict(image)
+    return image
 
 
 def _by_count(given: Any) -> dict[int, list[float]]:

@@ -1,14 +1,17 @@
 """What the pixels of a dataset's images are: which bands of a file, which values, and which of them are none.
 
-It is declared once for a dataset, ``image=dict(bands=4, scale=10000)``. Read by it, images of any depth have values
-from 0 to 255, as those of 8 bits have: augmentation, means, deviations and pretrained weights keep their meaning.
+It is declared once for a dataset, ``image=dict(bands=4, scale=10000)``, or in the ``classes.json`` of its folder. Read
+by it, images of any depth have values from 0 to 255, as those of 8 bits have: augmentation, means, deviations and
+pretrained weights keep their meaning.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,8 +71,10 @@ class ImageFormat:
         if self.percentiles is not None and not _is_range(self.percentiles, 0, 100):
             raise OptionError(f'image: percentiles = {self.percentiles!r}; give two from 0 to 100, such as (2, 98)')
         known = self.nodata is None or self.nodata == 'nan' or _is_number(self.nodata)
-        if not known or isinstance(self.nodata, bool):
+        if not known:
             raise OptionError(f"image: nodata = {self.nodata!r}; give the value of such pixels, or 'nan'")
+        for key in ('bands', 'scale', 'percentiles'):  # equal however they were written
+            object.__setattr__(self, key, _frozen(getattr(self, key)))
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -221,7 +226,12 @@ def _without_data(pixels: np.ndarray, nodata: float | None) -> Mask | None:
 
 
 def _kind(step: Mapping[str, Any]) -> str:
-    return str(getattr(step['type'], '__name__', step['type'])).rsplit('.', 1)[-1]
+    kind = step.get('type', '')
+    return str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _is_number(value: Any) -> bool:
@@ -239,14 +249,28 @@ def _is_range(value: Any, least: float = -math.inf, most: float = math.inf) -> b
 
 
 def declaration(dataset: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What the config of a dataset declares of its images, by ``image`` or by the loading step of its pipeline."""
-    if dataset.get('image') is not None:
-        image: Mapping[str, Any] = dataset['image']
+    """What the config of a dataset declares of its images: by ``image``, in the ``classes.json`` of its folder, or by
+    the loading step of its pipeline."""
+    image: Mapping[str, Any] | None
+    if (image := dataset.get('image') or _of_folder(dataset)) is not None:
         return image
     for step in dataset.get('pipeline') or ():
         if _kind(step) == 'LoadImage':
             return {key: value for key, value in step.items() if key not in ('type', 'backend_args')}
     return None
+
+
+def _of_folder(dataset: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What ``classes.json`` says of images; None where it cannot be read, which is told where the data is."""
+    folder = next(iter(dataset.get('folders') or ()), dataset)
+    if _kind(dataset) not in ('FolderDataset', 'MultiSpaceFolderDataset') or not folder.get('data_root'):
+        return None
+    try:
+        content = json.loads((Path(folder['data_root']).expanduser() / 'classes.json').read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError):
+        return None
+    image = content.get('image') if isinstance(content, Mapping) else None
+    return image if isinstance(image, Mapping) else None
 
 
 def as_declared(steps: Sequence[Mapping[str, Any]], image: Any) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.config import complete_label_spaces
 from mmlmseg.errors import DataError, OptionError
 from mmlmseg.models.backbones.stems import adapted
-from mmlmseg.registry import HOOKS, MODELS
+from mmlmseg.registry import DATASETS, HOOKS, MODELS
 
 STEPS = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadAnnotations'), dict(type='mmlmseg.PackSegments')]
 FOUR = dict(bands=4, scale=3000)
@@ -152,6 +152,22 @@ def test_eight_bits_declared_are_a_model_as_undeclared(config: Config) -> None:
     assert config.model.data_preprocessor == before
 
 
+def test_and_predict_the_same_to_the_bit(config: Config, tmp_path: Path) -> None:
+    answers = []
+    for image in (None, dict(bands=3, scale=255)):
+        for split in ('train', 'val', 'test'):
+            dataset = config[f'{split}_dataloader'].dataset
+            dataset.datasets = [dict(dataset.datasets[0], image=image)]
+        config.model.test_cfg = dict(keep_probabilities=True)
+        torch.manual_seed(0)
+        inferencer = LMSegInferencer(config, device='cpu')
+        pipeline = inferencer.pipeline(question := inferencer.question('streets'))
+        item = pipeline.prepare(pipeline.load(tmp_path / 'streets/images/val0.png'))
+        assert item['inputs'].dtype == torch.uint8
+        answers += [sample.seg_logits.data for sample in inferencer._predict([item], question)]
+    assert answers[0].equal(answers[1])
+
+
 @pytest.mark.parametrize('adapt', ['repeat', 'average'])
 def test_only_images_of_other_bands(config: Config, adapt: str) -> None:
     for split in ('train', 'val', 'test'):
@@ -165,6 +181,24 @@ def test_only_images_of_other_bands(config: Config, adapt: str) -> None:
         model = MODELS.build(config.model)
     assert dict(model.named_parameters())[STEM].shape[1] == 4
     assert f'{STEM}_4' not in model.state_dict()
+
+
+def test_a_folder_may_declare_its_images_itself(config: Config, tmp_path: Path) -> None:
+    for split in ('train', 'val', 'test'):
+        del config[f'{split}_dataloader'].dataset.datasets[1]['image']
+    described = tmp_path / 'land/classes.json'
+    described.write_text(json.dumps(dict(json.loads(described.read_text()), image=FOUR)))
+    ask = dict(label_space='land', show_progress=False)
+    (here,) = LMSegInferencer(config, device='cpu')(tmp_path / 'land/images/val0.npy', **ask)
+    complete_label_spaces(config)
+    assert config.model.stems == dict(bands=[3, 4])
+    assert config.val_dataloader.dataset.datasets[1].image == FOUR
+    sample = DATASETS.build(config.val_dataloader.dataset)[2]
+    assert sample['inputs'].shape == (4, 64, 64)
+    assert here.classes == ('water', 'forest')
+    config.val_dataloader.dataset.datasets[1].image = dict(bands=4, scale=255)
+    with pytest.raises(OptionError, match=r'classes.json: its "image" is .* say it once'):
+        DATASETS.build(config.val_dataloader.dataset)
 
 
 def built(config: Config) -> Any:

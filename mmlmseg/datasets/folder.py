@@ -13,6 +13,7 @@ from typing import Any
 from mmseg.datasets import BaseSegDataset
 
 from ..errors import DataError, LabelSpaceError, OptionError, did_you_mean, errors_of, read_json
+from ..image_format import ImageFormat
 from ..label_space import LabelSpace
 from ..names import leads_outside
 from ..registry import DATASETS
@@ -105,7 +106,7 @@ class FolderDataset(BaseSegDataset):
         ignore_index: An id that counts nowhere, too, among those that are left after ``reduce_zero_label``.
         image: What its images hold, where they are not of 8 bits and three channels: the ``bands``, ``scale``,
             ``percentiles`` and ``nodata`` of an :class:`~mmlmseg.image_format.ImageFormat`. Its ``LoadImageFromFile``
-            becomes an :class:`mmlmseg.LoadImage <mmlmseg.datasets.LoadImage>`.
+            becomes an :class:`mmlmseg.LoadImage <mmlmseg.datasets.LoadImage>`. ``classes.json`` may hold it instead.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
@@ -143,7 +144,6 @@ class FolderDataset(BaseSegDataset):
         if not root.is_dir():
             raise DataError(f'{root}: no such folder; data_root must be the folder that holds classes.json')
         self.split = split
-        self.image = image
         self.space = LabelSpace.from_json(root, things=things)
         check_class_count(self.space)
         content = read_json(root / 'classes.json', DataError, 'it describes the folder')
@@ -152,6 +152,7 @@ class FolderDataset(BaseSegDataset):
             first = self.space.num_classes + reduce_zero_label
             # Without a table these become 255, by mmseg's own loading too, which lowers ids before.
             ignored = [] if self.label_values else read_ignore(content, first, IGNORE_INDEX)
+        self.image = _declared(content.get('image'), image, root)
         known = self.space.to_metainfo()
         more = copy.deepcopy(dict(metainfo or {}))
         if twice := sorted(known.keys() & more.keys()):
@@ -170,8 +171,8 @@ class FolderDataset(BaseSegDataset):
         )
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update(more)
-        if image is not None:
-            read_as_declared(self.pipeline, image)
+        if self.image is not None:
+            read_as_declared(self.pipeline, self.image)
         if self.label_values:
             use_own_loading(self.pipeline)
         ignored = [one - reduce_zero_label for one in ignored if one != IGNORE_INDEX]
@@ -228,6 +229,16 @@ class FolderDataset(BaseSegDataset):
         """Whether labels have to be there: not where the pipeline loads none, as for the images of a test server."""
         kinds = [type(step) for step in steps_of(self.pipeline.transforms)]
         return not kinds or any(loads_labels(kind) or is_foreign(kind) for kind in kinds)
+
+
+def _declared(of_file: Any, given: Mapping[str, Any] | None, root: Path) -> Mapping[str, Any] | None:
+    """What ``classes.json`` or the config declares of images."""
+    with errors_of(root / 'classes.json'):
+        if of_file is not None and ImageFormat.from_config(given or of_file) != ImageFormat.from_config(of_file):
+            raise OptionError(f'its "image" is {of_file}, but the config says image={dict(given or {})}; say it once')
+    if given is not None:
+        ImageFormat.from_config(given)
+    return of_file if given is None else given
 
 
 def _hint(name: str, known: dict[str, str]) -> str:

@@ -74,8 +74,8 @@ class MultiSpaceFolderDataset(BaseDataset):
         self.folders = [FolderDataset(**folder, split=split, image=image, lazy_init=True) for folder in folders]
         self.spaces: tuple[LabelSpace, ...] = tuple(LabelSpaces([folder.space for folder in self.folders]))
         super().__init__(pipeline=list(pipeline), lazy_init=True, **kwargs)
-        if image is not None:
-            read_as_declared(self.pipeline, image)
+        if (declared := self.folders[0].image) is not None:
+            read_as_declared(self.pipeline, declared)
         if not lazy_init:
             self.full_init()
 

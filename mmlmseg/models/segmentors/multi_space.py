@@ -139,9 +139,12 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             self._build_head(self.decode_head._with(record.label_spaces))
             self.decode_head.to(device).train(self.training)
         self.decode_head.expect(record)
-        if self._stems is not None:
-            warn_of_made_stems(self._stems.complete(state_dict, f'{prefix}backbone.'))
+        warn_of_made_stems(self.complete_stems(state_dict, prefix))
         check_complete(self, state_dict, prefix)
+
+    def complete_stems(self, state_dict: dict[str, Any], prefix: str = '') -> list[str]:
+        """Adds stems that the state dict of a trained model lacks, made of those that it has; returns their names."""
+        return [] if self._stems is None else self._stems.complete(state_dict, f'{prefix}backbone.')
 
     def _convert(self, state_dict: dict[str, Any]) -> None:
         """Puts weights of this model in place of those of a published MaskFormer or Mask2Former."""
