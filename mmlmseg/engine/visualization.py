@@ -25,6 +25,8 @@ class VisualizationHook(SegVisualizationHook):
     Arguments are those of mmseg's.
     """
 
+    _tested = 0  # how many samples of a test were drawn
+
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Sequence[SegDataSample]) -> None:
         """Draws the first sample of a batch, each ``interval`` steps."""
         step = runner.iter + batch_idx
@@ -36,8 +38,8 @@ class VisualizationHook(SegVisualizationHook):
     ) -> None:
         """Draws all samples of a batch."""
         for sample in outputs if self.draw else ():
-            self._test_index += 1
-            self._add('test', sample, self._test_index)
+            self._tested += 1
+            self._add('test', sample, self._tested)
 
     def _add(self, split: str, sample: SegDataSample, step: int) -> None:
         self._visualizer.add_datasample(

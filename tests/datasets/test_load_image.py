@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def write_tiff(path: Path, pixels: np.ndarray, **profile: Any) -> Path:
     return path
 
 
-@pytest.mark.filterwarnings('ignore::rasterio.errors.NotGeoreferencedWarning')
+@pytest.mark.filterwarnings('ignore:Dataset has no geotransform')
 @pytest.mark.parametrize('layout', ['pixel', 'band'])
 @pytest.mark.parametrize('bands', [1, 2, 3, 4, 5, 13, 32])
 @pytest.mark.parametrize('dtype', DTYPES)
@@ -64,6 +65,13 @@ def test_a_model_sees_the_bands_of_a_tiff_in_their_order(tmp_path: Path, dtype: 
     assert torch.equal(seen(path, bands=bands, scale=255), as_planes(pixels))
     if bands > 3:
         assert torch.equal(seen(path, bands=[4, 2, 3, 1], scale=255), as_planes(pixels[..., [3, 1, 2, 0]]))
+
+
+def test_a_tiff_needs_rasterio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cv2.imwrite(str(tmp_path / 'image.tif'), noise(np.uint16, 3))
+    monkeypatch.setitem(sys.modules, 'rasterio', None)
+    with pytest.raises(OptionError, match=r'TIFF files .* pip install "mmlmseg\[geo\]"'):
+        seen(tmp_path / 'image.tif', scale=255)
 
 
 @pytest.mark.parametrize('bands', [1, 2, 3, 4, 9])
