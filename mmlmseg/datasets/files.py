@@ -71,8 +71,8 @@ def check_depth(path: str) -> None:
     if os.path.isfile(path) and (bits := bits_of(path)) > 8:
         raise DataError(
             f'the image has {bits} bits a channel, of which 8 would be kept (of 0..4095 in 16 bits only 0..15); '
-            'declare image=dict(bands=..., scale=...) of its dataset (mmlmseg.FolderDataset and others), or give its '
-            "LoadImageFromFile color_type='unchanged' (or 3: any depth, grey as three channels) and the "
+            'declare image=dict(bands=..., scale=...) of its dataset (in inference, read_as may name another), or give '
+            "its LoadImageFromFile color_type='unchanged' (or 3: any depth, grey as three channels) and the "
             'data_preprocessor mean and std to match, or save the image with 8 bits'
         )
 

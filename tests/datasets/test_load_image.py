@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,33 @@ def test_samples_of_declared_8_bits_are_those_without_a_declaration(
             assert own['inputs'].dtype == torch.uint8
             assert own['inputs'].equal(other['inputs'])
             assert own['data_samples'].gt_sem_seg.data.equal(other['data_samples'].gt_sem_seg.data)
+
+
+def test_every_dataset_of_ours_declares_images(
+    make_folder: Callable[..., Path], make_coco: Callable[..., Path]
+) -> None:
+    steps = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadSegments'), dict(type='mmlmseg.PackSegments')]
+    coco, image = make_coco(), dict(bands=[3, 1], scale=100)
+    prefix = dict(img_path=str(coco / 'images'), seg_map_path=str(coco / 'panoptic'))
+    folders = [dict(data_root=str(make_folder(name))) for name in ('street', 'facade')]
+    listed = dict(id=1, file_name='0.jpg', height=24, width=32)
+    instances = dict(images=[listed], annotations=[], categories=[dict(id=1, name='bolt')])
+    (coco / 'instances.json').write_text(json.dumps(instances))
+    configs: list[dict[str, Any]] = [
+        dict(type='mmlmseg.PanopticDataset', ann_file=str(coco / 'panoptic.json'), data_prefix=prefix),
+        dict(
+            type='mmlmseg.InstanceDataset',
+            ann_file=str(coco / 'instances.json'),
+            data_prefix=dict(img_path=str(coco / 'images')),
+        ),
+        dict(type='mmlmseg.FolderDataset', **folders[0]),
+        dict(type='mmlmseg.MultiSpaceFolderDataset', folders=folders),
+    ]
+    for config in configs:
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            sample = MultiDataset([dict(config, pipeline=steps, image=image)])[0]
+        assert sample['inputs'].shape == (2, 24, 32)
+        assert sample['inputs'].max() == 255
 
 
 @pytest.mark.parametrize('bands', [1, 2, 3, 4, 7])

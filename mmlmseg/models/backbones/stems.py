@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -139,8 +140,8 @@ class Stems:
             if not isinstance(conv, BandWeights):
                 conv.__class__ = BandsConv2d
             vars(conv)['other_bands'] = tuple(others)
-            conv._register_load_state_dict_pre_hook(self._completing({'': conv}))
-        backbone._register_load_state_dict_pre_hook(self._completing(self.convs))
+            conv._register_load_state_dict_pre_hook(partial(self._before_loading, {'': conv}))
+        backbone._register_load_state_dict_pre_hook(partial(self._before_loading, self.convs))
 
     def restart(self) -> None:
         """Makes the stems that no file has told anew, of the weights that the backbone starts from."""
@@ -161,11 +162,8 @@ class Stems:
             for key in _names(conv)[1:]:
                 state_dict.pop(f'{prefix}{name}.{key}', None)
 
-    def _completing(self, convs: Mapping[str, nn.Conv2d]) -> Any:
-        def complete(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-            self._complete(state_dict, prefix, convs)
-
-        return complete
+    def _before_loading(self, convs: Mapping[str, nn.Conv2d], state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+        self._complete(state_dict, prefix, convs)
 
     def _complete(self, state_dict: dict[str, Any], prefix: str, convs: Mapping[str, nn.Conv2d]) -> list[str]:
         made = []
@@ -188,9 +186,6 @@ class Stems:
                 elif source.shape[0] == own.shape[0] and source.shape[2:] == own.shape[2:]:
                     state_dict[place + key] = adapted(source, bands, self.options.adapt)
                     made.append(place + key)
-            wanted = {place + key for key in _names(conv)}
-            for key in [k for k in state_dict if k.startswith(f'{place}weight_') and k not in wanted]:
-                del state_dict[key]
         return made
 
 

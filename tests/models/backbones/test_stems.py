@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -124,3 +125,14 @@ def test_a_backbone_of_as_many_bands_stays_as_it_is() -> None:
     names = list(backbone.state_dict())
     assert not Stems(backbone, StemOptions([4])).is_needed
     assert list(backbone.state_dict()) == names
+
+
+def test_copies_have_stems_of_their_own() -> None:
+    backbone = nn.Sequential(nn.Conv2d(3, 2, 1))
+    stems = Stems(backbone, StemOptions([3, 4]))
+    other, _ = copy.deepcopy((backbone, stems))
+    weights = {'0.weight': torch.ones(2, 3, 1, 1), '0.bias': torch.zeros(2)}
+    pickle.loads(pickle.dumps(other)).load_state_dict(weights)
+    other.load_state_dict(weights)
+    assert other[0].weight_4.sum() == backbone[0].weight.new_tensor(6)
+    assert not backbone[0].weight_4.equal(other[0].weight_4)
