@@ -18,7 +18,7 @@ def complete_bands(cfg: Config) -> None:
     """Writes down which stems a model has, and the means and deviations of their images, where datasets declare bands.
 
     Of numbers of bands that ``mean`` and ``std`` do not know, those of the others are taken in turn, as the weights of
-    the first convolution are. Nothing is written where all images have as many bands as the model takes anyway.
+    the first convolution are. Nothing is written where all images have three bands.
 
     Args:
         cfg: ``model.stems.bands`` and ``model.data_preprocessor`` are set, and ``image`` of folders that declare it, so
@@ -40,7 +40,7 @@ def complete_bands(cfg: Config) -> None:
             f'model.stems.bands = {list(listed)}, but datasets declare images of {missing[0]} bands; leave bands out, '
             'or name all'
         )
-    if counts != [usual] or listed is not None:
+    if counts != [3] or listed is not None:  # a backbone of as many bands stays as it is
         cfg.model.stems = {**(cfg.model.get('stems') or {}), 'bands': list(listed or counts)}
     wanted = cfg.model.stems['bands'] if 'stems' in cfg.model else counts
     if known and set(wanted) != set(known):

@@ -156,12 +156,6 @@ class Stems:
         """Adds the stems that a state dict lacks; returns their names."""
         return self._complete(state_dict, prefix, self.convs) if self.is_needed else []
 
-    def drop(self, state_dict: dict[str, Any], prefix: str) -> None:
-        """Takes all stems but the first from a state dict."""
-        for name, conv in self.convs.items() if self.is_needed else ():
-            for key in _names(conv)[1:]:
-                state_dict.pop(f'{prefix}{name}.{key}', None)
-
     def _before_loading(self, convs: Mapping[str, nn.Conv2d], state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
         self._complete(state_dict, prefix, convs)
 

@@ -155,8 +155,6 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         conversion = converted(foreign, self)
         state_dict.clear()
         state_dict.update(conversion.state_dict)
-        if self._stems is not None:
-            self._stems.drop(state_dict, 'backbone.')  # they shall start from the converted weights
         print_log(conversion.report(), 'current', logging.WARNING)
 
     @property
