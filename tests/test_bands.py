@@ -21,6 +21,7 @@ from mmlmseg.apis.geotiff import segment_geotiff
 from mmlmseg.band_counts import complete_bands
 from mmlmseg.checkpoint_files import read_checkpoint
 from mmlmseg.config import complete_label_spaces
+from mmlmseg.engine.add_label_space import add_label_spaces
 from mmlmseg.errors import DataError, OptionError
 from mmlmseg.models.backbones.stems import adapted
 from mmlmseg.registry import DATASETS, HOOKS, MODELS
@@ -214,6 +215,20 @@ def test_a_trained_model_of_rgb_learns_four_bands(config: Config, caplog: pytest
     state[STEM] += 1
     model.load_state_dict(state, strict=False)
     assert model.state_dict()[f'{STEM}_4'].equal(adapted(state[STEM], 4))
+
+
+def test_a_label_space_of_four_bands_is_added_to_a_model_of_rgb(config: Config) -> None:
+    config.model.decode_head.adapters = dict(land=dict(type='mmlmseg.SpaceAdapter'))
+    complete_label_spaces(config)
+    both = built(config)
+    old = config.model.to_dict()
+    del old['stems'], old['decode_head']['adapters'], old['decode_head']['label_spaces'][1]
+    old['data_preprocessor'].update(mean=[127.5] * 3, std=[64.0] * 3)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        trained = MODELS.build(old).state_dict()
+    assert add_label_spaces(both, trained)[0] == f'{STEM}_4'
+    assert both.state_dict()[f'{STEM}_4'].equal(adapted(trained[STEM], 4))
+    assert both.state_dict()[STEM].equal(trained[STEM])
 
 
 def test_pretrained_weights_reach_all_stems(config: Config, tmp_path: Path) -> None:
