@@ -20,7 +20,7 @@ from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
 from ..models.segmentors.result_options import TASKS
-from ..visualization.drawing import picture_of
+from ..visualization.drawing import as_picture
 from ..visualization.label_panel import MIN_SCORE
 from .inputs import Image, ImagePipeline, Inputs, Source, batched, expand_inputs, inference_pipeline
 from .model import build_model, load_weights
@@ -190,7 +190,7 @@ class LMSegInferencer:
                         stem = stems.next(path)
                         result = result_of(path, sample, question.spaces, min_score)
                         if out_dir is not None:
-                            result.save(picture_of(own['img']), Path(out_dir), stem)
+                            result.save(as_picture(own['img'])[..., ::-1].copy(), Path(out_dir), stem)
                         yield result
                     progress.advance(bar, len(batch))
 

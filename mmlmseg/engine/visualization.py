@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import mmcv
-import numpy as np
 from mmengine import fileio
 from mmengine.runner import Runner
 from mmseg.engine.hooks import SegVisualizationHook
@@ -15,7 +14,7 @@ from mmseg.structures import SegDataSample
 
 from ..datasets.load_image import LoadImage
 from ..registry import HOOKS
-from ..visualization.drawing import Picture, picture_of
+from ..visualization.drawing import Picture, as_picture
 
 
 @HOOKS.register_module()
@@ -56,7 +55,7 @@ class VisualizationHook(SegVisualizationHook):
         if declared := sample.metainfo.get('image_format'):
             loading = LoadImage(**declared, backend_args=self.backend_args)
             image = loading.transform(dict(img_path=sample.img_path))['img']
-            return np.ascontiguousarray(picture_of(image)[..., ::-1])
+            return as_picture(image)
         content = fileio.get(sample.img_path, backend_args=self.backend_args)
         picture: Picture = mmcv.imfrombytes(content, channel_order='rgb')
         return picture

@@ -16,7 +16,7 @@ from ..config import parts_of
 from ..datasets import MultiDataset
 from ..errors import DataError, OptionError, did_you_mean
 from ..label_space import LabelSpace
-from .drawing import Panel, Picture, panel_grid, picture_of
+from .drawing import Panel, Picture, as_picture, panel_grid
 from .label_panel import TITLES, label_panels
 
 _SAMPLES_PER_ROW = 2
@@ -88,7 +88,7 @@ def sample_panels(sample: Mapping[str, Any], spaces: Sequence[LabelSpace]) -> Se
             f'{", ".join(sample)}); end it with PackSegInputs, without views of test-time augmentation and without '
             'Normalize'
         )
-    image = np.ascontiguousarray(picture_of(inputs.numpy().transpose(1, 2, 0))[..., ::-1])  # RGB [H, W, 3]
+    image = as_picture(inputs.numpy().transpose(1, 2, 0))  # RGB [H, W, 3]
     title = f'{image.shape[1]}x{image.shape[0]}, {Path(packed.metainfo.get("img_path", "")).stem}'
     heading = TITLES['gt'] if len(spaces) == 1 else ''  # where there are several, their names say enough
     return [Panel(image, title), *label_panels(packed, 'gt', image, spaces, heading)]

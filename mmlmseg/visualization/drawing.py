@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -34,18 +35,20 @@ class Panel:
     width: int | None = None  # what the image is scaled to; by default the width that the grid has for all
 
 
-def picture_of(image: np.ndarray) -> Picture:
-    """A loaded image as BGR, uint8 [H, W, 3], to draw on: of more bands the first three, of fewer the first as grey.
+def as_picture(image: NDArray[Any]) -> Picture:
+    """An image as loaded, ``[H, W]`` or BGR ``[H, W, C]``, of any depth and any number of channels, as an RGB picture.
 
-    Other than 8 bits are stretched.
+    One that is not of bytes is stretched to its own range, unless that lies within 0 and 255; of other channels than
+    three the first ones are shown.
     """
+    image = image[..., None] if image.ndim == 2 else image
+    image = image[..., 2::-1] if image.shape[2] >= 3 else image[..., :1].repeat(3, 2)
     if image.dtype != np.uint8:
         values = image.astype(np.float32)
-        low, high = (0, 255) if values.min() >= 0 and 1 < values.max() <= 255 else (values.min(), values.max())
-        image = ((values - low) / max(high - low, 1e-6) * 255).round().astype(np.uint8)
-    if image.ndim == 3 and image.shape[2] > 2:
-        return np.ascontiguousarray(image[..., :3])
-    return np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
+        low, high = float(values.min()), float(values.max())
+        low, high = (0, 255) if low >= 0 and 1 < high <= 255 else (low, high)
+        image = ((values - low) * (255 / max(high - low, 1e-6))).round().astype(np.uint8)
+    return np.ascontiguousarray(image)
 
 
 def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour], alpha: float = 0.6) -> Picture:
