@@ -47,6 +47,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='PIXELS',
         help='read larger images in tiles of this size, which overlap by a second number (default: 128), e.g. 1024 256',
     )
+    parser.add_argument(
+        '--read-as', metavar='NAME', help='read the images as those of this label space (default: of the one asked for)'
+    )
     parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass (default: 1)')
@@ -111,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             exclusive=[split(group, '+') for group in split(args.exclusive, ';')],
             tiles=tiles_of(args),
             max_per_image=args.max_per_image,
+            read_as=args.read_as,
             **({} if args.min_score is None else dict(min_score=args.min_score)),
         )
         table = Table('image', 'classes found')
