@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError, TextBankError
 from .label_space import LabelSpaces
+from .relations import NO_RELATIONS, Relations
 
 EXTRA_STATE = '_extra_state'
 _WAY_OUT = (
@@ -64,6 +65,7 @@ class CheckpointRecord:
     adapters: tuple[str, ...] = ()  # the label spaces that have an adapter, in their order
     text: TextSource | None = None  # what made the embeddings behind its text rows; None for a model that reads no text
     untrained: tuple[str, ...] = ()  # weights that came along from nowhere, as a model of other code was converted
+    relations: Relations = NO_RELATIONS  # whose classes are summed into others; compared when it predicts
 
     @classmethod
     def of(cls, state_dict: Mapping[str, Any]) -> CheckpointRecord:
@@ -79,7 +81,8 @@ class CheckpointRecord:
     def pack(self) -> Tensor:
         """The record as bytes of JSON, uint8."""
         text = None if self.text is None else asdict(self.text)
-        data = {**vars(self), 'label_spaces': self.label_spaces.to_list(), 'text': text}
+        spaces, relations = self.label_spaces.to_list(), self.relations.to_dict()
+        data = {**vars(self), 'label_spaces': spaces, 'text': text, 'relations': relations}
         return torch.frombuffer(bytearray(json.dumps(data).encode()), dtype=torch.uint8).clone()
 
     @classmethod
@@ -90,6 +93,7 @@ class CheckpointRecord:
             text = data.pop('text')
             spaces, adapters = LabelSpaces.from_config(data.pop('label_spaces')), tuple(data.pop('adapters'))
             data['untrained'] = tuple(data.get('untrained', ()))
+            data['relations'] = Relations.from_config(data.get('relations'))
             return cls(spaces, adapters=adapters, text=None if text is None else TextSource(**text), **data)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f'the record in the checkpoint cannot be read: {error!r}') from None

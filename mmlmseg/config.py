@@ -18,6 +18,7 @@ from .class_weights import is_by_frequency
 from .errors import LabelSpaceError, OptionError, did_you_mean
 from .label_space import LabelSpace, LabelSpaces
 from .names import default_space_name
+from .relations import Relations
 
 _COUNTS_ITERATIONS = ('begin', 'end', 'T_max', 'milestones')
 
@@ -262,7 +263,11 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
 
 
 def _leave_spaces(model: Any, names: Collection[str]) -> None:
-    """Takes away what the config of a model says of other label spaces: thresholds, adapters, weights of classes."""
+    """Takes away what the config of a model says of other label spaces: relations, thresholds, adapters, weights of
+    classes."""
+    for place, key in (model.decode_head, 'relations'), (model.get('test_cfg', {}).get('mixed', {}), 'relations'):
+        if place.get(key) is not None:
+            place[key] = Relations.from_config(place[key]).among(names).to_dict()
     thresholds = model.get('test_cfg', {}).get('panoptic', {}).get('per_space', {})
     weights = model.decode_head.get('class_weights') or {}
     for by_space in (thresholds, model.decode_head.get('adapters', {}), {} if is_by_frequency(weights) else weights):
@@ -305,8 +310,9 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
     a config lists explicitly those stay that the checkpoint knows, as long as they can be read.
 
     Args:
-        cfg: ``model.decode_head.label_spaces`` is set, and ``metainfo`` of folders whose label space is not named like
-            them, so that a dump of the config serves where they are away; changed in place.
+        cfg: ``model.decode_head.label_spaces`` is set, relations are written out, and so is ``metainfo`` of folders
+            whose label space is not named like them, so that a dump of the config serves where they are away; changed
+            in place.
         checkpoint: What will be loaded to test or predict, a file or the state dict read from it; one named by address
             is not looked into.
 
@@ -319,6 +325,9 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
     head = cfg.model.get('decode_head')
     if head is None:
         return
+    for place in (head, cfg.model.get('test_cfg', {}).get('mixed', {})):
+        if isinstance(place.get('relations'), (str, Path)):
+            place['relations'] = Relations.from_config(place['relations']).to_dict()
     trained = _trained_spaces(checkpoint)
     if trained is not None:
         _leave_spaces(cfg.model, trained.names)

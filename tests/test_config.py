@@ -257,3 +257,19 @@ def test_folders_named_otherwise_are_named_in_the_config(tmp_path: Path) -> None
         (tmp_path / folder / 'classes.json').unlink()
     assert [space_names(part) for part in cfg.train_dataloader.dataset.datasets] == [('plain',), ('facade',)]
     assert [space_names(part) for part in cfg.test_dataloader.dataset.datasets] == [('facade',), ('plain', 'facade')]
+
+
+def test_relations_are_written_out_and_follow_the_datasets(
+    folder: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    file = tmp_path / 'relations.yml'
+    file.write_text('same: [[street:sky, town:sky]]\ninside: [[facade:window, town:house]]\n')
+    datasets = [folder('street', STREET), folder('facade', FACADE), folder('town', ['sky', 'house'])]
+    cfg = config_of(*datasets, relations=str(file))
+    cfg.model.test_cfg = dict(mixed=dict(relations=str(file)))
+    complete_label_spaces(cfg)
+    both = dict(same=[['street:sky', 'town:sky']], inside=[['facade:window', 'town:house']])
+    assert cfg.model.decode_head.relations == cfg.model.test_cfg.mixed.relations == both
+    cfg = config_of(*datasets, names=['street', 'facade', 'town'], relations=str(file))
+    restrict(cfg, ['facade', 'town'])
+    assert cfg.model.decode_head.relations == dict(inside=both['inside'])

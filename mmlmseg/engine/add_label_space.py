@@ -19,6 +19,7 @@ from ..models.head.adapters import PerSpace, served_alone
 from ..models.head.classifiers import UnifiedClassifier
 from ..models.segmentors.multi_space import MultiSpaceSegmentor
 from ..models.text import TextTable
+from ..relations import resolve
 
 _TABLE = 'decode_head.text.table'
 
@@ -69,6 +70,7 @@ def _added(model: MultiSpaceSegmentor, saved: CheckpointRecord) -> list[str]:
             'give it all those of the checkpoint, and at least one more'
         )
     known = LabelSpaces([record.label_spaces.get(name) for name in old])
+    _check_relations(record, saved)
     adapters = tuple(name for name in old if name in record.adapters)
     saved.check(replace(record, label_spaces=known, adapters=adapters))
     if isinstance(model.decode_head.classifier, UnifiedClassifier):
@@ -85,6 +87,25 @@ def _added(model: MultiSpaceSegmentor, saved: CheckpointRecord) -> list[str]:
                 "SpaceAdapter'))"
             )
     return added
+
+
+def _check_relations(record: CheckpointRecord, saved: CheckpointRecord) -> None:
+    """Refuses relations that change what the old classes hold, as what the model says of them would not stay."""
+
+    def held(of: CheckpointRecord, name: str) -> list[list[str]]:
+        finer = resolve(of.relations, tuple(of.label_spaces)).finer(of.label_spaces.get(name))
+        return [sorted(f'{space.name}:{space.classes[label]}' for space, label in members) for members in finer]
+
+    for name in saved.label_spaces.names:
+        there, here = held(saved, name), held(record, name)
+        for label, (own, now) in enumerate(zip(there, here, strict=True)):
+            if own != now:
+                one = record.label_spaces.get(name).classes[label]
+                raise LabelSpaceError(
+                    f'decode_head.relations: {name}:{one} would hold {", ".join(now) or "nothing"}, but held '
+                    f'{", ".join(own) or "nothing"} in the training of the checkpoint, so that its answers would not '
+                    'stay; declare only what is inside classes of the new label spaces'
+                )
 
 
 @torch.no_grad()

@@ -20,6 +20,19 @@ from .numerics import ClassActivation
 
 
 @dataclass(frozen=True)
+class FinerClasses:
+    """Classes of other label spaces that the classes of samples hold, as relations declare them.
+
+    Attributes:
+        rows: Text rows ``[B, E, C]``, zero where a sample has fewer.
+        members: Of each class which of them it holds, long ``[B, K + 1, G]``; E where there are fewer.
+    """
+
+    rows: Tensor
+    members: Tensor
+
+
+@dataclass(frozen=True)
 class Categories:
     """What each sample of a batch may be classified as.
 
@@ -27,11 +40,13 @@ class Categories:
         spaces: The name of the label space asked of each sample, length B.
         valid: ``[B, K + 1]`` bool. The last column is no-object and always valid.
         rows: ``[B, K + 1, C]`` text rows, zero where not valid; None for a model without text.
+        finer: What the classes hold of other label spaces; None where nothing of that kind is declared.
     """
 
     spaces: tuple[str, ...]
     valid: Tensor
     rows: Tensor | None = None
+    finer: FinerClasses | None = None
 
     def restricted(self, kept: Tensor) -> Categories:
         """The categories without the classes that are not ``kept``, ``[B, K]`` bool.
@@ -47,7 +62,12 @@ class Categories:
         """The categories of runs of samples, one after the other."""
         parts = [slice(end - length, end) for length, end in zip(lengths, accumulate(lengths), strict=True)]
         return [
-            Categories(self.spaces[own], self.valid[own], None if self.rows is None else self.rows[own])
+            Categories(
+                self.spaces[own],
+                self.valid[own],
+                None if self.rows is None else self.rows[own],
+                None if self.finer is None else FinerClasses(self.finer.rows[own], self.finer.members[own]),
+            )
             for own in parts
         ]
 

@@ -404,3 +404,15 @@ def test_checkpoints_that_do_not_fit(make: Make, spaces) -> None:
         CheckpointError, match=r'spaces street, facade, the config has .*; tools/add_label_.* adds gard'
     ):
         make(RESI, [GARDEN]).load_state_dict(make.trained(RESI).state_dict())
+
+
+def test_relations_must_leave_the_old_answers(make: Make) -> None:
+    old, new = make.spaces[0], GARDEN
+    finer = f'{new.name}:cat'
+    coarser = f'{old.name}:{old.classes[1]}'
+    trained = make(LMSEG, [])
+    kept = make(LMSEG, [GARDEN], relations=dict(inside=[[coarser, finer]]))
+    add_label_spaces(kept, trained.state_dict())  # the old class is inside a new one
+    changed = make(LMSEG, [GARDEN], relations=dict(inside=[[finer, coarser]]))
+    with pytest.raises(LabelSpaceError, match=f'{coarser} would hold {finer}, but held nothing'):
+        add_label_spaces(changed, trained.state_dict())

@@ -9,6 +9,8 @@ fine                    train: the first part of every sequence of frames; val: 
 coarse                  train: the other parts; val: all of val; both with coarse labels
 coarse_with_fine_truth  val: the training images of ``coarse``, with the labels that training does not see
 
+and relations.yml, which declares what is inside what.
+
 Example:
     python tools/benchmarks/split_and_coarsen.py data/camvid11 tools/benchmarks/coarse/camvid11.yml --name camvid
 """
@@ -50,6 +52,7 @@ from mmlmseg.datasets.checks import check_class_count
 from mmlmseg.datasets.folder import read_split
 from mmlmseg.errors import DataError, LabelSpaceError, OptionError, did_you_mean, errors_of
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.relations import Relations
 from mmlmseg.segments import IGNORE_INDEX
 
 SPLITS = ('train', 'val')
@@ -178,6 +181,23 @@ def plan(root: Path, mapping: str | Path, name: str | None = None) -> list[Folde
     ]
 
 
+def relations(fine: Mapping[str, Any], coarse: Mapping[str, Any], table: np.ndarray) -> Relations:
+    """What the mapping declares: a coarse class of one fine class is the same, of several it holds each.
+
+    Args:
+        fine: What ``classes.json`` says of the fine label space.
+        coarse: Of the coarse one.
+        table: The coarse label by the fine one.
+    """
+    of_coarse = [table[: len(fine['classes'])].tolist().count(label) for label in range(len(coarse['classes']))]
+    pairs: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
+    for name, label in zip(fine['classes'], table.tolist()):
+        if label != IGNORE_INDEX:
+            finer, coarser = f'{fine["name"]}:{name}', f'{coarse["name"]}:{coarse["classes"][label]}'
+            pairs[of_coarse[label] == 1].append((finer, coarser))
+    return Relations(same=tuple(pairs[True]), inside=tuple(pairs[False]))
+
+
 def write(folder: Folder, root: Path, out: Path) -> dict[str, set[int]]:
     """Writes a folder dataset, whose images are links; the lists come last: where they stand, all is complete.
 
@@ -233,12 +253,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     with cli.one_line_errors():
         out = args.out or Path('work_dirs', 'halves', args.root.resolve().name)
-        for folder in plan(args.root, args.mapping, args.name):
+        fine, coarse, _ = folders = plan(args.root, args.mapping, args.name)
+        for folder in folders:
             present = write(folder, args.root, out / folder.name)
             for split, names in folder.splits.items():
                 absent = [c for i, c in enumerate(folder.description['classes']) if i not in present[split]]
                 without = f', without {", ".join(absent)}' if absent else ''
                 print(f'{out / folder.name / split}.txt: {len(names)} images{without}')
+        declared = relations(fine.description, coarse.description, coarse.table).to_dict()
+        (out / 'relations.yml').write_text(yaml.safe_dump(declared, sort_keys=False), encoding='utf-8')
     return 0
 
 

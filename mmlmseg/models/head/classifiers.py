@@ -16,7 +16,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...taxonomy import SAME_NAMES, Taxonomy
 from ..numerics import at_least_float32, no_autocast
-from ..structures import Categories
+from ..structures import Categories, FinerClasses
 from .adapters import PerSpace, join_idle
 
 
@@ -33,6 +33,10 @@ class Classifier(BaseModule):
         Returns:
             ``[L, B, N, K + 1]``, finite, no-object last; 0 where a class is not valid.
         """
+        raise NotImplementedError
+
+    def of_finer(self, queries: Tensor, finer: FinerClasses) -> Tensor:
+        """The logits ``[L, B, N, E]`` of finer classes; only of a classifier that reads text."""
         raise NotImplementedError
 
     def valid(self, categories: Categories) -> Tensor:
@@ -80,11 +84,17 @@ class TextClassifier(Classifier):
     def forward(self, queries: Tensor, categories: Categories) -> Tensor:
         if categories.rows is None:
             raise OptionError('TextClassifier needs text rows: give the head a text=dict(...)')
+        return self._aligned(queries, categories.rows)  # [L, B, N, K + 1], 0 where a class is not valid
+
+    def of_finer(self, queries: Tensor, finer: FinerClasses) -> Tensor:
+        return self._aligned(queries, finer.rows)
+
+    def _aligned(self, queries: Tensor, rows: Tensor) -> Tensor:
         with no_autocast(queries):
             queries = F.normalize(at_least_float32(queries), dim=-1)
-            rows = F.normalize(at_least_float32(categories.rows), dim=-1).to(queries.dtype)
+            rows = F.normalize(at_least_float32(rows), dim=-1).to(queries.dtype)
             scale = self.log_scale.clamp(max=self.max_log_scale).exp()
-            return scale * queries @ rows.transpose(-1, -2)  # [L, B, N, K + 1], 0 where a class is not valid
+            return scale * queries @ rows.transpose(-1, -2)
 
 
 @MODELS.register_module()

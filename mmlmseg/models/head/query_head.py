@@ -21,13 +21,15 @@ from ...class_weights import ClassWeights
 from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
+from ...relations import Relations
 from ..criterion import read_targets
 from ..decoders.plain import MasksAt
 from ..numerics import ClassActivation
 from ..structures import Categories, HeadOutputs, Targets
 from ..text.variation import drop_absent, present_classes
 from .adapters import SpaceAdapters
-from .classifiers import Classifier
+from .classifiers import Classifier, TextClassifier
+from .finer import sum_finer
 from .mask_embedding import MaskEmbedding
 from .pixel_features import PixelFeatureExtractor
 
@@ -57,12 +59,14 @@ class QueryHead(BaseModule):
         adapters: Configs of adapters of decoded queries, by the name of their label space, e.g.
             ``dict(ccp=dict(type='mmlmseg.SpaceAdapter'))``.
         class_weights: What single classes weigh in the classification loss, see :class:`ClassWeights`.
+        relations: Between classes of different label spaces, see :meth:`Relations.from_config`: a class is as probable
+            as itself and all that is declared to be the same or inside of it.
         init_cfg: See mmengine's BaseModule.
 
     Raises:
         LabelSpaceError: Without label spaces, or where ``things_only`` meets one without things.
-        OptionError: On another ``class_activation``, ``drop_absent`` with a classifier of one list for all spaces, or
-            ``class_weights`` that fit no label space.
+        OptionError: On another ``class_activation``, ``drop_absent`` with a classifier of one list for all spaces,
+            ``class_weights`` that fit no label space, or ``relations`` of a model that reads no text.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class QueryHead(BaseModule):
         things_only: bool = False,
         adapters: Mapping[str, dict[str, Any]] | None = None,
         class_weights: Mapping[str, Any] | None = None,
+        relations: Any = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -101,8 +106,15 @@ class QueryHead(BaseModule):
         self.decoder = MODELS.build({**decoder, 'channels': channels})
         self.adapters = SpaceAdapters(channels, self.label_spaces, adapters or {})
         self.mask_embedding = MaskEmbedding(channels, mask_channels)
-        self.text = MODELS.build({**text, **per_space}) if text is not None else None
+        self.relations = Relations.from_config(relations)
+        related = dict(relations=self.relations) if self.relations else {}
+        self.text = MODELS.build({**text, **per_space, **related}) if text is not None else None
         self.classifier = MODELS.build({**classifier, **per_space})
+        if self.relations and (self.text is None or not isinstance(self.classifier, TextClassifier)):
+            raise OptionError(
+                'decode_head.relations sums the probabilities of classes of several label spaces, which only a model '
+                f'that reads class names has: not one with {type(self.classifier).__name__}; leave relations out'
+            )
         self.class_weights = ClassWeights(class_weights, self.label_spaces)
         self.criterion = MODELS.build(criterion)
 
@@ -112,6 +124,7 @@ class QueryHead(BaseModule):
         if class_activation not in get_args(ClassActivation):
             raise OptionError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
         self.untrained: tuple[str, ...] = ()  # see CheckpointRecord; none from the first training step on
+        self.trained_relations = self.relations  # of a loaded checkpoint, until the first training step
         self.class_activation = class_activation
         self.things_only = things_only
         if things_only:
@@ -146,7 +159,7 @@ class QueryHead(BaseModule):
         with torch.no_grad():
             mask_logits = self.mask_embedding.masks(filters, pixels.mask)
         return HeadOutputs(
-            class_logits=self.classifier(hidden, categories),
+            class_logits=self._class_logits(hidden, categories),
             mask_logits=mask_logits,
             valid=self.classifier.valid(categories),
             activation=self.class_activation,
@@ -154,6 +167,14 @@ class QueryHead(BaseModule):
             filters=filters if self.training else None,
             pixels=pixels.mask if self.training else None,
         )
+
+    def _class_logits(self, queries: Tensor, categories: Categories) -> Tensor:
+        """Of queries ``[L, B * S, N, C]``: ``[L, B * S, N, K + 1]``."""
+        logits = self.classifier(queries, categories)
+        if categories.finer is None:
+            return logits
+        finer = self.classifier.of_finer(queries, categories.finer)
+        return sum_finer(logits, finer, categories.finer.members, self.class_activation)
 
     def _masks_at(self, pixels: Tensor, categories: Categories) -> MasksAt:
         """The mask logits of queries on per-pixel embeddings ``[B, C_mask, h, w]``, resized to any size.
@@ -278,13 +299,19 @@ class QueryHead(BaseModule):
         """What a checkpoint tells of this model beside weights, but for the text source."""
         adapters = tuple(self.adapters.position)
         return CheckpointRecord(
-            self.label_spaces, self.class_activation, self.things_only, adapters, untrained=self.untrained
+            self.label_spaces,
+            self.class_activation,
+            self.things_only,
+            adapters,
+            untrained=self.untrained,
+            relations=self.relations,
         )
 
     def expect(self, saved: CheckpointRecord) -> None:
         """Makes the head ready to load the checkpoint of a record, or refuses one that means something else."""
         saved.check(self.record)
         self.untrained = saved.untrained
+        self.trained_relations = saved.relations
         if self.text is not None and saved.text is not None:
             self.text.expect(saved.text)
 

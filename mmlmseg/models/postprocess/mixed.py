@@ -17,6 +17,7 @@ from torch import Tensor
 from ...errors import LabelSpaceError, did_you_mean
 from ...label_space import LabelSpace
 from ...names import name_key
+from ...relations import ResolvedRelations
 from ...run_lengths import Edges, RunLengths, difference, shared_areas, union
 from ...segments import EncodedMaskSet
 from ..numerics import at_least_float32, no_autocast
@@ -136,13 +137,20 @@ def exclusive_groups(spaces: Sequence[LabelSpace], declared: Sequence[Sequence[s
     return torch.tensor(groups)
 
 
-def same_meaning(spaces: Sequence[LabelSpace], rows: Tensor | None = None, similarity: float = 1.0) -> Tensor:
-    """Which classes of some label spaces mean the same: those of one normalised name, or of similar text rows.
+def same_meaning(
+    spaces: Sequence[LabelSpace],
+    rows: Tensor | None = None,
+    similarity: float = 1.0,
+    relations: ResolvedRelations | None = None,
+) -> Tensor:
+    """Which classes of some label spaces mean the same: those of one normalised name, or of similar text rows, or that
+    are declared to.
 
     Args:
         spaces: The spaces.
         rows: Text rows of all their classes, one space after the other, [K, C].
         similarity: The cosine from which on rows are similar; needs ``rows``.
+        relations: What is declared, which goes before names and rows: a class inside or part of another is another.
 
     Returns:
         bool [K, K], symmetric.
@@ -151,8 +159,11 @@ def same_meaning(spaces: Sequence[LabelSpace], rows: Tensor | None = None, simil
     index = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     number = torch.tensor([index[key] for key in keys])
     same = number[:, None] == number
-    if rows is None:
-        return same
-    with no_autocast(rows):
-        unit = F.normalize(at_least_float32(rows), dim=-1)
-        return same.to(unit.device) | (unit @ unit.T >= similarity)
+    if rows is not None:
+        with no_autocast(rows):
+            unit = F.normalize(at_least_float32(rows), dim=-1)
+            same = same.to(unit.device) | (unit @ unit.T >= similarity)
+    if relations is not None:
+        alike, nested = (torch.from_numpy(declared).to(same.device) for declared in relations.among(spaces))
+        same = (same | alike) & ~nested
+    return same

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, get_args
 
 import torch
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 
 from ...checkpoint import CheckpointRecord, check_complete
 from ...conversion import converted, layout_of
-from ...errors import CheckpointError, LabelSpaceError, OptionError
+from ...errors import CheckpointError, LabelSpaceError, OptionError, written
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
+from ...relations import resolve
 from ..backbones.folded_norm import fold_fixed_norms
 from ..numerics import Precision, class_probabilities, precision_context
 from ..pretrained import load_pretrained
@@ -156,6 +158,8 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         """What ``test_cfg`` says; read anew for each batch, as test-time augmentation changes it."""
         options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
         self.decode_head.check_tasks(options.tasks)
+        if options.relations is None and self.decode_head.relations:
+            options = replace(options, relations=resolve(self.decode_head.relations, tuple(self.label_spaces)))
         if options.mixed.similarity is not None and self.decode_head.text is None:
             raise OptionError('test_cfg.mixed.similarity compares text rows, but the model reads no text; leave it out')
         return options
@@ -194,7 +198,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             OptionError: Where batch normalisation would see groups, so that its numbers depended on the grouping.
         """
         head = self.decode_head
-        head.untrained = ()
+        head.untrained, head.trained_relations = (), head.relations
         groups = grouped(inputs, data_samples)
         if len(groups) > 1:
             self._refuse_batch_norm(groups)
@@ -232,6 +236,13 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             raise CheckpointError(
                 f'{len(missing)} tensors of the model ({", ".join(missing[:2])}, ...) came from no checkpoint: the '
                 'published one had none of that kind, so it is where a training starts (load_from); train first'
+            )
+        if (trained := self.decode_head.trained_relations) != self.decode_head.relations:
+            raise CheckpointError(
+                'the checkpoint was trained with other relations between classes than decode_head.relations declares, '
+                f'so class scores would be wrong: {written(trained.to_dict())} there, '
+                f'{written(self.decode_head.relations.to_dict())} here. Declare those, or train further with yours; '
+                'test_cfg.mixed.relations tells only what becomes of segments of several label spaces'
             )
         with precision_context(self.precision, self._device):
             yield

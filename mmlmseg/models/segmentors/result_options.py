@@ -9,6 +9,7 @@ from typing import Any
 from ...arguments import check_keys, options_of
 from ...errors import OptionError
 from ...label_space import LabelSpace, LabelSpaces
+from ...relations import Relations, ResolvedRelations, resolve
 from ..postprocess.panoptic import PanopticThresholds
 from .tiles import STRIDE, Tiles
 
@@ -23,15 +24,21 @@ class MixedOptions:
     Attributes:
         duplicate_iou: Segments of different groups that mean the same are one above this IoU; None keeps all.
         similarity: The cosine from which on text rows mean the same; None compares names only.
+        relations: What is declared to be the same, or not, as it is inside or part of the other, whatever names and
+            text rows say; see :meth:`Relations.from_config`. By default what the model was trained with.
 
     Raises:
+        LabelSpaceError: Where relations are ill-formed.
         OptionError: Where one is no IoU or no cosine.
     """
 
     duplicate_iou: float | None = 0.5
     similarity: float | None = None
+    relations: Relations | None = None
 
     def __post_init__(self) -> None:
+        if self.relations is not None:
+            object.__setattr__(self, 'relations', Relations.from_config(self.relations))
         for name, value, least in (('duplicate_iou', self.duplicate_iou, 0), ('similarity', self.similarity, -1)):
             if value is not None and not least <= value <= 1:
                 raise OptionError(f'test_cfg.mixed.{name} must be between {least} and 1, or None, got {value}')
@@ -69,6 +76,7 @@ class ResultOptions:
         mixed: Of results in several label spaces.
         instance: Of instances.
         tiles: How large images are cut; None reads them whole.
+        relations: What ``mixed.relations`` declares of the classes of all label spaces; None where it declares nothing.
     """
 
     tasks: tuple[str, ...]
@@ -78,6 +86,7 @@ class ResultOptions:
     mixed: MixedOptions
     instance: InstanceOptions = InstanceOptions()
     tiles: Tiles | None = None
+    relations: ResolvedRelations | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], spaces: LabelSpaces) -> ResultOptions:
@@ -97,6 +106,7 @@ class ResultOptions:
         tiles = None if config.get('tiles') is None else options_of(Tiles, config['tiles'], 'test_cfg.tiles')
         panoptic = config.get('panoptic', {})
         common = {key: value for key, value in panoptic.items() if key != 'per_space'}
+        mixed = options_of(MixedOptions, config.get('mixed', {}), 'test_cfg.mixed')
         special = {spaces.get(name).name: own for name, own in panoptic.get('per_space', {}).items()}
         return cls(
             tasks=tasks,
@@ -106,9 +116,10 @@ class ResultOptions:
                 name: options_of(PanopticThresholds, {**common, **own}, f'test_cfg.panoptic.per_space.{name}')
                 for name, own in special.items()
             },
-            mixed=options_of(MixedOptions, config.get('mixed', {}), 'test_cfg.mixed'),
+            mixed=mixed,
             instance=options_of(InstanceOptions, config.get('instance', {}), 'test_cfg.instance'),
             tiles=tiles,
+            relations=None if mixed.relations is None else resolve(mixed.relations, tuple(spaces)),
         )
 
     def thresholds_of(self, space: LabelSpace) -> PanopticThresholds:

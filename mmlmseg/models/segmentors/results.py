@@ -19,7 +19,7 @@ from ..postprocess.panoptic import PanopticThresholds, candidates, panoptic_segm
 from ..postprocess.semantic import all_scores, class_map, class_scores
 from ..postprocess.view import View
 from ..structures import Prediction
-from .result_options import MixedOptions, ResultOptions
+from .result_options import ResultOptions
 from .tiled_image import Reader, TiledImage
 from .tiled_instances import tiled_instances
 from .tiled_segments import tiled_segments
@@ -105,7 +105,7 @@ def _question(
     if declared:  # a part of a label space does not fill the image
         thresholds = [replace(t, pixel=max(t.pixel, 0.5)) for t in thresholds]
     group = exclusive_groups(spaces, declared).to(own[0].classes.device)
-    return spaces, thresholds, group, _duplicates(own, options.mixed) if several else None
+    return spaces, thresholds, group, _duplicates(own, options) if several else None
 
 
 def add_semantic(sample: SegDataSample, scores: LazyMaps, options: ResultOptions) -> None:
@@ -115,12 +115,14 @@ def add_semantic(sample: SegDataSample, scores: LazyMaps, options: ResultOptions
         sample.seg_logits = PixelData(data=all_scores(scores))
 
 
-def _duplicates(own: Sequence[Prediction], options: MixedOptions) -> Duplicates | None:
+def _duplicates(own: Sequence[Prediction], options: ResultOptions) -> Duplicates | None:
     """When segments of several label spaces are one; None where all are kept."""
-    if options.duplicate_iou is None:
+    mixed = options.mixed
+    if mixed.duplicate_iou is None:
         return None
     rows = None
-    if options.similarity is not None and own[0].rows is not None:
+    if mixed.similarity is not None and own[0].rows is not None:
         rows = torch.cat([one.rows for one in own if one.rows is not None])
-    same = same_meaning([one.space for one in own], rows, 1.0 if options.similarity is None else options.similarity)
-    return Duplicates(same.to(own[0].classes.device), options.duplicate_iou)
+    similarity = 1.0 if mixed.similarity is None else mixed.similarity
+    same = same_meaning([one.space for one in own], rows, similarity, options.relations)
+    return Duplicates(same.to(own[0].classes.device), mixed.duplicate_iou)

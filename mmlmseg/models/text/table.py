@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,8 +15,9 @@ from ...checkpoint import TextSource
 from ...errors import TextBankError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
+from ...relations import Relations, resolve
 from ..numerics import no_autocast
-from ..structures import Categories
+from ..structures import Categories, FinerClasses
 from .variation import all_synonyms, draw_names
 
 NO_OBJECT_TEXT = 'background'
@@ -158,12 +159,20 @@ class TextTable(BaseModule):
         channels: Channels C of a row.
         sample_synonyms: In training, read each class by its main name or one of its synonyms, drawn per class and step.
             A vocabulary of fixed names is learned by heart: renamed classes are lost, and others with them.
+        relations: Between classes of the label spaces; what is finer than a class is read with it.
     """
 
     table: Tensor
     adapter: TextAdapter | None
 
-    def __init__(self, label_spaces: LabelSpaces, encoder: dict, channels: int, sample_synonyms: bool = False) -> None:
+    def __init__(
+        self,
+        label_spaces: LabelSpaces,
+        encoder: dict,
+        channels: int,
+        sample_synonyms: bool = False,
+        relations: Relations | None = None,
+    ) -> None:
         super().__init__()
         self.label_spaces = label_spaces
         self.channels = channels
@@ -175,6 +184,10 @@ class TextTable(BaseModule):
         # Only the form in which rows enter and leave a state dict; never read in a forward pass.
         self.register_buffer('table', torch.zeros(len(label_spaces.vocabulary) + 1, channels))
         self._kept: _Kept | None = None
+        self._finer: dict[str, list[list[tuple[LabelSpace, int]]]] = {}  # by label space, of each class
+        if relations:
+            resolved = resolve(relations, tuple(label_spaces))
+            self._finer = {space.name: own for space in label_spaces if any(own := resolved.finer(space))}
 
     @property
     def source(self) -> TextSource:
@@ -206,14 +219,18 @@ class TextTable(BaseModule):
             ValueError: Where ``width`` is too small.
         """
         asked = [self.label_spaces.get(space) if isinstance(space, str) else space for space in spaces]
+        finer = [self._finer.get(space.name, []) for space in asked]
         drawn = self.training and self.sample_synonyms
-        read = {space: draw_names(space) if drawn else space.names for space in dict.fromkeys(asked)}
+        met = dict.fromkeys([*asked, *(own for classes in finer for members in classes for own, _ in members)])
+        read = {space: draw_names(space) if drawn else space.names for space in met}
         names = [read[space] for space in asked]
+        finer_names = [[[read[own][label] for own, label in members] for members in classes] for classes in finer]
         largest = max(map(len, names))
         width = largest if width is None else width
         if width < largest:
             raise ValueError(f'{width} columns cannot hold a label space of {largest} classes')
-        distinct = tuple(dict.fromkeys(name for group in names for name in group))
+        every = [*names, *(members for classes in finer_names for members in classes)]
+        distinct = tuple(dict.fromkeys(name for group in every for name in group))
         if self.training:
             rows, position, no_object = self.rows(distinct), {name: i for i, name in enumerate(distinct)}, len(distinct)
         else:
@@ -223,7 +240,12 @@ class TextTable(BaseModule):
         columns = [[position[name] for name in group] + [blank] * (width - len(group)) for group in names]
         index = torch.tensor([[*own, no_object] for own in columns], device=rows.device)  # [B, K + 1]
         values = torch.cat([rows, rows.new_zeros(1, self.channels)])
-        return Categories(tuple(space.name for space in asked), valid=index != blank, rows=F.embedding(index, values))
+        return Categories(
+            tuple(space.name for space in asked),
+            valid=index != blank,
+            rows=F.embedding(index, values),
+            finer=_finer_classes(finer_names, width, values, position) if any(finer) else None,
+        )
 
     def rows(self, names: Sequence[str]) -> Tensor:
         """Computes the rows of normalised names: ``[n + 1, C]``, no-object last, with gradient."""
@@ -282,3 +304,28 @@ class TextTable(BaseModule):
         saved = {name: state_dict[prefix + name].detach().clone() for name in wanted if prefix + name in state_dict}
         self._kept = self._keep(saved.pop('table'), saved) if len(saved) == len(wanted) else None
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _finer_classes(
+    names: Sequence[Sequence[Sequence[str]]], width: int, values: Tensor, position: Mapping[str, int]
+) -> FinerClasses:
+    """The finer classes of samples, by their names: of each sample, of each of its classes.
+
+    Args:
+        names: Of samples without any, nothing.
+        width: K.
+        values: Rows, the last one zero.
+        position: Of each name in them.
+    """
+    blank = len(values) - 1
+    rows = [[position[name] for members in classes for name in members] for classes in names]
+    most = max(map(len, rows))  # E
+    largest = max(len(members) for classes in names for members in classes)  # G
+    table = torch.full((len(names), width + 1, largest), most)
+    for sample, classes in enumerate(names):
+        start = 0
+        for column, members in enumerate(classes):
+            table[sample, column, : len(members)] = torch.arange(start, start + len(members))
+            start += len(members)
+    index = torch.tensor([own + [blank] * (most - len(own)) for own in rows], device=values.device)  # [B, E]
+    return FinerClasses(F.embedding(index, values), table.to(values.device))

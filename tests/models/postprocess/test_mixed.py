@@ -11,6 +11,7 @@ from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.postprocess.mixed import Duplicates, same_meaning, unite_duplicates
 from mmlmseg.models.postprocess.panoptic import Candidates, PanopticThresholds, Rivals, compete, panoptic_segments
 from mmlmseg.models.postprocess.view import View
+from mmlmseg.relations import Relations, resolve
 from mmlmseg.run_lengths import RunLengths
 from mmlmseg.segments import EncodedMaskSet
 
@@ -164,3 +165,19 @@ def test_on_cuda() -> None:
     mixed = panoptic_segments(there, SPACES, LIMITS, GROUP.cuda(), Duplicates(duplicates.same.cuda()))
     assert torch.equal(mixed.masks.cpu(), here.masks)
     assert mixed.labels.tolist() == here.labels.tolist()
+
+
+def test_what_is_declared_goes_before_names_and_rows() -> None:
+    relations = Relations(
+        same=(('one:road', 'two:roof'),), inside=(('two:bus', 'one:car'),), part_of=(('one:car', 'two:car'),)
+    )
+    declared = resolve(relations, tuple(SPACES))
+    rows = torch.eye(7)
+    rows[5] = rows[0]  # bus reads like car
+    by_names = same_meaning(SPACES, rows, 0.9)
+    assert by_names[0, [4, 5]].all()
+    same = same_meaning(SPACES, rows, 0.9, declared)
+    expected = torch.eye(7, dtype=torch.bool)
+    expected[1, 6] = expected[6, 1] = True
+    expected[4, 5] = expected[5, 4] = by_names[4, 5]
+    assert same.equal(expected)

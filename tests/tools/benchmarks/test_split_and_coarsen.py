@@ -17,6 +17,7 @@ from mmlmseg.datasets import MultiDataset
 from mmlmseg.errors import DataError, LabelSpaceError, OptionError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text import TextBank
+from mmlmseg.relations import Relations
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / 'tools' / 'benchmarks'
 MAPPINGS = BENCHMARKS / 'coarse'
@@ -71,6 +72,9 @@ def test_halves_share_no_image_and_every_label_is_the_mapped_one(
     assert split_of(coarse, 'train') == split_of(truth, 'val')
     assert split_of(fine, 'val') == split_of(coarse, 'val') == VAL
     assert not (truth / 'train.txt').exists()
+    declared = Relations.from_config(out / 'relations.yml')
+    assert declared.same == (('town_fine:sky', 'town_coarse:sky'), ('town_fine:road', 'town_coarse:ground'))
+    assert declared.inside == (('town_fine:car', 'town_coarse:object'), ('town_fine:dog', 'town_coarse:object'))
     for folder, meaning in ((fine, None), (truth, None), (coarse, COARSE)):
         for file in folder.glob('*.txt'):
             for name in file.read_text().split():
