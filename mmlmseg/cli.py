@@ -142,7 +142,8 @@ def use_tta(cfg: Config) -> None:
                 f'--tta: the config has no augmented pipeline for dataset {name!r}; add '
                 f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
             )
-        config.innermost(part).pipeline = pipeline
+        for own in config.all_innermost(part):
+            own.pipeline = pipeline
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -196,12 +197,12 @@ class FolderDataset(BaseSegDataset):
             missing = [name for name in names if name not in files[key]]
             if missing and self.on_missing is not None:
                 for name in missing:
-                    self.on_missing(name, f'no {what} in {folder}.{_hint(name, files[key])}')
+                    self.on_missing(name, f'no {what} in {folder}.{_hint(name, files[key], folder, suffixes)}')
                 names = [name for name in names if name in files[key]]
             elif missing:
                 raise DataError(
                     f'{split_file}: no {what} for {missing[0]!r} in {folder} ({len(missing)} of {len(names)} missing); '
-                    f'add the file or take the name off the list.{_hint(missing[0], files[key])}'
+                    f'add the file or take the name off the list.{_hint(missing[0], files[key], folder, suffixes)}'
                 )
         return [
             dict(
@@ -219,6 +220,10 @@ class FolderDataset(BaseSegDataset):
         return not kinds or any(loads_labels(kind) or is_foreign(kind) for kind in kinds)
 
 
-def _hint(name: str, known: dict[str, str]) -> str:
+def _hint(name: str, known: dict[str, str], folder: str, suffixes: Sequence[str]) -> str:
+    """What may be meant where a file is missing: one of another kind, a name with its suffix, a name like it."""
+    if others := sorted(path.name for path in Path(folder, name).parent.glob(f'{glob.escape(Path(name).name)}.*')):
+        what = ', which smears ids where classes meet' if others[0].lower().endswith(('.jpg', '.jpeg')) else ''
+        return f' There is {others[0]}{what}; files here end in {", ".join(suffixes)}.'
     stem = str(Path(name).with_suffix(''))
     return f' Names are written without suffix: {stem!r}.' if stem in known else did_you_mean(name, known)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import ConcatDataset, Dataset, get_worker_info
 
+from ..config import innermost
 from ..errors import DataError, LabelSpaceError, OptionError
 from ..label_space import LabelSpace, joint_classes
 from ..names import check_name, default_space_name
@@ -113,8 +114,9 @@ class MultiDataset(Dataset):
         if self.sizes:
             return
         for name, dataset in zip(self.names, self.datasets, strict=True):
-            if _is_empty(name, dataset):
-                raise DataError(f'dataset {name!r} has no sample{_looked_for(dataset)}; check its paths and split')
+            for one in (*below_wrappers(dataset), dataset):
+                if _is_empty(name, one):
+                    raise DataError(f'dataset {name!r} has no sample{_looked_for(one)}; check its paths and split')
         self.sizes = [len(dataset) for dataset in self.datasets]
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1 and own[0].num_classes == 2:
@@ -253,6 +255,8 @@ def _lazy(config: Mapping[str, Any]) -> dict[str, Any]:
     lazy = {'lazy_init': True, **copy.deepcopy(dict(config))}
     if isinstance(lazy.get('dataset'), Mapping):
         lazy['dataset'] = _lazy(lazy['dataset'])
+    if isinstance(lazy.get('datasets'), list):
+        lazy['datasets'] = [_lazy(one) if isinstance(one, Mapping) else one for one in lazy['datasets']]
     return lazy
 
 
@@ -275,23 +279,25 @@ def _is_empty(name: str, dataset: Any) -> bool:
     return not len(dataset)
 
 
-def below_wrappers(dataset: Any) -> Any:
-    """The dataset that wrappers such as mmengine's RepeatDataset hold."""
-    while (inner := getattr(dataset, 'dataset', None)) is not None:
-        dataset = inner
-    return dataset
+def below_wrappers(dataset: Any) -> list[Any]:
+    """The dataset that wrappers such as mmengine's RepeatDataset hold; of a ConcatDataset all."""
+    if (inner := getattr(dataset, 'dataset', None)) is not None:
+        return below_wrappers(inner)
+    if isinstance(dataset, ConcatDataset):
+        return [one for part in dataset.datasets for one in below_wrappers(part)]
+    return [dataset]
 
 
 def _looked_for(dataset: Any) -> str:
     """Where a dataset of mmseg's looked for images, and for which names."""
-    dataset = below_wrappers(dataset)
     folder = (getattr(dataset, 'data_prefix', None) or {}).get('img_path')
     suffix, listed = getattr(dataset, 'img_suffix', ''), getattr(dataset, 'ann_file', '')
     return '' if not folder else f': there is no *{suffix} in {folder}' + (f', as {listed} lists it' if listed else '')
 
 
 def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, ...]:
-    """The label spaces of a built dataset."""
+    """The label spaces of a built dataset; parts that mmengine joins have the same classes."""
+    dataset, config = below_wrappers(dataset)[0], innermost(config)
     if isinstance(dataset, MultiSpaceFolderDataset):
         return dataset.spaces
     if isinstance(space := getattr(dataset, 'space', None), LabelSpace):
@@ -299,10 +305,7 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):
         raise LabelSpaceError(f'dataset {config["type"]!r} declares no classes; set metainfo=dict(classes=[...])')
-    while 'dataset' in config:  # below wrappers
-        config = config['dataset']
-    kind = config['type'] if isinstance(config['type'], str) else config['type'].__name__
-    name = metainfo.get('label_space') or default_space_name(kind)
+    name = metainfo.get('label_space') or default_space_name(type(dataset).__name__)
     space = LabelSpace.from_metainfo(name, metainfo, config.get('metainfo') or ())
     check_class_count(space, wide=False)
     return (space,)
@@ -310,7 +313,8 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
 
 def _refuse_detection(name: str, dataset: Any) -> None:
     """Makes sure that a dataset, perhaps below wrappers, packs samples of segmentation."""
-    for step in getattr(getattr(below_wrappers(dataset), 'pipeline', None), 'transforms', ()):
+    pipelines = [getattr(one, 'pipeline', None) for one in below_wrappers(dataset)]
+    for step in (step for own in pipelines for step in getattr(own, 'transforms', ())):
         if type(step).__name__ == 'PackDetInputs':
             raise DataError(
                 f'dataset {name!r}: its pipeline ends in PackDetInputs, which packs objects for detectors; read a file '
