@@ -67,7 +67,7 @@ class Taxonomy:
         Raises:
             LabelSpaceError: Where the file, a column or a class is missing, or a class has two meanings.
         """
-        header, rows = _read_table(Path(file))
+        header, rows = read_table(Path(file))
         known = [space.name for space in spaces]
         for name in columns or {}:
             if name not in known:
@@ -85,7 +85,7 @@ class Taxonomy:
         found: dict[str, dict[str, int | None]] = {space.name: {} for space in spaces}
         for row in rows:
             name = row[unified].strip()
-            meant = [(space, member) for space, column in wanted.items() for member in _members(row[column])]
+            meant = [(space, member) for space, column in wanted.items() for member in read_members(row[column])]
             if not meant:
                 continue
             left_out = name.lower() in UNLABELLED
@@ -119,7 +119,7 @@ class Taxonomy:
         raise LabelSpaceError(f"a taxonomy is {SAME_NAMES!r} or dict(file='taxonomy.tsv', ...); got {spec!r}")
 
 
-def _read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
+def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
     """The columns of a table, each once, and its rows by column."""
     if not file.is_file():
         raise LabelSpaceError(f'{file}: no such file; a manual taxonomy is read from a tab-separated table')
@@ -137,7 +137,7 @@ def _read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
     return header, [dict(zip(header, row)) for row in padded]
 
 
-def _members(cell: str) -> list[str]:
+def read_members(cell: str) -> list[str]:
     """The class names of a cell: one, or several as ``{a, b}``."""
     cell = cell.strip()
     names = cell[1:-1].split(',') if cell.startswith('{') and cell.endswith('}') else [cell]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..label_space import LabelSpace
 from ..segments import ignore_index_of
-from ..visualization.drawing import Panel, Picture, legend_entries, overlay, panel_grid
+from ..visualization.drawing import Panel, Picture, as_picture, legend_entries, overlay, panel_grid
 from .examination import Examination
 from .findings import Case
 from .reading import read_sample
@@ -66,9 +66,4 @@ def _small(image: np.ndarray) -> Picture:
     scale = PANEL_WIDTH / image.shape[1]
     size = PANEL_WIDTH, max(1, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    small = small[..., None] if small.ndim == 2 else small
-    small = small[..., 2::-1] if small.shape[2] >= 3 else small[..., :1].repeat(3, 2)
-    if small.dtype == np.uint8:
-        return np.ascontiguousarray(small)
-    low, high = float(small.min()), float(small.max())
-    return ((small - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    return as_picture(small)

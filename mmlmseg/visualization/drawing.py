@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -32,6 +33,19 @@ class Panel:
     title: str = ''  # written above the image
     entries: Sequence[tuple[str, Colour]] = ()  # name and colour of what the legend below it explains
     width: int | None = None  # what the image is scaled to; by default the width that the grid has for all
+
+
+def as_picture(image: NDArray[Any]) -> Picture:
+    """An image as loaded, ``[H, W]`` or BGR ``[H, W, C]``, of any depth and any number of channels, as an RGB picture.
+
+    One that is not of bytes is stretched to its own range; of other channels than three the first ones are shown.
+    """
+    image = image[..., None] if image.ndim == 2 else image
+    image = image[..., 2::-1] if image.shape[2] >= 3 else image[..., :1].repeat(3, 2)
+    if image.dtype == np.uint8:
+        return np.ascontiguousarray(image)
+    low, high = float(image.min()), float(image.max())
+    return ((image - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
 
 
 def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour], alpha: float = 0.6) -> Picture:

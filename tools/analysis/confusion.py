@@ -31,22 +31,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes need not wait for the imports below
 
-import copy
 import json
+from functools import partial
 from pathlib import Path
 
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from mmlmseg import cli
-from mmlmseg.apis.inferencer import LMSegInferencer
-from mmlmseg.config import chosen_parts, evaluate_only, parts_of, read_config
-from mmlmseg.config_checks import require, without_workers
-from mmlmseg.errors import OptionError
-from mmlmseg.evaluation.confusion import Confusion, confusion_of
+from mmlmseg.apis.cross_space import CrossSpace
+from mmlmseg.config import read_config
+from mmlmseg.evaluation.confusion import Confusion
 from mmlmseg.lab.figures.confusion import plot_confusion
 
 
@@ -61,25 +57,11 @@ def show(confusion: Confusion, title: str) -> None:
 def measure(args: argparse.Namespace) -> None:
     """Write the matrices of the chosen datasets."""
     config = read_config(args.config)
-    require(config, 'test')
-    names = [args.dataset] if args.dataset else [*parts_of(config.test_dataloader.dataset)]
-    config.model.setdefault('test_cfg', {}).update(tasks=['semantic'])
-    inferencer = LMSegInferencer(config, args.checkpoint, args.device)
-    without_workers(config)
-    init_default_scope(config.get('default_scope', 'mmseg'))
-    for name in names:
-        own = copy.deepcopy(config)
-        evaluate_only(own, 'test', chosen_parts(own, 'test', [name]))
-        loader = Runner.build_dataloader(own.test_dataloader)
-        (spaces,) = loader.dataset.spaces
-        if len(spaces) > 1:
-            raise OptionError(
-                f'dataset {name!r} has truth in {len(spaces)} label spaces at once; give a dataset of one, --dataset'
-            )
-        asked = inferencer.label_spaces.get(args.label_space or spaces[0].name)
-        found = confusion_of(inferencer.model, track(loader, name, disable=None), spaces[0], asked)
-        title = f'{name} in {asked.name}'
-        path = Path(args.out, f'{name}_in_{asked.name}.json')
+    model = CrossSpace(config, args.checkpoint, args.device)
+    for name in [args.dataset] if args.dataset else model.datasets:
+        found = model.confusion(name, args.label_space, track=partial(track, description=name, disable=None))
+        title = f'{name} in {found.prediction.name}'
+        path = Path(args.out, f'{name}_in_{found.prediction.name}.json')
         path.parent.mkdir(parents=True, exist_ok=True)
         said = dict(dataset=name, config=args.config, checkpoint=args.checkpoint, **found.to_dict())
         path.write_text(json.dumps(said, ensure_ascii=False) + '\n', encoding='utf-8')

@@ -1,0 +1,88 @@
+"""A trained model and the test datasets of its config: images of one label space, predicted in another."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope, init_default_scope
+from mmengine.runner import Runner
+from torch.utils.data import Subset
+
+from ..config import chosen_parts, evaluate_only, parts_of
+from ..config_checks import require, without_workers
+from ..errors import OptionError
+from ..evaluation.confusion import Confusion, confusion_of
+from ..label_space import LabelSpace
+from .inferencer import LMSegInferencer
+
+
+class CrossSpace:
+    """Predicts test datasets in any label space of a model.
+
+    Args:
+        config: Of the model; its test datasets need to be here.
+        checkpoint: Its weights.
+        device: Where to run; by default on an accelerator if there is one.
+
+    Raises:
+        OptionError: Where the config has no test datasets.
+    """
+
+    def __init__(self, config: Config, checkpoint: str | Path, device: str | None = None) -> None:
+        require(config, 'test')
+        config = copy.deepcopy(config)
+        config.model.setdefault('test_cfg', {}).update(tasks=['semantic'])
+        self.inferencer = LMSegInferencer(config, checkpoint, device)
+        without_workers(config)
+        init_default_scope(config.get('default_scope', 'mmseg'))
+        self.config = config
+        self.datasets = tuple(parts_of(config.test_dataloader.dataset))
+        self._loaders: dict[str, tuple[Any, LabelSpace]] = {}
+
+    def space(self, dataset: str) -> LabelSpace:
+        """The label space of the truth of a test dataset."""
+        return self._open(dataset)[1]
+
+    def confusion(
+        self,
+        dataset: str,
+        asked: str | None = None,
+        images: int | None = None,
+        track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    ) -> Confusion:
+        """Predicts a dataset in a label space and compares that with its truth.
+
+        Args:
+            dataset: Its name.
+            asked: The label space to predict in; by default its own.
+            images: So many of them, evenly spaced; by default all.
+            track: Shows how far the batches are.
+
+        Raises:
+            LabelSpaceError: Where the model has no such label space.
+            OptionError: Where there is no such dataset, or it has truth in several label spaces at once.
+        """
+        data, space = self._open(dataset)
+        target = self.inferencer.label_spaces.get(asked or space.name)
+        if images is not None and images < len(data):
+            data = Subset(data, [i * len(data) // images for i in range(images)])
+        loader = Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data})
+        return confusion_of(self.inferencer.model, track(loader), space, target)
+
+    def _open(self, name: str) -> tuple[Any, LabelSpace]:
+        if name not in self._loaders:
+            own = copy.deepcopy(self.config)
+            evaluate_only(own, 'test', chosen_parts(own, 'test', [name]))
+            with DefaultScope.overwrite_default_scope(own.get('default_scope', 'mmseg')):
+                data = DATASETS.build(own.test_dataloader.dataset)
+            (spaces,) = data.spaces
+            if len(spaces) > 1:
+                raise OptionError(
+                    f'dataset {name!r} has truth in {len(spaces)} label spaces at once; name one that has it in one'
+                )
+            self._loaders[name] = data, spaces[0]
+        return self._loaders[name]
