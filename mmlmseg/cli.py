@@ -40,6 +40,13 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f'error: {mistake}', file=sys.stderr)
         sys.exit(2)
+    except ValueError as error:
+        from .datasets.multi import fault_of_empty  # is there already where a dataset is at fault
+
+        if (fault := fault_of_empty(error)) is None:
+            raise
+        print(f'error: {fault}', file=sys.stderr)
+        sys.exit(2)
 
 
 def load_config(args: argparse.Namespace) -> Config:

@@ -21,7 +21,7 @@ from ..segments import IGNORE_INDEX
 from .checks import check_class_count
 from .guards import use_own_loading
 from .label_values import LabelValues, read_ignore, read_values
-from .steps import is_foreign, loads_labels, steps_of
+from .steps import reads_labels
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """How the names of images end, in lower case."""
@@ -186,7 +186,7 @@ class FolderDataset(BaseSegDataset):
         split_file = Path(self.ann_file)
         names = read_split(split_file)
         kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', IMAGE_SUFFIXES))
-        if self._reads_labels():
+        if reads_labels(self.pipeline):
             kinds['seg_map_path'] = ('label', LABEL_SUFFIXES)
             if Path(self.data_prefix['panoptic_path']).is_dir():
                 kinds['panoptic_path'] = ('instance map', ('.png',))
@@ -213,11 +213,6 @@ class FolderDataset(BaseSegDataset):
             )
             for name in names
         ]
-
-    def _reads_labels(self) -> bool:
-        """Whether labels have to be there: not where the pipeline loads none, as for the images of a test server."""
-        kinds = [type(step) for step in steps_of(self.pipeline.transforms)]
-        return not kinds or any(loads_labels(kind) or is_foreign(kind) for kind in kinds)
 
 
 def _hint(name: str, known: dict[str, str], folder: str, suffixes: Sequence[str]) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import logging
 import signal
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from torch.utils.data import ConcatDataset, Dataset, get_worker_info
 
@@ -273,10 +275,21 @@ def _is_empty(name: str, dataset: Any) -> bool:
             'leave it out, and let the sampler repeat images: sampler=dict(repeat=...) with the same threshold'
         ) from None
     except ValueError as error:
-        if 'need at least one array' in str(error):  # mmengine cannot serialise a list of no samples
+        if fault_of_empty(error):
             return True
         raise
     return not len(dataset)
+
+
+def fault_of_empty(error: ValueError) -> str | None:
+    """What to say where a dataset found no sample, which mmengine cannot serialise; None of any other error."""
+    if 'need at least one array' not in str(error):
+        return None
+    owners = (frame.f_locals.get('self') for frame, _ in traceback.walk_tb(error.__traceback__))
+    dataset = next((owner for owner in owners if isinstance(owner, BaseDataset)), None)
+    if dataset is None:
+        return None
+    return f'{type(dataset).__name__} has no sample{_looked_for(dataset)}; check its paths and split'
 
 
 def below_wrappers(dataset: Any) -> list[Any]:

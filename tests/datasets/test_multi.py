@@ -22,7 +22,7 @@ from mmlmseg.datasets import FolderDataset, MultiDataset
 from mmlmseg.datasets.streams import Draw
 from mmlmseg.errors import DataError, LabelSpaceError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.registry import TRANSFORMS
+from mmlmseg.registry import DATASETS, TRANSFORMS
 
 MakeFolder = Callable[..., Path]
 Pipeline = list[dict[str, Any]]
@@ -180,7 +180,7 @@ def test_a_part_without_samples_is_named(make_folder: Callable[..., Path], tmp_p
         MultiDataset([dict(type='ConcatDataset', datasets=parts)], names=['both'])
 
 
-def test_a_registered_dataset_without_samples(tmp_path: Path) -> None:
+def test_a_registered_dataset_without_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of another library, whose own errors would be a traceback; its faults keep theirs."""
     config = dict(
         type='mmseg.CityscapesDataset', data_root=str(tmp_path), data_prefix=dict(img_path='train'), pipeline=[]
@@ -195,6 +195,11 @@ def test_a_registered_dataset_without_samples(tmp_path: Path) -> None:
         MultiDataset([config], names=['city'])
     with pytest.raises(TypeError):
         MultiDataset([dict(config, img_suffix=3)], names=['city'])
+    with pytest.raises(SystemExit), one_line_errors():  # also where it is a loader's only dataset
+        DATASETS.build(config)
+    assert 'error: CityscapesDataset has no sample: there is no *_leftImg8bit.png in' in capsys.readouterr().err
+    with pytest.raises(ValueError, match='need at least one array'), one_line_errors():
+        np.concatenate([])
 
 
 def test_no_dataset() -> None:
