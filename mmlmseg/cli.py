@@ -185,7 +185,7 @@ def skip_unscored(cfg: Config, written: bool) -> None:
 
 def use_show_dir(cfg: Config, folder: str) -> None:
     """Draw every tested image, with truth and prediction, into a folder."""
-    cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True, interval=1)
+    cfg.default_hooks.visualization = dict(type='mmlmseg.VisualizationHook', draw=True, interval=1)
     cfg.visualizer = dict(
         type='mmlmseg.MultiSpaceVisualizer', vis_backends=[dict(type='LocalVisBackend')], save_dir=folder
     )

@@ -16,6 +16,7 @@ from .checkpoint import label_spaces_of
 from .checkpoint_files import is_remote, read_checkpoint
 from .class_weights import is_by_frequency
 from .errors import LabelSpaceError, OptionError, did_you_mean
+from .image_format import as_declared, declaration
 from .label_space import LabelSpace, LabelSpaces
 from .names import default_space_name
 from .relations import Relations
@@ -99,7 +100,7 @@ def inference_steps(
 
     It is that of the test dataset with these label spaces (or else with the first one, or of its name). Where there is
     none, or none is asked for: ``test_pipeline`` of the config; else the pipeline of the first test dataset; else only
-    packing.
+    packing. Images are loaded as the dataset of these label spaces declares it, be it one for tests or for training.
 
     Args:
         cfg: A whole config.
@@ -117,7 +118,7 @@ def inference_steps(
     known = {**parts, **by_space}
     for asked in dict.fromkeys(['+'.join(spaces), *spaces[:1]]) if spaces else ():
         if steps := known.get(asked, {}).get('pipeline'):
-            return list(steps)
+            return _reading(steps, declaration(known[asked]))
     common = cfg.get('test_pipeline') or next(iter(parts.values())).get('pipeline') or [dict(type='PackSegInputs')]
     if spaces and trained is not None:
         for name, part in parts.items():
@@ -128,7 +129,32 @@ def inference_steps(
                     f'{spaces[0]!r}, whose test pipeline reads the images. Say so in the config, '
                     f'metainfo=dict(label_space={spaces[0]!r}) of that dataset, or give all datasets one pipeline'
                 )
-    return list(common)
+    return _reading(common, _image_of(cfg, spaces, names))
+
+
+def _reading(steps: Sequence[Mapping[str, Any]], image: Mapping[str, Any] | None) -> list[Any]:
+    return list(steps) if image is None else as_declared(steps, image)
+
+
+def _image_of(cfg: Mapping[str, Any], spaces: Sequence[str], names: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """What the first dataset of some label spaces, or of the first of them, declares of its images.
+
+    Where none is asked for, what all declare alike.
+    """
+    parts = [
+        innermost(part)
+        for split in ('test', 'val', 'train')
+        for part in parts_of((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}).values()
+    ]
+    told = [[names.get(own, own) for own in space_names(part)] for part in parts if part]
+    if not spaces:
+        declared = [declaration(part) for part in parts if part]
+        return declared[0] if declared and all(own == declared[0] for own in declared) else None
+    for asked in (list(spaces), [spaces[0]]):
+        for own, part in zip(told, filter(None, parts), strict=True):
+            if own == asked:
+                return declaration(part)
+    return None
 
 
 def _of_images(steps: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -314,6 +340,8 @@ def _checkpoint_hook(cfg: Config) -> Any:
 def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any] | None = None) -> None:
     """Writes down which label spaces a model has, where its config leaves that to its data: those of the training.
 
+    Likewise the numbers of bands of their images, see :func:`mmlmseg.band_counts.complete_bands`.
+
     A model that was trained knows them: where a checkpoint is given, it tells, and no dataset needs to be here. Of what
     a config lists explicitly those stay that the checkpoint knows, as long as they can be read.
 
@@ -329,7 +357,10 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
         DataError: Where a dataset cannot be read.
         LabelSpaceError: Where a label space cannot be read, one name stands for different classes, or nothing tells.
     """
+    from .band_counts import complete_bands  # reads configs by the functions above
+
     _name_folders(cfg)
+    complete_bands(cfg)
     head = cfg.model.get('decode_head')
     if head is None:
         return

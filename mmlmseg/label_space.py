@@ -24,7 +24,7 @@ from .errors import LabelSpaceError, did_you_mean, errors_of, read_json, written
 from .names import check_name, default_space_name, normalise_name
 from .palette import Colour, default_palette
 
-_KEYS_OF_A_FOLDER = ('ignore', 'ids', 'colours')
+_KEYS_OF_A_FOLDER = ('ignore', 'ids', 'colours', 'image')
 """What a ``classes.json`` may say beside its label space: of the label maps, read by ``mmlmseg.FolderDataset``."""
 
 _WORDS_OF_CONFIGS = {

@@ -15,6 +15,7 @@ TRACES = (
     'moved_by',  # the crop, rotation, ... that it went through
     'labels_after_flip',  # whether the image was flipped when its labels were loaded
     'padded_labels',  # whether there were labels before Pad
+    'image_format',  # what its dataset declares of it, where it does
 )
 
 

@@ -32,6 +32,7 @@ KINDS = [
     *SMALL,
     FULL_SIZE,
     ROOT / 'lmseg' / 'lmseg_r18_drop-absent_clash5.py',
+    ROOT / 'lmseg' / 'lmseg_r18_rgb-and-4-bands.py',
     ROOT / 'lmseg' / f'lmseg_clip-r50_{THREE}.py',
     ROOT / 'baselines' / f'multi-head_in1k-r50_{FOUR}.py',
     ROOT / 'baselines' / f'manual-taxonomy_clip-r50_{THREE}.py',
@@ -72,7 +73,17 @@ def write_folder(folder: Path, num_classes: int = 3, size: tuple[int, int] = (30
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folders that the small configs name, in a working directory of their own."""
     halves = [f'camvid11/{half}' for half in ('fine', 'coarse')]
-    for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp', 'streets', 'shop', *halves):
+    for name in (
+        'camvid11',
+        'labelmefacade',
+        'msrc_v2',
+        'paris_artdeco',
+        'ccp',
+        'streets',
+        'shop',
+        'land_cover',
+        *halves,
+    ):
         write_folder(tmp_path / ('work_dirs/halves' if '/' in name else 'data') / name)
     things = Config.fromfile(ROOT / '_base_' / 'datasets' / 'msrc_things.py').msrc_things
     (tmp_path / 'data/msrc_v2/classes.json').write_text(json.dumps(dict(classes=['tree', 'road', 'sky', *things])))

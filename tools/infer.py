@@ -49,6 +49,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='PIXELS',
         help='read larger images in tiles of this size, which overlap by a second number (default: 128), e.g. 1024 256',
     )
+    parser.add_argument(
+        '--read-as', metavar='NAME', help='read the images as those of this label space (default: of the one asked for)'
+    )
     parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
     parser.add_argument(
         '--coco', metavar='FILE', help="save all masks as one annotation file in COCO's format, for annotation tools"
@@ -121,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             exclusive=[split(group, '+') for group in split(args.exclusive, ';')],
             tiles=tiles_of(args),
             max_per_image=args.max_per_image,
+            read_as=args.read_as,
             **({} if args.min_score is None else dict(min_score=args.min_score)),
         )
         table = Table('image', 'classes found')

@@ -29,7 +29,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--tiles', type=int, nargs=2, default=(1024, 128), metavar=('SIZE', 'OVERLAP'), help='default: 1024 128'
     )
     parser.add_argument(
-        '--bands', type=int, nargs=3, default=(1, 2, 3), metavar='BAND', help='red, green and blue (default: 1 2 3)'
+        '--bands',
+        type=int,
+        nargs='+',
+        metavar='BAND',
+        help='those that the model sees, from 1 (default: as the dataset of the label space declares, else 1 2 3)',
+    )
+    parser.add_argument(
+        '--read-as',
+        metavar='NAME',
+        help='read the raster as the images of this label space (default: of the one asked)',
     )
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     return parser.parse_args(argv)
@@ -57,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             task=args.task,
             tiles=dict(size=(size, size), overlap=overlap),
             bands=args.bands,
+            read_as=args.read_as,
         )
     print(f'Wrote {written}.')
     return 0

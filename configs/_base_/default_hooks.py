@@ -13,5 +13,5 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     label_spaces=dict(type='mmlmseg.CheckLabelSpacesHook'),  # of the model and of its data are the same
     preemption=dict(type='mmlmseg.PreemptionHook'),  # a checkpoint and the end, on SIGTERM
-    visualization=dict(type='SegVisualizationHook'),
+    visualization=dict(type='mmlmseg.VisualizationHook'),
 )

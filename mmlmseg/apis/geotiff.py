@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from rich.progress import Progress
 from torch import Tensor
 
 from ..arguments import options_of
-from ..errors import DataError, OptionError
+from ..datasets.image_files import rasterio_module
+from ..datasets.load_image import LoadImage
+from ..errors import DataError, OptionError, errors_of
+from ..image_format import Scaling
 from ..label_space import LabelSpace
 from ..models.postprocess.lazy_maps import best
 from ..models.segmentors.results import add_tiled_results
@@ -28,13 +32,16 @@ from ..models.segmentors.tiles import Tiles
 from ..segments import IGNORE_INDEX, ignore_index_of
 from ..visualization.label_panel import MIN_SCORE
 from .inferencer import LMSegInferencer, Question
-from .inputs import ImagePipeline, as_loaded, inference_pipeline
+from .inputs import ImagePipeline, as_loaded
 from .results import MaskSegmentation, result_of
 
 TILES: Mapping[str, Any] = dict(size=(1024, 1024), overlap=128)
 
 CACHE_MB = 128
 """What GDAL may keep of blocks that it reads and writes; by default it is a twentieth of the machine's memory."""
+
+_COPY = 1000
+"""The longer side, in pixels, of the copy that percentiles and means of a raster are taken of."""
 
 _RESIZING = ('Resize', 'RandomResize', 'ResizeShortestEdge', 'Pad')
 """Steps of test pipelines that a raster goes without: its resolution says what an object measures."""
@@ -49,7 +56,8 @@ def segment_geotiff(
     *,
     task: str = 'semantic',
     tiles: Mapping[str, Any] = TILES,
-    bands: Sequence[int] = (1, 2, 3),
+    bands: Sequence[int] | None = None,
+    read_as: str | None = None,
     min_score: float = MIN_SCORE,
     show_progress: bool = True,
 ) -> Path:
@@ -68,7 +76,9 @@ def segment_geotiff(
         classes: A free class list instead.
         task: ``semantic``, ``panoptic`` or ``instance``, where the best is on top.
         tiles: How to cut, see :class:`Tiles`.
-        bands: Those that the model sees as red, green and blue, counted from 1.
+        bands: Those that the model sees, counted from 1, in its order. By default as the dataset of the label space
+            declares its images, or else 1, 2 and 3, for red, green and blue.
+        read_as: A label space of the model, as whose images the raster is read; by default the one that is asked for.
         min_score: The least score of instances.
         show_progress: Whether to show a progress bar.
 
@@ -79,16 +89,21 @@ def segment_geotiff(
         OptionError: Where rasterio is not installed, or on what :meth:`LMSegInferencer.iter` refuses.
         DataError: Where the raster cannot be read, lacks a band, or is not of the type that the model was trained on.
     """
-    rasterio = _rasterio()
+    rasterio = rasterio_module('rasters')
     question = inferencer.question(label_space, classes, task=task, tiles=tiles)
-    pipeline = _without_resizing(inference_pipeline(inferencer.config, question.named, inferencer.label_spaces))
+    pipeline = _without_resizing(inferencer.pipeline(question, read_as))
     path, out = Path(path), Path(out)
     if path.resolve() == out.resolve():
         raise OptionError(f'{out}: is the raster itself; write to another file')
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), _opened(rasterio, path) as raster:
-        if missing := [band for band in bands if not 1 <= band <= raster.count]:
-            raise DataError(f'{path}: has {raster.count} bands, and band {missing[0]} is asked for')
-        reader = RasterReader(rasterio, raster, path, tuple(bands), pipeline, inferencer.model.data_preprocessor)
+        reader = RasterReader(
+            rasterio,
+            raster,
+            path,
+            _bands(raster, path, bands, pipeline.loader),
+            pipeline,
+            inferencer.model.data_preprocessor,
+        )
         size = (raster.height, raster.width)
         sample = SegDataSample(metainfo=dict(img_path=str(path), img_shape=size, ori_shape=size, **question.metainfo))
         with inferencer.asked(question), inferencer.model.answering():
@@ -117,10 +132,13 @@ class RasterReader:
     preprocessor: Any
 
     def __call__(self, rows: range, columns: range) -> Tensor:
-        """A tile ``[3, h, w]``, normalised; beyond the raster lies padding."""
-        window = self.window(rows, columns)
-        pixels = self.raster.read(self.bands, window=window)  # [3, h, w], red first
-        image = as_loaded(np.ascontiguousarray(pixels[::-1].transpose(1, 2, 0)), self.pipeline.loader)
+        """A tile ``[bands, h, w]``, normalised; beyond the raster lies padding."""
+        pixels = self.raster.read(self.bands, window=self.window(rows, columns)).transpose(1, 2, 0)  # [h, w, bands]
+        loader = self.pipeline.loader
+        if isinstance(loader, LoadImage):
+            image = loader.scaled(pixels, self.scaling)
+        else:
+            image = as_loaded(np.ascontiguousarray(pixels[..., ::-1]), loader)
         item = self.pipeline.prepare(
             dict(img=image, img_path=str(self.path), img_shape=image.shape[:2], ori_shape=image.shape[:2])
         )
@@ -135,6 +153,15 @@ class RasterReader:
         whole[:, : image.shape[0], : image.shape[1]] = tile[:, : image.shape[0], : image.shape[1]]
         return whole
 
+    @cached_property
+    def scaling(self) -> Scaling:
+        """What is done to the values, by what the dataset declares and by a small copy of the whole raster."""
+        step = max(1, *(side / _COPY for side in (self.raster.height, self.raster.width)))
+        height, width = (max(1, round(side / step)) for side in (self.raster.height, self.raster.width))
+        sample = self.raster.read(self.bands, out_shape=(len(self.bands), height, width)).transpose(1, 2, 0)
+        with errors_of(self.path):
+            return self.pipeline.loader.format.fit(sample, self.raster.nodata)
+
     def window(self, rows: range, columns: range) -> Any:
         """The part of a window that the raster has, as rasterio writes it."""
         return self.rasterio.windows.Window.from_slices(
@@ -143,8 +170,30 @@ class RasterReader:
 
     def valid(self, rows: range, columns: range) -> NDArray[np.bool_]:
         """Where the raster has data."""
-        mask: NDArray[np.bool_] = self.raster.dataset_mask(window=self.window(rows, columns)) > 0
+        window = self.window(rows, columns)
+        mask: NDArray[np.bool_] = self.raster.dataset_mask(window=window) > 0
+        if isinstance(self.pipeline.loader, LoadImage) and self.scaling.nodata is not None:
+            empty = self.scaling.without_data(self.raster.read(self.bands, window=window).transpose(1, 2, 0))
+            return mask if empty is None else mask & ~empty
         return mask
+
+
+def _bands(raster: Any, path: Path, asked: Sequence[int] | None, loader: Any) -> tuple[int, ...]:
+    """The bands of a raster that are read."""
+    declared = loader.format if isinstance(loader, LoadImage) else None
+    if asked is None and declared is not None:
+        with errors_of(path):
+            declared.check_count(raster.count)
+        return declared.chosen
+    chosen = tuple(asked or (1, 2, 3))
+    wanted = 3 if declared is None else declared.count
+    if len(chosen) != wanted:
+        raise OptionError(
+            f'{len(chosen)} bands are asked for, but the model sees {wanted} in such images; name {wanted}'
+        )
+    if missing := [band for band in chosen if not 1 <= band <= raster.count]:
+        raise DataError(f'{path}: has {raster.count} bands, and band {missing[0]} is asked for')
+    return chosen
 
 
 def _write_classes(
@@ -224,12 +273,3 @@ def _opened(rasterio: Any, path: Path) -> Any:
         return rasterio.open(path)
     except rasterio.errors.RasterioError as error:
         raise DataError(f'{path}: cannot be read as a raster: {error}') from None
-
-
-def _rasterio() -> Any:
-    try:
-        import rasterio
-        import rasterio.windows
-    except ImportError:
-        raise OptionError('rasters need rasterio: pip install "mmlmseg[geo]"') from None
-    return rasterio

@@ -20,8 +20,9 @@ from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
 from ..models.segmentors.result_options import TASKS
+from ..visualization.drawing import as_picture
 from ..visualization.label_panel import MIN_SCORE
-from .inputs import Image, Inputs, Source, batched, expand_inputs, inference_pipeline, picture_of
+from .inputs import Image, ImagePipeline, Inputs, Source, batched, expand_inputs, inference_pipeline
 from .model import build_model, load_weights
 from .results import MaskSegmentation, Segmentation, Stems, result_of
 
@@ -123,6 +124,7 @@ class LMSegInferencer:
         min_score: float = MIN_SCORE,
         tiles: Mapping[str, Any] | None = None,
         max_per_image: int | None = None,
+        read_as: str | None = None,
     ) -> Iterator[Any]:
         """Segments images one after the other: any number needs the memory of one batch.
 
@@ -130,7 +132,8 @@ class LMSegInferencer:
 
         Args:
             inputs: Path of an image, a folder or a glob; an array, uint8 [H, W, 3] in **BGR** (OpenCV's order, as mmcv
-                loads images) or [H, W] in grey, which stands for a loaded file; a list of these; or an iterator over
+                loads images) or [H, W] in grey, which stands for a loaded file; where the dataset declares its images,
+                [H, W, bands] with the values of its files, of 3 bands BGR; a list of these; or an iterator over
                 these, such as the frames of a video, of which a batch at a time is taken.
             label_space: Name of one of the model's label spaces; not needed if it has only one.
             classes: A free class list instead, as a list or as ``'sky, house, motorbike'``.
@@ -147,6 +150,8 @@ class LMSegInferencer:
             tiles: ``dict(size=(1024, 1024), overlap=128)`` reads images that are larger in tiles, see :class:`Tiles`;
                 by default as ``test_cfg`` of the model says.
             max_per_image: The most ``instance`` results of an image or tile; by default as ``test_cfg`` says.
+            read_as: A label space of the model, as whose images these are read: its bands, scale and test pipeline. By
+                default the one that is asked for.
 
         Yields:
             A result per image, in order: a :class:`Segmentation`, or masks for every task but the semantic one.
@@ -169,7 +174,7 @@ class LMSegInferencer:
         else:
             sources = listed = expand_inputs(inputs)
             total = len(listed)
-        pipeline = inference_pipeline(self.config, question.named, self.label_spaces)
+        pipeline = self.pipeline(question, read_as)
         if out_dir is not None:
             Path(out_dir).mkdir(parents=True, exist_ok=True)
 
@@ -185,7 +190,7 @@ class LMSegInferencer:
                         stem = stems.next(path)
                         result = result_of(path, sample, question.spaces, min_score)
                         if out_dir is not None:
-                            result.save(picture_of(own['img']), Path(out_dir), stem)
+                            result.save(as_picture(own['img'])[..., ::-1].copy(), Path(out_dir), stem)
                         yield result
                     progress.advance(bar, len(batch))
 
@@ -214,6 +219,11 @@ class LMSegInferencer:
         with self.asked(question):
             _ = getattr(self.model, 'options', None)  # says what is wrong with tiles and limits
         return question
+
+    def pipeline(self, question: Question, read_as: str | None = None) -> ImagePipeline:
+        """How images are read for a question, or (``read_as``) as those of another label space of the model."""
+        named = question.named if read_as is None else [self.label_spaces.get(read_as).name]
+        return inference_pipeline(self.config, named, self.label_spaces)
 
     @contextmanager
     def asked(self, question: Question) -> Iterator[None]:

@@ -21,6 +21,7 @@ from ..config import inference_steps
 from ..datasets.files import fault_of_data
 from ..datasets.folder import IMAGE_SUFFIXES
 from ..datasets.guards import add_guards
+from ..datasets.load_image import LoadImage
 from ..errors import DataError, OptionError
 from ..label_space import LabelSpaces
 
@@ -126,15 +127,18 @@ class ImagePipeline:
         return cls(loader, *map(Compose, parts))
 
     def load(self, source: Source) -> dict[str, Any]:
-        """Loads an image as the loader does; an array is taken as loaded, see :func:`as_loaded`.
+        """Loads an image as the loader does; an array is taken as loaded, see :func:`as_loaded`, or, where a dataset
+        declares its images, as the values of a file, see :meth:`LoadImage.of_array`.
 
         Returns:
-            A sample with ``img``, [H, W, 3] in BGR or [H, W] in grey, before all other steps.
+            A sample with ``img``, [H, W, 3] in BGR, [H, W] in grey or [H, W, bands], before all other steps.
 
         Raises:
             DataError: Not an image, or not the one that the file holds; names the file or the shape.
         """
         if isinstance(source, np.ndarray):
+            if isinstance(self.loader, LoadImage):
+                return dict(self.loader.of_array(source), img_path='an array')
             image = as_loaded(source, self.loader)
             return dict(img=image, img_path='an array', img_shape=image.shape[:2], ori_shape=image.shape[:2])
         return _run(self.loading, dict(img_path=str(source)))
@@ -204,17 +208,6 @@ def read_image(source: Source) -> Image:
         DataError: Not an image; names the file or the shape.
     """
     return ImagePipeline.build([]).load(source)['img']
-
-
-def picture_of(image: np.ndarray) -> Image:
-    """A loaded image as BGR, uint8 [H, W, 3], to draw on: grey as three equal channels, other than 8 bits stretched."""
-    if image.dtype != np.uint8:
-        values = image.astype(np.float32)
-        low, high = (0, 255) if values.min() >= 0 and 1 < values.max() <= 255 else (values.min(), values.max())
-        image = ((values - low) / max(high - low, 1e-6) * 255).round().astype(np.uint8)
-    if image.ndim == 3 and image.shape[2] > 2:
-        return np.ascontiguousarray(image[..., :3])
-    return np.repeat(image.reshape(*image.shape[:2], -1)[..., :1], 3, axis=2)
 
 
 def inference_pipeline(

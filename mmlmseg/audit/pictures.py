@@ -53,7 +53,7 @@ def _picture(image: np.ndarray, mask: np.ndarray) -> bytes:
     top, left = (int(np.clip(c - side // 2, 0, s - side)) for c, s in zip(centre, mask.shape))
     window = slice(top, top + side), slice(left, left + side)
     size = (SIZE, SIZE)
-    small = as_picture(cv2.resize(image[window], size, interpolation=cv2.INTER_AREA))
+    small = cv2.resize(as_picture(image[window]), size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(mask[window].astype(np.uint8), size, interpolation=cv2.INTER_AREA).astype(bool)
     shown: Picture = np.where(inside[..., None], small, 200 + (small // 6)).astype(np.uint8)
     file = io.BytesIO()

@@ -82,6 +82,7 @@ def converted(weights: Mapping[str, Tensor], model: Any, classes: Sequence[str] 
         )
     own = model.state_dict()
     found = {ours: Weight(value, (theirs,)) for ours, (theirs, value) in renamed(weights, layout).items()}
+    _put_stems(found, model)
     _put_queries(found, own)
     said = _put_classes(found, own, model.decode_head.label_spaces, classes)
     if not _same_kind(found, own):
@@ -106,6 +107,14 @@ def converted(weights: Mapping[str, Tensor], model: Any, classes: Sequence[str] 
         left=tuple(name for name in weights if name not in used and not name.endswith(_DERIVED)),
         classes=said,
     )
+
+
+def _put_stems(found: dict[str, Weight], model: Any) -> None:
+    """Makes the stems of other numbers of bands of the one that comes along."""
+    values = {name: weight.value for name, weight in found.items()}
+    for name in model.complete_stems(values):
+        sources = found[f'{name.rpartition(".")[0]}.weight'].sources
+        found[name] = Weight(values[name], sources, whole=False)
 
 
 def _put_queries(found: dict[str, Weight], own: Mapping[str, Tensor]) -> None:

@@ -8,6 +8,7 @@ from .coco_instances import InstanceDataset
 from .coco_panoptic import PanopticDataset
 from .folder import FolderDataset
 from .guards import Trace
+from .load_image import CheckDepth, LoadImage, Pad
 from .multi import MultiDataset
 from .multi_space import MultiSpaceFolderDataset
 from .public import ADE20KPanopticDataset, CityscapesPanopticDataset, COCOPanopticDataset, MapillaryVistas65Dataset
@@ -17,6 +18,7 @@ from .transforms import LoadAnnotations, LoadSegments, PackSegments, RandomRange
 __all__ = [
     'ADE20KPanopticDataset',
     'COCOPanopticDataset',
+    'CheckDepth',
     'CheckImage',
     'CheckLabels',
     'CityscapesPanopticDataset',
@@ -24,11 +26,13 @@ __all__ = [
     'FolderDataset',
     'InstanceDataset',
     'LoadAnnotations',
+    'LoadImage',
     'LoadSegments',
     'MapillaryVistas65Dataset',
     'MultiDataset',
     'MultiSpaceFolderDataset',
     'PackSegments',
+    'Pad',
     'PanopticDataset',
     'PerImageSampler',
     'PhotoMetricDistortion',

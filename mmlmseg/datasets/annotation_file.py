@@ -14,6 +14,7 @@ from ..errors import DataError, OptionError, errors_of
 from ..label_space import LabelSpace
 from ..names import default_space_name
 from .checks import check_class_count
+from .load_image import read_as_declared
 from .steps import reads_labels
 
 _SAID_BY_THE_FILE = dict(
@@ -36,6 +37,9 @@ class AnnotationFileDataset(BaseSegDataset):
         data_root: What the other paths start from.
         data_prefix: The folders that the names in the file start from, one for each key of ``prefixes``.
         metainfo: The label space, and what else is to be known; ``label_space`` names it.
+        image: What its images hold, where they are not of 8 bits and three channels: the ``bands``, ``scale``,
+            ``percentiles`` and ``nodata`` of an :class:`~mmlmseg.image_format.ImageFormat`. Its ``LoadImageFromFile``
+            becomes an :class:`mmlmseg.LoadImage <mmlmseg.datasets.LoadImage>`.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
@@ -59,6 +63,7 @@ class AnnotationFileDataset(BaseSegDataset):
         data_root: str | None = None,
         data_prefix: Mapping[str, str] | None = None,
         metainfo: Mapping[str, Any] | None = None,
+        image: Mapping[str, Any] | None = None,
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -88,6 +93,8 @@ class AnnotationFileDataset(BaseSegDataset):
         super().__init__(ann_file, data_root=data_root, data_prefix=prefix, metainfo=known, lazy_init=True, **kwargs)
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update({key: value for key, value in described.items() if key not in known})
+        if image is not None:
+            read_as_declared(self.pipeline, image)
         if not lazy_init:
             self.full_init()
 

@@ -7,6 +7,7 @@ crop of 512x512.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -75,25 +76,30 @@ class RandomFlip(stock.RandomFlip):
 
 @TRANSFORMS.register_module()
 class PhotoMetricDistortion(stock.PhotoMetricDistortion):
-    """mmseg's change of brightness, contrast, saturation and hue by tables of 256 values, for 8-bit images.
+    """mmseg's change of brightness, contrast, saturation and hue by tables of 256 values.
 
-    Each of mmseg's formulas is applied to the 256 values that a pixel may have, not to the pixels. Arguments are those
-    of mmseg's.
+    Each of mmseg's formulas is applied to the 256 values that an 8-bit pixel may have, not to the pixels. Images that
+    ``mmlmseg.LoadImage`` has scaled from more bits go through the formulas, with all their bits. Saturation and hue are
+    of red, green and blue: images of three bands have them; of others, brightness and contrast change only. Arguments
+    are those of mmseg's.
 
     Raises:
-        OptionError: Where the image is not 8-bit.
+        OptionError: Where the image is not 8-bit, and nothing tells that its values are from 0 to 255.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Changes the colours of the image, BGR [H, W, 3]."""
-        if results['img'].dtype != np.uint8:
+        """Changes the values of the image, [H, W, bands]; three bands are BGR."""
+        if results['img'].dtype != np.uint8 and 'image_format' not in results:
             raise OptionError(
-                f'PhotoMetricDistortion: the image is {results["img"].dtype}, not uint8; load it without to_float32'
+                f'PhotoMetricDistortion: the image is {results["img"].dtype}, not uint8; load it without to_float32, '
+                'or declare image=dict(bands=..., scale=...) of its dataset'
             )
         return super().transform(results)
 
     def convert(self, img: np.ndarray, alpha: float = 1, beta: float = 0) -> np.ndarray:
-        """``alpha * img + beta``, clipped to 0..255 and cut to whole numbers."""
+        """``alpha * img + beta``, clipped to 0..255; of 8 bits cut to whole numbers."""
+        if img.dtype != np.uint8:
+            return np.clip(img * np.float32(alpha) + np.float32(beta), 0, 255)
         return cv2.LUT(img, super().convert(_LEVELS, alpha, beta))
 
     def saturation(self, img: np.ndarray) -> np.ndarray:
@@ -101,14 +107,34 @@ class PhotoMetricDistortion(stock.PhotoMetricDistortion):
         if not random.randint(2):
             return img
         factor = random.uniform(self.saturation_lower, self.saturation_upper)
+        if not _has_colours(img):
+            return img
+        if img.dtype != np.uint8:
+            return _change_hsv(img, 1, lambda saturation: np.clip(saturation * np.float32(factor), 0, 1))
         return _map_hsv(img, 1, super().convert(_LEVELS, factor))
 
     def hue(self, img: np.ndarray) -> np.ndarray:
-        """Turns the hue with a probability of one half; OpenCV's 8-bit hues are 0..179."""
+        """Turns the hue with a probability of one half; OpenCV's 8-bit hues are 0..179, of half a degree each."""
         if not random.randint(2):
             return img
-        turned = (_LEVELS.astype(int) + random.randint(-self.hue_delta, self.hue_delta)) % 180
+        turn = random.randint(-self.hue_delta, self.hue_delta)
+        if not _has_colours(img):
+            return img
+        if img.dtype != np.uint8:
+            return _change_hsv(img, 0, lambda hue: (hue + 2 * turn) % 360)
+        turned = (_LEVELS.astype(int) + turn) % 180
         return _map_hsv(img, 0, turned.astype(np.uint8))
+
+
+def _has_colours(image: np.ndarray) -> bool:
+    return image.ndim == 3 and image.shape[2] == 3
+
+
+def _change_hsv(image: np.ndarray, channel: int, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Changes a channel of hue (in degrees), saturation (0 to 1) and value; ``image`` is BGR float32 [H, W, 3]."""
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
+    hsv[..., channel] = change(hsv[..., channel])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
 
 
 def _map_hsv(image: np.ndarray, channel: int, table: np.ndarray) -> np.ndarray:

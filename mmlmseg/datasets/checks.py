@@ -14,7 +14,7 @@ from ..errors import DataError, LabelSpaceError
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX, WIDE_IGNORE_INDEX, ignore_index_of
-from .files import check_image_file, check_label_file, exif_orientation, warn_of_turned_image
+from .files import bits_of, check_image_file, check_label_file, exif_orientation, warn_of_turned_image
 from .truth import count_values
 
 
@@ -100,9 +100,13 @@ class CheckImage(BaseTransform):
             self.keeps_depth, self.turns = True, False
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Checks the file of ``img``; adds ``exif_orientation`` where the image was turned on loading."""
+        """Checks the file of ``img``; adds ``exif_orientation`` where the image was turned on loading, and
+        ``loaded_as``, its bits and bands, where it has more than 8 bits."""
         if path := results.get('img_path'):
-            check_image_file(path, self.keeps_depth and results['img'].dtype != np.uint8)
+            image: np.ndarray = results['img']
+            check_image_file(path, self.keeps_depth and image.dtype != np.uint8)
+            if self.keeps_depth and image.dtype != np.uint8 and ('image_format' in results or bits_of(path) > 8):
+                results['loaded_as'] = 8 * image.dtype.itemsize, 1 if image.ndim == 2 else image.shape[2]
             if self.turns and (orientation := exif_orientation(path)) != 1:
                 results['exif_orientation'] = orientation
         return results
@@ -140,6 +144,8 @@ class CheckLabels(BaseTransform):
         check_ids(labels, self.num_classes, self.ignore_index, bool(results.get('reduce_zero_label', False)))
         if self.ignore_index != self.void:
             labels = np.where(labels == self.ignore_index, self.void, labels).astype(labels.dtype)
+        if 'no_data' in results:  # of a pixel without an image nothing can be said
+            labels = np.where(results['no_data'], self.void, labels).astype(labels.dtype)
         if 'exif_orientation' in results:
             warn_of_turned_image(results['img_path'], results['exif_orientation'])
         results['gt_seg_map'] = labels

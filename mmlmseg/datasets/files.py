@@ -68,9 +68,10 @@ def check_one_picture(path: str) -> None:
 
 def check_depth(path: str) -> None:
     """Makes sure that an image file has no more than 8 bits a channel."""
-    if os.path.isfile(path) and (bits := _bits(path, _ends_of(path)[0])) > 8:
+    if os.path.isfile(path) and (bits := bits_of(path)) > 8:
         raise DataError(
-            f'the image has {bits} bits a channel, of which 8 would be kept (of 0..4095 in 16 bits only 0..15); give '
+            f'the image has {bits} bits a channel, of which 8 would be kept (of 0..4095 in 16 bits only 0..15); '
+            'declare image=dict(bands=..., scale=...) of its dataset (in inference, read_as may name another), or give '
             "its LoadImageFromFile color_type='unchanged' (or 3: any depth, grey as three channels) and the "
             'data_preprocessor mean and std to match, or save the image with 8 bits'
         )
@@ -228,7 +229,11 @@ def _check_pictures(path: str) -> None:
         raise DataError(f'the file holds {number} pictures, of which only the first would be read; save one a file')
 
 
-def _bits(path: str, head: bytes) -> int:
+def bits_of(path: str) -> int:
+    """How many bits a channel an image file has; 8 for one that is not local."""
+    if not os.path.isfile(path):
+        return 8
+    head, _ = _ends_of(path)
     if head.startswith(_PNG):
         return head[24]
     if head.startswith(_EIGHT_BITS):

@@ -14,13 +14,16 @@ from typing import Any
 from mmseg.datasets import BaseSegDataset
 
 from ..errors import DataError, LabelSpaceError, OptionError, did_you_mean, errors_of, read_json
+from ..image_format import ImageFormat
 from ..label_space import LabelSpace
 from ..names import leads_outside
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX
 from .checks import check_class_count
 from .guards import use_own_loading
+from .image_files import ARRAY_SUFFIX
 from .label_values import LabelValues, read_ignore, read_values
+from .load_image import read_as_declared
 from .steps import reads_labels
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
@@ -85,10 +88,11 @@ class FolderDataset(BaseSegDataset):
     """Semantic or panoptic segmentation data in one folder; nothing but its path is needed in a config.
 
     The folder holds ``classes.json``, ``SPLIT.txt`` with one sample name per line, ``images/NAME.jpg`` (or another of
-    :data:`IMAGE_SUFFIXES`) and ``labels/NAME.png`` (or another of :data:`LABEL_SUFFIXES`) with 8-bit ids, 255 for no
-    class, or 16-bit ids and 65535 for more than 255 classes. ``instances/NAME.png`` with 8-bit or 16-bit ids of
-    segments (0 = none) tells the things of an image apart, for ``mmlmseg.LoadSegments``. Every listed sample is looked
-    for at the start; its labels are where the pipeline loads some.
+    :data:`IMAGE_SUFFIXES`, or ``.npy`` where ``image`` is declared) and ``labels/NAME.png`` (or another of
+    :data:`LABEL_SUFFIXES`) with 8-bit ids, 255 for no class, or 16-bit ids and 65535 for more than 255 classes.
+    ``instances/NAME.png`` with 8-bit or 16-bit ids of segments (0 = none) tells the things of an image apart, for
+    ``mmlmseg.LoadSegments``. Every listed sample is looked for at the start; its labels are where the pipeline loads
+    some.
 
     ``classes.json`` describes the label space, see :meth:`LabelSpace.from_json`, and what the values of the label maps
     mean where they are not the places in ``classes``: ``ids`` or ``colours``, the class of each value or null where it
@@ -101,6 +105,9 @@ class FolderDataset(BaseSegDataset):
         metainfo: More to know of the dataset; ``label_space`` renames its label space.
         reduce_zero_label: Whether the ids in the label maps start at 1, and 0 is ignored.
         ignore_index: An id that counts nowhere, too, among those that are left after ``reduce_zero_label``.
+        image: What its images hold, where they are not of 8 bits and three channels: the ``bands``, ``scale``,
+            ``percentiles`` and ``nodata`` of an :class:`~mmlmseg.image_format.ImageFormat`. Its ``LoadImageFromFile``
+            becomes an :class:`mmlmseg.LoadImage <mmlmseg.datasets.LoadImage>`. ``classes.json`` may hold it instead.
         lazy_init: Whether to read the list of samples later, with :meth:`full_init`.
         **kwargs: Everything else that mmseg's datasets take, e.g. ``pipeline``, ``indices``.
 
@@ -125,6 +132,7 @@ class FolderDataset(BaseSegDataset):
         metainfo: Mapping[str, Any] | None = None,
         reduce_zero_label: bool = False,
         ignore_index: int = IGNORE_INDEX,
+        image: Mapping[str, Any] | None = None,
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -145,6 +153,7 @@ class FolderDataset(BaseSegDataset):
             first = self.space.num_classes + reduce_zero_label
             # Without a table these become 255, by mmseg's own loading too, which lowers ids before.
             ignored = [] if self.label_values else read_ignore(content, first, IGNORE_INDEX)
+        self.image = _declared(content.get('image'), image, root)
         known = self.space.to_metainfo()
         more = copy.deepcopy(dict(metainfo or {}))
         if twice := sorted(known.keys() & more.keys()):
@@ -163,6 +172,8 @@ class FolderDataset(BaseSegDataset):
         )
         # Set here and not above: mmengine reads strings in `metainfo` as names of files wherever such a file exists.
         self._metainfo.update(more)
+        if self.image is not None:
+            read_as_declared(self.pipeline, self.image)
         if self.label_values:
             use_own_loading(self.pipeline)
         ignored = [one - reduce_zero_label for one in ignored if one != IGNORE_INDEX]
@@ -185,7 +196,8 @@ class FolderDataset(BaseSegDataset):
         """One dict per sample, as mmseg's transforms want it; with ``panoptic_path`` where there are instances."""
         split_file = Path(self.ann_file)
         names = read_split(split_file)
-        kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', IMAGE_SUFFIXES))
+        suffixes: tuple[str, ...] = IMAGE_SUFFIXES if self.image is None else (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
+        kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', suffixes))
         if reads_labels(self.pipeline):
             kinds['seg_map_path'] = ('label', LABEL_SUFFIXES)
             if Path(self.data_prefix['panoptic_path']).is_dir():
@@ -213,6 +225,16 @@ class FolderDataset(BaseSegDataset):
             )
             for name in names
         ]
+
+
+def _declared(of_file: Any, given: Mapping[str, Any] | None, root: Path) -> Mapping[str, Any] | None:
+    """What ``classes.json`` or the config declares of images."""
+    with errors_of(root / 'classes.json'):
+        if of_file is not None and ImageFormat.from_config(given or of_file) != ImageFormat.from_config(of_file):
+            raise OptionError(f'its "image" is {of_file}, but the config says image={dict(given or {})}; say it once')
+    if given is not None:
+        ImageFormat.from_config(given)
+    return of_file if given is None else given
 
 
 def _hint(name: str, known: dict[str, str], folder: str, suffixes: Sequence[str]) -> str:

@@ -22,7 +22,9 @@ from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX, ignore_index_of
 from ..traces import TRACES
 from .checks import CheckImage, CheckLabels, ignored_by
-from .steps import loads_labels
+from .load_image import CheckDepth
+from .load_image import Pad as OwnPad
+from .steps import is_foreign, loads_labels
 from .transforms import LoadAnnotations as OwnLoading
 from .transforms import LoadSegments
 
@@ -106,7 +108,8 @@ def add_guards(owner: Any, num_classes: int | None = None, ignore_index: int | N
 def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int | None) -> Iterator[Any]:
     before: Any = None
     void = ignore_index_of(num_classes or 0)
-    for step, after in zip_longest(steps, steps[1:]):
+    for given, after in zip_longest(steps, steps[1:]):
+        step = _of_any_bands(given) if type(given) is Pad else given
         # The branches of test-time augmentation share their transforms: what nests in these comes by twice.
         traced = isinstance(step, (LoadAnnotations, Pad)) or _MOVES.search(type(step).__name__)
         if traced and not isinstance(before, Trace):
@@ -114,6 +117,8 @@ def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int | None
             yield Trace(next(name for name, kind in kinds if isinstance(step, kind)))
         if isinstance(step, PackSegInputs):
             step.meta_keys = tuple(dict.fromkeys((*step.meta_keys, *TRACES)))
+            if not isinstance(before, CheckDepth) and not any(is_foreign(type(one)) for one in steps):
+                yield CheckDepth()
         if void != IGNORE_INDEX:
             _fill_with(step, void)
         yield step
@@ -128,6 +133,10 @@ def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int | None
         if unchecked and num_classes is not None and not isinstance(after, CheckLabels):
             yield CheckLabels(num_classes, ignore_index)
         before = step
+
+
+def _of_any_bands(step: Pad) -> OwnPad:
+    return OwnPad(step.size, step.size_divisor, step.pad_to_square, step.pad_val, step.padding_mode)
 
 
 def _fill_with(step: Any, void: int) -> None:

@@ -12,6 +12,7 @@ from ..errors import DataError, LabelSpaceError, did_you_mean
 from ..label_space import LabelSpace, LabelSpaces
 from ..registry import DATASETS
 from .folder import FolderDataset, read_split
+from .load_image import read_as_declared
 
 _OF_A_FOLDER = {'data_root', 'things', 'metainfo', 'reduce_zero_label'}
 
@@ -28,6 +29,7 @@ class MultiSpaceFolderDataset(BaseDataset):
             or ``reduce_zero_label``, one entry a space. Their lists name the same samples; the images are the first's.
         split: Which list to read.
         pipeline: Transforms, from the loading of the image to ``PackSegments``.
+        image: What the images hold, see :class:`FolderDataset`.
         lazy_init: Whether to read the list later, with :meth:`full_init`.
         **kwargs: Everything else that mmengine's datasets take, e.g. ``indices``.
 
@@ -53,6 +55,7 @@ class MultiSpaceFolderDataset(BaseDataset):
         folders: Sequence[Mapping[str, Any]],
         split: str = 'val',
         pipeline: Sequence[Any] = (),
+        image: Mapping[str, Any] | None = None,
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -68,9 +71,13 @@ class MultiSpaceFolderDataset(BaseDataset):
                     f'MultiSpaceFolderDataset: {folder.get("data_root")} is given {", ".join(surplus)}; a folder has '
                     f'{", ".join(sorted(_OF_A_FOLDER))}, the rest is said once, for all of them'
                 )
-        self.folders = [FolderDataset(**folder, split=split, lazy_init=True) for folder in folders]
+        self.folders = [FolderDataset(**folder, split=split, image=image, lazy_init=True) for folder in folders]
         self.spaces: tuple[LabelSpace, ...] = tuple(LabelSpaces([folder.space for folder in self.folders]))
-        super().__init__(pipeline=list(pipeline), lazy_init=lazy_init, **kwargs)
+        super().__init__(pipeline=list(pipeline), lazy_init=True, **kwargs)
+        if (declared := self.folders[0].image) is not None:
+            read_as_declared(self.pipeline, declared)
+        if not lazy_init:
+            self.full_init()
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """One dict per sample of the split: ``img_path``, and ``truths``, what each folder says of it."""

@@ -129,6 +129,8 @@ class LoadSegments(LoadAnnotations):
         truths = results.get('truths', [results])
         for space, truth, keys in zip(spaces, truths, map_keys(len(spaces)), strict=True):
             classes, (ids, labels, crowd), below = self._read({**results, **truth, 'seg_fields': []}, space)
+            if (empty := results.get('no_data')) is not None:
+                ids, below = np.where(empty, VOID, ids), [np.where(empty, VOID, one) for one in below]
             maps = dict(zip((*keys, *below_keys(len(below))), (classes, ids, *below), strict=True))
             results.update(maps)
             results['seg_fields'] += maps
@@ -155,6 +157,8 @@ class LoadSegments(LoadAnnotations):
             self._load_seg_map(truth)
             check(truth)
             instances = read_instances(truth['panoptic_path']) if 'panoptic_path' in truth else None
+            if instances is not None and 'no_data' in truth:
+                instances = np.where(truth['no_data'], VOID, instances)
             with errors_of(truth.get('panoptic_path', file)):
                 segments = segments_of_labels(truth['gt_seg_map'], instances, space)
         return truth['gt_seg_map'], segments, []

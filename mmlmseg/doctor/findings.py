@@ -26,7 +26,14 @@ KINDS: dict[str, Kind] = {
     'cut-off': Kind('error', 'truncated images', 'copy or download them again'),
     'pictures': Kind('error', 'several pictures in a file', 'save one picture a file'),
     'image-depth': Kind(
-        'error', 'more bits than are kept', "load them with color_type='unchanged', or save images of 8 bits"
+        'error',
+        'more bits than are kept',
+        "declare image=dict(bands=..., scale=...) of the dataset, or load them with color_type='unchanged'",
+    ),
+    'image-format': Kind(
+        'error',
+        'images that are not as declared',
+        'correct image=dict(bands=..., scale=..., nodata=...) of the dataset, or the files',
     ),
     'labels': Kind('error', 'unreadable labels', 'replace the files, or take the samples off the list'),
     'label-file': Kind('error', 'label files that cannot hold the ids', 'save PNG files of ids'),
@@ -64,6 +71,14 @@ KINDS: dict[str, Kind] = {
     ),
     'ignored': Kind(
         'warning', 'most pixels are not annotated', 'see whether 255 is meant; where it is a class, save its id'
+    ),
+    'beyond-scale': Kind(
+        'warning',
+        'values that do not go with the declared scale',
+        'what is beyond it becomes 0 or 255: correct scale of image=dict(...), or declare percentiles',
+    ),
+    'constant-band': Kind(
+        'warning', 'bands of one value', 'nothing is seen in them: see whether the files are complete, or leave it out'
     ),
     'turned': Kind(
         'warning',
@@ -107,6 +122,9 @@ KINDS: dict[str, Kind] = {
     ),
     'huge-class': Kind('note', 'huge classes', 'accuracy says little here; look at the IoU of the others'),
     'no-objects': Kind('note', 'images without an object', 'they are trained as background; see whether that is meant'),
+    'no-data': Kind(
+        'note', 'images that are mostly without data', 'their labels count nowhere there; see if it is meant'
+    ),
     'no-labels': Kind('note', 'a split without labels', 'its images can be predicted, not scored'),
     'unlisted': Kind('note', 'images on no list', 'put them on a list, if they shall count'),
 }

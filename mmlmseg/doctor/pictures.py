@@ -63,6 +63,7 @@ def _label_panels(image: Picture, maps: Sequence[np.ndarray | None], spaces: Seq
 
 def _small(image: np.ndarray) -> Picture:
     """An image as loaded, of any depth and any number of channels, as a small RGB picture."""
+    image = image[..., :3] if image.ndim == 3 else image  # OpenCV shrinks four channels at most
     scale = PANEL_WIDTH / image.shape[1]
     size = PANEL_WIDTH, max(1, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

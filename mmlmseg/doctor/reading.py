@@ -16,6 +16,7 @@ from ..datasets.files import (
     exif_orientation,
     fault_of_data,
 )
+from ..datasets.load_image import LoadImage
 from ..datasets.presence import loading_step
 from ..datasets.steps import loads_labels, steps_of
 from ..datasets.transforms import LoadSegments
@@ -27,6 +28,7 @@ from .findings import Fault
 from .leaks import look_of
 from .objects import flaws_of_objects, flaws_of_segments
 from .records import Pixels, Sample, Truth
+from .values import faults_of_values
 
 
 def read_sample(dataset: Any, place: int, spaces: Sequence[LabelSpace]) -> tuple[Sample, Pixels]:
@@ -76,9 +78,16 @@ def _read_image(step: Any, info: dict[str, Any], faults: list[Fault]) -> tuple[n
         return None, 1
     if not _passes('cut-off', lambda: check_whole(path), path, faults):
         return None, 1
-    image: np.ndarray | None = _loaded('image', 'image', step.transform, info, 'img', path, faults)
+    declares = isinstance(step, LoadImage)
+    refused = 'image-format' if declares else 'image'
+    image: np.ndarray | None = _loaded('image', refused, step.transform, info, 'img', path, faults)
     if image is None:
         return None, 1
+    if declares:
+        pixels, nodata = step.read(path)
+        faults += faults_of_values(pixels, nodata, step.format, path)
+        _passes('pictures', lambda: check_one_picture(path), path, faults)
+        return image, exif_orientation(path)
     check = CheckImage(getattr(step, 'color_type', 'color'), getattr(step, 'imdecode_backend', 'cv2'))
     _passes('pictures', lambda: check_one_picture(path), path, faults)
     if not check.keeps_depth or image.dtype == np.uint8:

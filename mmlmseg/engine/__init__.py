@@ -13,6 +13,7 @@ from .optim_constructor import MergedGroupsConstructor
 from .optim_wrapper import BFloat16OptimWrapper
 from .preemption import PreemptionHook
 from .strategy import FSDPStrategy
+from .visualization import VisualizationHook
 
 __all__ = [
     'ActivationCheckpointingHook',
@@ -28,4 +29,5 @@ __all__ = [
     'MergedGroupsConstructor',
     'PreemptionHook',
     'ResumableTrainLoop',
+    'VisualizationHook',
 ]

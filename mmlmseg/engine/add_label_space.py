@@ -33,7 +33,8 @@ def add_label_spaces(model: MultiSpaceSegmentor, trained: Mapping[str, Tensor]) 
         trained: The state dict of the trained model.
 
     Returns:
-        The prefixes of the names of the parameters that serve the new spaces and nothing else.
+        The prefixes of the names of the parameters that serve the new spaces and nothing else, and of stems for their
+        numbers of bands, where the checkpoint has none.
 
     Raises:
         CheckpointError: Where the checkpoint does not fit, or means other classes by a label space.
@@ -50,13 +51,14 @@ def add_label_spaces(model: MultiSpaceSegmentor, trained: Mapping[str, Tensor]) 
             own = {key.removeprefix(first): state.pop(key) for key in trained if key.startswith(first)}
             fitting = module.from_fewer(own, saved.label_spaces.names)
             state.update({first + name: value for name, value in fitting.items()})
+    stems = model.complete_stems(state)  # where the images of a new one have other bands
     state[f'decode_head.{EXTRA_STATE}'] = replace(model.decode_head.record, text=saved.text).pack()
     if text is not None and saved.text is not None and _TABLE in state:
         text.expect(saved.text)
         check_complete(model, {**state, _TABLE: text.table}, '')  # before the other weights are used
         state[_TABLE] = _text_rows(text, state, saved.label_spaces.vocabulary)
     model.load_state_dict(state, strict=False)  # the segmentor itself refuses what does not fit
-    return [prefix for prefix, space in served_alone(model).items() if space in added]
+    return [*stems, *(prefix for prefix, space in served_alone(model).items() if space in added)]
 
 
 def _added(model: MultiSpaceSegmentor, saved: CheckpointRecord) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -14,12 +14,14 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from ..registry import MODELS
 from ..segments import IGNORE_INDEX, VOID
 from ..traces import fault_of_traces
 
 Size = tuple[int, int]
+Channels = Sequence[float] | Mapping[int, Sequence[float]]
+"""A value for each channel, or such values by the number of channels."""
 
 
 def group_sizes(sizes: Sequence[Size], divisor: int, max_padding: float) -> list[tuple[Size, list[int]]]:
@@ -65,7 +67,7 @@ def group_sizes(sizes: Sequence[Size], divisor: int, max_padding: float) -> list
 
 @MODELS.register_module()
 class GroupingDataPreProcessor(BaseDataPreprocessor):
-    """Normalises images and stacks those of like size; a batch becomes one tensor per group.
+    """Normalises images and stacks those of like size and equal channels; a batch becomes one tensor per group.
 
     The samples come back in the order of the groups; ``batch_index`` in their metainfo is their place in the incoming
     batch. In training, groups are joined while little padding is added, and the truth is padded with ignored pixels, in
@@ -73,29 +75,37 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
     truth stays as it is.
 
     Args:
-        mean: Of each channel, in the order of the output (RGB where ``bgr_to_rgb``).
+        mean: Of each channel, in the order of the output (RGB where ``bgr_to_rgb``). Where images differ in their
+            number of channels, a mapping from this number: ``{3: [...], 4: [...]}``.
         std: Likewise.
-        bgr_to_rgb: Whether to swap the first three channels; OpenCV loads BGR.
+        bgr_to_rgb: Whether to swap the first three channels; OpenCV loads BGR, and ``mmlmseg.LoadImage`` the first
+            three bands likewise.
         size_divisor: What height and width are padded to multiples of.
         max_padding: The share of pixels that joining groups may add.
         non_blocking: Whether copies to an accelerator may overlap with work on the host.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self,
-        mean: Sequence[float],
-        std: Sequence[float],
+        mean: Channels,
+        std: Channels,
         bgr_to_rgb: bool = True,
         size_divisor: int = 32,
         max_padding: float = 0.15,
         non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking)
-        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        means, deviations = _by_count(mean, 'mean'), _by_count(std, 'std')
+        if means.keys() != deviations.keys():
+            raise OptionError(
+                f'data_preprocessor: mean is given for {_counts(means)} channels, std for {_counts(deviations)}; give '
+                'both for the same'
+            )
+        self.channels = tuple(means)
+        for count in means:
+            for kind, values in ('mean', means[count]), ('std', deviations[count]):
+                buffer = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+                self.register_buffer(f'{kind}_{count}', buffer, persistent=False)
         self.bgr_to_rgb = bgr_to_rgb
         self.size_divisor = size_divisor
         self.max_padding = max_padding
@@ -120,7 +130,7 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         for image, sample in zip(images, samples, strict=True):
             self._check(image, sample, training)
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
-        groups = group_sizes(sizes, self.size_divisor, self.max_padding if training else 0.0)
+        groups = self._groups([len(image) for image in images], sizes, self.max_padding if training else 0.0)
         for canvas, members in groups:
             for i in members:
                 shapes = dict(img_shape=sizes[i], pad_shape=canvas, batch_input_shape=canvas)
@@ -132,12 +142,24 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
             data_samples=[samples[i] for _, members in groups for i in members],
         )
 
+    def _groups(
+        self, channels: Sequence[int], sizes: Sequence[Size], max_padding: float
+    ) -> list[tuple[Size, list[int]]]:
+        """Canvas and images of each group; those of a group have equally many channels."""
+        groups: list[tuple[Size, list[int]]] = []
+        for count in dict.fromkeys(channels):
+            own = [i for i, other in enumerate(channels) if other == count]
+            found = group_sizes([sizes[i] for i in own], self.size_divisor, max_padding)
+            groups += [(canvas, [own[i] for i in members]) for canvas, members in found]
+        return sorted(groups, key=lambda group: group[1][0])
+
     def _check(self, image: Tensor, sample: SegDataSample, training: bool) -> None:
         name, shape = sample.metainfo.get('img_path', 'an image'), tuple(image.shape)
-        if image.ndim != 3 or image.shape[0] != len(self.mean):
+        if image.ndim != 3 or image.shape[0] not in self.channels:
             raise DataError(
-                f'{name}: shape {shape}, not ({len(self.mean)}, height, width), a channel for each mean of the '
-                "data_preprocessor; load it in colour (color_type='color' of LoadImageFromFile), or give other means"
+                f'{name}: shape {shape}, not ({_counts(self.channels)}, height, width), a channel for each mean of the '
+                "data_preprocessor; load it in colour (color_type='color' of LoadImageFromFile), give other means, or "
+                'declare image=dict(bands=...) of its dataset, which gives the model a stem for as many'
             )
         if fault := fault_of_traces(sample.metainfo, training):
             raise DataError(f'{name}: {fault}')
@@ -151,12 +173,28 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
 
         Channels lie last in memory, which convolutions hand on: in bfloat16 they are half as fast otherwise.
         """
-        batch = self.mean.new_empty(len(images), len(self.mean), *canvas)  # [b, C, H, W]
+        channels = len(images[0])
+        mean, std = getattr(self, f'mean_{channels}'), getattr(self, f'std_{channels}')
+        batch = mean.new_empty(len(images), channels, *canvas)  # [b, C, H, W]
         batch = batch.to(memory_format=torch.channels_last)
-        batch.copy_(self.mean.expand_as(batch))
+        batch.copy_(mean.expand_as(batch))
         for place, image in zip(batch, images, strict=True):
             place[:, : image.shape[-2], : image.shape[-1]] = _swapped(image) if self.bgr_to_rgb else image
-        return batch.sub_(self.mean).div_(self.std)
+        return batch.sub_(mean).div_(std)
+
+
+def _by_count(given: Channels, key: str) -> dict[int, list[float]]:
+    """Values by the number of channels; a dumped config writes these numbers as text."""
+    listed = given if isinstance(given, Mapping) else {len(given): given}
+    values = {int(count): list(own) for count, own in listed.items()}
+    for count, own in values.items():
+        if len(own) != count:
+            raise OptionError(f'data_preprocessor: {key} of {count} channels = {own}; give {count} values')
+    return values
+
+
+def _counts(numbers: Iterable[int]) -> str:
+    return ' or '.join(map(str, numbers))
 
 
 def _swapped(image: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from ..config import parts_of
 from ..datasets import MultiDataset
 from ..errors import DataError, OptionError, did_you_mean
 from ..label_space import LabelSpace
-from .drawing import Panel, Picture, panel_grid
+from .drawing import Panel, Picture, as_picture, panel_grid
 from .label_panel import TITLES, label_panels
 
 _SAMPLES_PER_ROW = 2
@@ -71,19 +71,24 @@ def contact_sheet(dataset: MultiDataset, name: str, number: int, seed: int) -> P
 
 
 def sample_panels(sample: Mapping[str, Any], spaces: Sequence[LabelSpace]) -> Sequence[Panel]:
-    """Draws a packed sample: ``inputs``, BGR, uint8 [3, H, W], and ``data_samples``, see :func:`label_panels`.
+    """Draws a packed sample: ``inputs``, [bands, H, W] of values from 0 to 255, and ``data_samples``.
 
     Returns:
-        The image, titled with file and size, and its labels where it has any, a panel for each space.
+        The image, titled with file and size, and its labels where it has any, a panel for each space, see
+        :func:`label_panels`.
     """
     inputs, packed = sample.get('inputs'), sample.get('data_samples')
-    if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or not isinstance(packed, SegDataSample):
+    if (
+        not isinstance(packed, SegDataSample)
+        or not isinstance(inputs, torch.Tensor)
+        or (inputs.dtype != torch.uint8 and 'image_format' not in packed.metainfo)
+    ):
         raise DataError(
             f'dataset {"+".join(s.name for s in spaces)!r}: its pipeline packs no uint8 image to draw (keys: '
             f'{", ".join(sample)}); end it with PackSegInputs, without views of test-time augmentation and without '
             'Normalize'
         )
-    image = np.ascontiguousarray(inputs.numpy()[::-1].transpose(1, 2, 0))  # RGB [H, W, 3]
+    image = as_picture(inputs.numpy().transpose(1, 2, 0))  # RGB [H, W, 3]
     title = f'{image.shape[1]}x{image.shape[0]}, {Path(packed.metainfo.get("img_path", "")).stem}'
     heading = TITLES['gt'] if len(spaces) == 1 else ''  # where there are several, their names say enough
     return [Panel(image, title), *label_panels(packed, 'gt', image, spaces, heading)]

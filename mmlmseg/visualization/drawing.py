@@ -38,14 +38,17 @@ class Panel:
 def as_picture(image: NDArray[Any]) -> Picture:
     """An image as loaded, ``[H, W]`` or BGR ``[H, W, C]``, of any depth and any number of channels, as an RGB picture.
 
-    One that is not of bytes is stretched to its own range; of other channels than three the first ones are shown.
+    One that is not of bytes is stretched to its own range, unless that lies within 0 and 255; of other channels than
+    three the first ones are shown.
     """
     image = image[..., None] if image.ndim == 2 else image
     image = image[..., 2::-1] if image.shape[2] >= 3 else image[..., :1].repeat(3, 2)
-    if image.dtype == np.uint8:
-        return np.ascontiguousarray(image)
-    low, high = float(image.min()), float(image.max())
-    return ((image - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    if image.dtype != np.uint8:
+        values = image.astype(np.float32)
+        low, high = float(values.min()), float(values.max())
+        low, high = (0, 255) if low >= 0 and 1 < high <= 255 else (low, high)
+        image = ((values - low) * (255 / max(high - low, 1e-6))).round().astype(np.uint8)
+    return np.ascontiguousarray(image)
 
 
 def overlay(image: Picture, seg: NDArray[np.integer], palette: Sequence[Colour], alpha: float = 0.6) -> Picture:

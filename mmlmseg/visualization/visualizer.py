@@ -26,8 +26,9 @@ class MultiSpaceVisualizer(SegLocalVisualizer):
 
     In several label spaces the truth is above the prediction, and each space has a column.
 
-    Works under mmseg's ``SegVisualizationHook``. Names and colours come from the sample: from its free class list, its
-    dataset (stamped by ``mmlmseg.MultiDataset``), or its label spaces; else from a plain ``dataset_meta``.
+    Works under ``mmlmseg.VisualizationHook`` and mmseg's ``SegVisualizationHook``. Names and colours come from the
+    sample: from its free class list, its dataset (stamped by ``mmlmseg.MultiDataset``), or its label spaces; else from
+    a plain ``dataset_meta``.
 
     Args:
         name: Name of the instance.

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from mmlmseg.apis import expand_inputs, read_image
 from mmlmseg.apis.inputs import inference_pipeline
-from mmlmseg.datasets import Trace
+from mmlmseg.datasets import CheckDepth, Trace
 from mmlmseg.errors import DataError
 from mmlmseg.label_space import LabelSpaces
 
@@ -77,7 +77,7 @@ def _pipeline(side: int) -> list[dict]:
 
 def _kinds(config: dict, *spaces: str) -> list[str]:
     steps = inference_pipeline(config, spaces).rest.transforms
-    return [type(step).__name__ for step in steps if not isinstance(step, Trace)]
+    return [type(step).__name__ for step in steps if not isinstance(step, (CheckDepth, Trace))]
 
 
 def _sides(config: dict, *spaces: str, trained: LabelSpaces | None = None) -> list[int]:

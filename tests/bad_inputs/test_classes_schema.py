@@ -22,12 +22,15 @@ ACCEPTED: list[dict[str, Any]] = [
     dict(palette=[[0, 0, 0], [255, 128, 0]], ignore=[2, 254]),
     dict(ids={'7': 'road', '-1': None, '65535': 'car', '0': None}, ignore=9),
     dict(colours={'128,64,128': 'road', '0, 0, 142': 'car', '255,255,255': None}),
+    dict(image=dict(bands=4, scale=10000, nodata='nan')),
+    dict(image=None),
     dict(things=None, ids=None, colours={'0,0,0': 'car'}),
 ]
 REFUSED = {
     **{name: content for name, (content, _) in FILES.items() if isinstance(content, dict)},
     **{name: dict(classes=['road', 'car'], **described) for name, (described, _) in TABLES.items()},
     'no_classes': dict(classes=[]),
+    'an_unknown_key_of_images': dict(classes=['road'], image=dict(depth=16)),
     'an_ignored_text': dict(classes=['road'], ignore='255'),
     'an_ignored_fraction': dict(classes=['road'], ignore=[2.5]),
 }

@@ -10,11 +10,12 @@ from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from published import CLASSES, KINDS, Published, named, our_outputs, ours
+from published import CLASSES, KINDS, Published, named, our_config, our_outputs, ours
 from torch import Tensor
 
 from mmlmseg.conversion import converted, layout_of
 from mmlmseg.errors import CheckpointError
+from mmlmseg.models.backbones.stems import adapted
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
 
@@ -44,6 +45,17 @@ def test_a_published_model_predicts_the_same(published) -> None:
     )
     model.load_state_dict(theirs.state_dict())  # the model converts by itself
     assert_same_outputs(model, theirs)
+
+
+@pytest.mark.parametrize('bands', [[3, 4], [4]])
+def test_stems_start_from_the_published_one(published, bands: list[int]) -> None:
+    kind, theirs = published
+    model = MODELS.build(dict(our_config(kind), stems=dict(bands=bands)))
+    model.load_state_dict(theirs.state_dict())
+    stem = theirs.state_dict()['backbone.conv1.weight']
+    own = model.state_dict()
+    assert own['backbone.conv1.weight' if bands == [4] else 'backbone.conv1.weight_4'].equal(adapted(stem, 4))
+    assert bands == [4] or own['backbone.conv1.weight'].equal(stem)
 
 
 def panoptic(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -174,6 +174,35 @@ def test_16_bit_photos_are_found(make_streets: Make, look: Look) -> None:
     assert [one.code for one in look(root).findings] == ['image-depth']
 
 
+DECLARED = {
+    'four bands are declared': (dict(bands=4, scale=4095), 'image-format', 'has 2 bands'),
+    'no scale': (dict(bands=2), 'image-format', 'nothing says which values are black and white'),
+    'a scale of 8 bits': (dict(bands=2, scale=255), 'beyond-scale', 'beyond the scale 0..255'),
+    'a scale of 16 bits': (dict(bands=2, scale=2000000), 'beyond-scale', 'next to nothing'),
+    'a band is empty': (dict(bands=2, scale=4095), 'constant-band', 'band 2 is 0 everywhere'),
+    'all is well but for that': (dict(bands=[1], scale=4095), None, ''),
+    'most is without data': (dict(bands=[2, 2], scale=4095, nodata=0), 'no-data', '100% of its pixels'),
+}
+
+
+@pytest.mark.parametrize('way', DECLARED)
+def test_images_are_compared_with_what_is_declared(way: str, make_streets: Make, tmp_path: Path, look: Look) -> None:
+    image, code, words = DECLARED[way]
+    root = make_streets()
+    pixels = np.random.default_rng(0).integers(1, 4096, (*SIZE, 2)).astype(np.uint16)
+    pixels[..., 1] = 0
+    (root / 'images' / '0.jpg').unlink()
+    np.save(root / 'images' / '0.npy', pixels)
+    (root / 'train.txt').write_text('0')
+    loading = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+    dataset = dict(type='mmlmseg.FolderDataset', data_root=str(root), split='train', pipeline=loading, image=image)
+    (tmp_path / 'config.py').write_text(f'train_dataloader = dict(dataset={dataset!r})')
+    cases = {finding.code: finding.cases for finding in look(tmp_path / 'config.py').findings}
+    assert not code or any('0.npy' in case.what and words in case.what for case in cases[code])
+    if code not in ('constant-band', 'image-format'):
+        assert not {'image-format', 'image', 'labels'} & cases.keys()
+
+
 def test_values_that_classes_json_does_not_name(make_streets: Make, look: Look) -> None:
     root = make_streets()
     (root / 'classes.json').write_text(

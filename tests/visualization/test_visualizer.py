@@ -14,6 +14,7 @@ from mmseg.engine import SegVisualizationHook
 from mmseg.structures import SegDataSample
 from PIL import Image
 
+from mmlmseg.engine import VisualizationHook
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.registry import VISUALIZERS
@@ -128,6 +129,22 @@ def test_under_the_hook_of_mmseg(tmp_path: Path, visualizer: MultiSpaceVisualize
     drawn = {path.name.rsplit('_', 1)[0] for path in (tmp_path / 'vis_data' / 'vis_image').iterdir()}
     # each stack numbers the files its own way, and only the original one draws more of a batch than its first sample
     assert drawn - {'sea_val_b.png'} == {'sea_test_b.png', 'street_test_a.png', 'street_val_a.png'}
+
+
+def test_images_of_other_bands_are_drawn_as_they_were_read(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:
+    pixels = np.zeros((20, 30, 5), np.uint16)
+    pixels[..., 0] = 1000
+    np.save(tmp_path / 'a.npy', pixels)
+    cv2.imwrite(str(tmp_path / 'b.png'), np.full((20, 30, 3), (0, 0, 255), np.uint8))
+    hook = VisualizationHook(draw=True, interval=1)
+    hook._visualizer = visualizer
+    declared = _sample(dataset='sea', img_path=str(tmp_path / 'a.npy'), image_format=dict(bands=5, scale=1000))
+    plain = _sample(dataset='street', img_path=str(tmp_path / 'b.png'))
+    assert np.array_equal(hook._picture(declared), hook._picture(plain))
+    hook.after_test_iter(SimpleNamespace(iter=0), 0, {}, [declared, plain])
+    hook.after_val_iter(SimpleNamespace(iter=7), 0, {}, [declared, plain])
+    drawn = {path.name.rsplit('_', 1)[0] for path in (tmp_path / 'vis_data' / 'vis_image').iterdir()}
+    assert drawn == {'sea_test_a.npy', 'street_test_b.png', 'sea_val_a.npy'}
 
 
 def test_a_picture_that_was_read_as_stored_is_drawn_so(tmp_path: Path, visualizer: MultiSpaceVisualizer) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .stems import BandWeights
+
 _NORMS = ('BatchNorm2d', 'SyncBatchNorm', 'FrozenBatchNorm2d')  # the last is torchvision's, without parameters
 _PROBE = 64  # pixels a side; every stride of a backbone divides it
 
 
-class _FoldingConv2d(nn.Conv2d):
+class _FoldingConv2d(BandWeights, nn.Conv2d):
     """A convolution that does the work of the norm behind it too, as long as that is fixed."""
 
     norm: Any  # in a tuple, so that it is no submodule of the convolution
@@ -26,7 +28,7 @@ class _FoldingConv2d(nn.Conv2d):
         shift = norm.bias - norm.running_mean * scale
         if self.bias is not None:
             shift = shift + self.bias * scale
-        return self._conv_forward(x, self.weight * scale[:, None, None, None], shift)
+        return self._conv_forward(x, self.weight_of(x) * scale[:, None, None, None], shift)
 
 
 class _FoldedNorm:

@@ -15,6 +15,7 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...arguments import options_of
 from ...checkpoint import CheckpointRecord, check_complete
 from ...conversion import converted, layout_of
 from ...errors import CheckpointError, LabelSpaceError, OptionError, written
@@ -22,6 +23,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import resolve
 from ..backbones.folded_norm import fold_fixed_norms
+from ..backbones.stems import StemOptions, Stems, warn_of_made_stems
 from ..numerics import Precision, class_probabilities, precision_context
 from ..pretrained import load_pretrained
 from ..structures import Categories, HeadOutputs, Prediction
@@ -52,6 +54,9 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             ``tiles=dict(size=(1024, 1024), overlap=128)`` reads larger images in tiles, see :class:`Tiles`.
             ``keep_probabilities=True`` keeps ``seg_logits`` (class probabilities), which test-time augmentation needs.
         data_preprocessor: Config of the preprocessor.
+        stems: ``dict(bands=[3, 4])`` gives the backbone a first convolution for images of each number of bands, and
+            shares all else; see :class:`~mmlmseg.models.backbones.stems.StemOptions`. Where datasets declare their
+            images, the tools and the inferencer write it, see :func:`mmlmseg.band_counts.complete_bands`.
         pretrained: None; mmseg's ``init_model`` writes it into every config.
         precision: What convolutions and matrix products run in, in training and in prediction: ``float32``,
             ``bfloat16``, or ``auto``: bfloat16 where the machine has it. An autocast around the model goes first.
@@ -72,6 +77,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         train_cfg: dict[str, Any] | None = None,
         test_cfg: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
+        stems: dict[str, Any] | None = None,
         pretrained: None = None,
         precision: Precision = 'float32',
         init_cfg: dict | None = None,
@@ -92,6 +98,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         self.precision: Precision = precision
         self.backbone = MODELS.build(backbone)
         fold_fixed_norms(self.backbone)
+        self._stems = None if stems is None else Stems(self.backbone, options_of(StemOptions, stems, 'model.stems'))
         self.neck = None if neck is None else MODELS.build(neck)
         self.test_cfg = test_cfg or {}
         self.align_corners = False
@@ -115,6 +122,8 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             CheckpointError: Where such a file is missing, or nothing of it fits.
         """
         load_pretrained(self, super().init_weights)
+        if self._stems is not None:
+            self._stems.restart()
 
     def _build_head(self, config: dict[str, Any]) -> None:
         self.decode_head = MODELS.build(config)
@@ -130,7 +139,12 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             self._build_head(self.decode_head._with(record.label_spaces))
             self.decode_head.to(device).train(self.training)
         self.decode_head.expect(record)
+        warn_of_made_stems(self.complete_stems(state_dict, prefix))
         check_complete(self, state_dict, prefix)
+
+    def complete_stems(self, state_dict: dict[str, Any], prefix: str = '') -> list[str]:
+        """Adds stems that the state dict of a trained model lacks, made of those that it has; returns their names."""
+        return [] if self._stems is None else self._stems.complete(state_dict, f'{prefix}backbone.')
 
     def _convert(self, state_dict: dict[str, Any]) -> None:
         """Puts weights of this model in place of those of a published MaskFormer or Mask2Former."""
@@ -165,7 +179,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         return options
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
-        """``[B, 3, H, W]`` to the maps of the backbone, or of the neck where there is one, fine first."""
+        """``[B, bands, H, W]`` to the maps of the backbone, or of the neck where there is one, fine first."""
         maps = self.backbone(inputs)
         maps = maps if self.neck is None else self.neck(maps)
         if not torch.compiler.is_compiling() and not torch.jit.is_tracing():
@@ -191,7 +205,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         those of the whole batch.
 
         Args:
-            inputs: ``[B_g, 3, H_g, W_g]`` for each group g.
+            inputs: ``[B_g, bands_g, H_g, W_g]`` for each group g.
             data_samples: With ``gt_sem_seg``, in the order of the groups.
 
         Raises:
@@ -271,9 +285,14 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         for name, module in self.named_modules():
             if isinstance(module, _BATCH_NORMS) and module.training:
                 sizes = ', '.join(f'{i.shape[-2]}x{i.shape[-1]}' for i, _ in groups)
+                bands = sorted({len(i[0]) for i, _ in groups})
+                unlike, way_out = f'sizes ({sizes})', 'Pad every dataset to one crop size'
+                if len(bands) > 1:
+                    unlike = f'numbers of bands ({", ".join(map(str, bands))})'
+                    way_out = "Draw one dataset a step (sampler=dict(type='mmlmseg.SameDatasetSampler'))"
                 raise OptionError(
-                    f'{name} is a trainable batch norm, but the batch holds images of different sizes ({sizes}), so '
-                    'its statistics would depend on the grouping. Pad every dataset to one crop size, or use '
+                    f'{name} is a trainable batch norm, but the batch holds images of different {unlike}, so '
+                    f'its statistics would depend on the grouping. {way_out}, or use '
                     'norm_eval=True, FrozenBN or GroupNorm'
                 )
 

@@ -97,6 +97,7 @@ def _place_pipeline(config: Config) -> None:
 def _from_file(steps: list[Any]) -> list[dict[str, Any]]:
     """The steps, copied as mmseg changes them in place, with none that reads annotations."""
     kinds = [str(step['type']).rsplit('.', 1)[-1] for step in steps]
-    reading: dict[str, Any] = next((step for step, kind in zip(steps, kinds) if kind == 'LoadImageFromFile'), {})
+    loading = ('LoadImageFromFile', 'LoadImage')
+    reading: dict[str, Any] = next((step for step, kind in zip(steps, kinds) if kind in loading), {})
     rest = [dict(step) for step, kind in zip(steps, kinds) if not kind.startswith('Load')]
-    return [{**reading, 'type': 'LoadImageFromFile'}, *rest]
+    return [{'type': 'LoadImageFromFile', **reading}, *rest]

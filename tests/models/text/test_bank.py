@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,21 @@ def test_the_shipped_bank_knows_the_usual_names() -> None:
     near = torch.cosine_similarity(bank.rows(['pavement']), bank.rows(['sidewalk', 'cat']))
     assert near[0] > near[1] + 0.2
     assert Path(bank.where).stat().st_size < 2.5e6
+
+
+@pytest.mark.parametrize('library', ['mmseg', 'mmdet'])
+def test_the_shipped_bank_names_the_classes_of_every_registered_dataset(library: str) -> None:
+    importlib.import_module(f'{library}.datasets')
+    registered = importlib.import_module(f'{library}.registry').DATASETS.module_dict
+    bank = TextBank.load('minilm')
+    known = 0
+    for name, dataset in registered.items():
+        classes = getattr(dataset, 'METAINFO', {}).get('classes')
+        if classes and name != 'NYUDataset':  # of depth, whose classes are rooms
+            missing = [c for c in LabelSpace.create('any', classes).names if c not in bank]
+            assert not missing, name
+            known += 1
+    assert known > 5
 
 
 def test_the_shipped_bank_holds_its_list_of_names() -> None:
