@@ -100,14 +100,17 @@ def _read_shapes(path: Path, content: Mapping[str, Any], size: Size, losses: Los
             if not isinstance(shape, dict) or not isinstance(shape.get('label'), str):
                 raise DataError(f'is {written(shape)}; a shape is an object with a "label"')
             kind, label = shape.get('shape_type') or 'polygon', shape['label'].strip()
+            group, flags = shape.get('group_id'), shape.get('flags')
+            if group is not None and not isinstance(group, (int, str)):
+                raise DataError(f'"group_id" is {written(group)}; it must be a number')
             if kind in _WITHOUT_AREA:
                 losses.add(f'{kind}, which covers no area', path)
             elif label == _BACKGROUND:
                 losses.add(f'shape of {_BACKGROUND}, which is no object', path)
             else:
                 covers = _covered(kind, shape, size)
-                shapes.append(Shape(None if label == _NOWHERE else label, covers, shape.get('group_id')))
-            if any((shape.get('flags') or {}).values()):
+                shapes.append(Shape(None if label == _NOWHERE else label, covers, group))
+            if isinstance(flags, dict) and any(flags.values()):
                 losses.add('flags of a shape, which no model is trained on', path)
     return shapes
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
+import cv2
+from PIL import Image, UnidentifiedImageError
 
 from ..datasets.files import exif_orientation
 from ..datasets.folder import IMAGE_SUFFIXES, named_files
@@ -127,9 +128,22 @@ def shown_size(file: Path) -> Size:
     try:
         with Image.open(file) as image:
             width, height = image.size
+    except UnidentifiedImageError as error:  # Pillow knows no TIFF of three channels of 16 bits
+        decoded = cv2.imread(str(file), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        if decoded is None:
+            raise DataError(f'{file}: cannot be read as an image ({error}); replace the file') from None
+        height, width = decoded.shape[:2]
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f'{file}: cannot be read as an image ({error}); replace the file') from None
     return (width, height) if exif_orientation(str(file)) > 4 else (height, width)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without blanks around them."""
+    try:
+        return [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f'{path}: cannot be read as text in UTF-8 ({error}); save it so') from None
 
 
 def size_fault(file: Path, size: Size, labelled: Size) -> str | None:

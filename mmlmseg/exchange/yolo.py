@@ -11,7 +11,7 @@ import yaml
 
 from ..datasets.folder import IMAGE_SUFFIXES, named_files
 from ..errors import DataError, errors_of, written
-from .labels import LabelledImage, Labels, Losses, Shape, shown_size
+from .labels import LabelledImage, Labels, Losses, Shape, read_lines, shown_size
 from .shapes import numbers
 
 SPLITS = ('train', 'val', 'test')
@@ -104,9 +104,8 @@ def _images_of(said: Any, root: Path) -> list[Path]:
 
 def _listed(path: Path, root: Path) -> list[Path]:
     """The images that a text file lists, from its own folder or from the root on."""
-    names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
     files = []
-    for name in names:
+    for name in filter(None, read_lines(path)):
         file = next((folder / name for folder in (path.parent, root) if (folder / name).is_file()), None)
         if file is None:
             raise DataError(f'{path.name} lists {name!r}, which is neither in {path.parent} nor in {root}')
@@ -136,10 +135,9 @@ def _read_split(files: list[Path], names: list[str]) -> Labels:
         size, labels = shown_size(file), label_file(file)
         shapes: list[Shape] = []
         if labels.is_file():
-            lines = labels.read_text(encoding='utf-8-sig').splitlines()
             seen: set[str] = set()
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
+            for number, line in enumerate(read_lines(labels), 1):
+                if not line:
                     continue
                 if line in seen:
                     losses.add('line that stands twice in its file', f'{labels}, line {number}')

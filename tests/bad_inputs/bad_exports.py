@@ -95,6 +95,10 @@ ROWS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
         labelme(shapes=[dict(label='car', points=[[1, 1], [9, None], [9, 9]])]),
         ('a coordinate is null',),
     ),
+    'a_group_of_labelme_that_is_a_list': (
+        labelme(shapes=[dict(label='car', points=[[1, 1], [9, 1], [9, 9]], group_id=[1])]),
+        ('"group_id" is [1]',),
+    ),
     'a_circle_of_three_points': (
         labelme(shapes=[dict(label='car', shape_type='circle', points=[[1, 1], [9, 1], [9, 9]])]),
         ('a circle has two points, not 3',),
@@ -155,6 +159,21 @@ def two_files_of_labelme_of_one_image(folder: Path) -> None:
         labelme()(folder)
     (folder / 'y.json').write_text((folder / 'x.json').read_text())
     read_labelme(folder)
+
+
+@REFUSALS.by(DataError, 'x.txt: cannot be read as text in UTF-8')
+def labels_of_another_encoding(folder: Path) -> None:
+    with suppress(DataError):
+        yolo('')(folder)
+    (folder / 'labels' / 'x.txt').write_text('0 0 0 1 0 1 1', encoding='utf-16')
+    read_yolo(folder / 'data.yaml')
+
+
+@REFUSALS.by(DataError, 'the id 30')
+def an_id_of_no_class_of_voc_once_more(folder: Path) -> None:
+    with suppress(DataError):  # leaves nothing behind that would be in the way
+        voc(np.full((48, 64), 30, np.uint8))(folder)
+    convert_voc(folder / 'voc', folder / 'out')
 
 
 @REFUSALS.by(DataError, 'holds tracks', 'CVAT for images 1.1')

@@ -31,23 +31,16 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes need not wait for the imports below
 
 from mmlmseg import cli
-from mmlmseg.errors import OptionError
 from mmlmseg.exchange.labelme import read_labelme
+from mmlmseg.exchange.labels import read_lines
 from mmlmseg.exchange.report import write_coco
-
-
-def read_names(path: Path) -> list[str]:
-    """The names in a file, one a line."""
-    if not path.is_file():
-        raise OptionError(f'--classes {path}: no such file')
-    return [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool; returns its exit status."""
     args = parse_args(argv)
     with cli.one_line_errors():
-        classes = read_names(args.classes) if args.classes else None
+        classes = list(filter(None, read_lines(args.classes))) if args.classes else None
         labels = read_labelme(args.folder, args.images, classes, args.save_images)
         write_coco(labels, args.images or args.folder, args.out)
     return 0
