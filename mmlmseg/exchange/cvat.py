@@ -52,6 +52,8 @@ def read_cvat(files: Sequence[Path], images: Path) -> Labels:
                     labelled[image.file] = image
     if not labelled and not losses.places:
         raise DataError(f'{files[0]}: lists no image')
+    for file in pictures.unnamed():
+        losses.add('image that the export does not name', file)
     known = [colour for colour in colours.values() if colour is not None]
     palette = [colour or _GREY for colour in colours.values()] if known else None
     return Labels(list(colours), list(labelled.values()), losses, palette)
@@ -101,6 +103,8 @@ def _read_image(entry: ElementTree.Element, name: str, pictures: ImageFolder, lo
         elif shape.get('outside') == '1':
             losses.add('shape that is outside of its image (outside="1")', name)
         else:
+            if shape.find('attribute') is not None:
+                losses.add('shape whose attributes are left out, as no model is trained on them', name)
             covers = _covered(shape, size)
             group = shape.get('group_id')
             layer = _whole(shape, 'z_order') if 'z_order' in shape.attrib else 0

@@ -67,9 +67,8 @@ def read_labelme(
             labelled.append(LabelledImage(file, size, _read_shapes(path, content, size, losses)))
     if not found and not losses.places:
         raise DataError(f'{folder}: holds no JSON file of labelme')
-    for file in pictures.files:
-        if file.resolve() not in found:
-            losses.add('image without a JSON file, which nobody labelled', file)
+    for file in pictures.unnamed(found):
+        losses.add('image without a JSON file, which nobody labelled', file)
     names = {shape.label for image in labelled for shape in image.shapes if shape.label is not None}
     listed = sorted(names) if classes is None else [name for name in classes if name not in (_NOWHERE, _BACKGROUND)]
     return Labels(listed, labelled, losses)

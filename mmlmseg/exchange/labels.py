@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -164,19 +164,23 @@ class ImageFolder:
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
-            raise DataError(f'{root}: no such folder; it must hold the images')
+            raise DataError(f'{root}: no such folder; it must hold the images (--images names another)')
         self.root = root
         self.files = sorted(Path(path) for _, path in named_files(str(root), IMAGE_SUFFIXES))
+        self._named: set[Path] = set()
         self._by_stem: dict[str, list[Path]] = {}
         for file in self.files:
             self._by_stem.setdefault(file.relative_to(root).with_suffix('').as_posix(), []).append(file)
 
     def find(self, name: str, *folders: str) -> Path | None:
         """The file of a name, which may lack its suffix (as frames of videos do), directly or in some sub-folders."""
-        for path in (self.root / folder / name for folder in ('', *folders)):
-            if path.is_file():
-                return path
-        for folder in ('', *folders):
-            if len(alike := self._by_stem.get(Path(folder, name).as_posix(), [])) == 1:
-                return alike[0]
-        return None
+        known = (self.root / folder / name for folder in ('', *folders))
+        alike = (self._by_stem.get(Path(folder, name).as_posix(), []) for folder in ('', *folders))
+        file = next((path for path in known if path.is_file()), next((own[0] for own in alike if len(own) == 1), None))
+        if file is not None:
+            self._named.add(file.resolve())
+        return file
+
+    def unnamed(self, others: Collection[Path] = ()) -> list[Path]:
+        """The images that nobody asked for, and that are none of some others."""
+        return [file for file in self.files if file.resolve() not in self._named and file.resolve() not in others]

@@ -40,7 +40,14 @@ def read_yolo(description: Path) -> dict[str, Labels]:
         if not splits:
             raise DataError(f'names no split, {", ".join(SPLITS)}, and {root} has no folder such as train/images')
         files = {split: _images_of(said, root) for split, said in splits.items()}
-    return {split: _read_split(own, names) for split, own in files.items()}
+    read = {split: _read_split(own, names) for split, own in files.items()}
+    claimed = {label_file(file) for own in files.values() for file in own}
+    for labels, own in zip(read.values(), files.values(), strict=True):
+        for folder in sorted({label_file(file).parent for file in own}):
+            for stray in sorted(set(folder.glob('*.txt')) - claimed):
+                if stray.name != 'classes.txt':  # of some tools, with the names
+                    labels.losses.add('label file without an image', stray)
+    return read
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -103,14 +103,16 @@ def test_jobs_of_a_task_are_one_dataset(export: Callable[..., Path], tmp_path: P
 
 
 def test_a_project_has_its_images_in_subsets(export: Callable[..., Path], tmp_path: Path) -> None:
-    image('Train/a.png', folder=tmp_path)
+    for name in ('Train/a.png', 'Train/never.png'):
+        image(name, folder=tmp_path)
     labels = (
         '<label><name>car</name><type>polygon</type></label><label><name>man</name><type>skeleton</type></label>'
         '<label><name>head</name><type>points</type><parent>man</parent></label>'
         '<label><name>arm</name><type>any</type><parent>man</parent></label>'
     )
+    more = 'subset="Train" task_id="4"'
     path = export(
-        image('a.png', BOX.format(0, ''), more='subset="Train" task_id="4"'),
+        image('a.png', BOX.format(0, '').replace('/>', '><attribute name="wet">1</attribute></box>'), more=more),
         image('gone.png', BOX.format(0, '')),
         kind='project',
         labels=labels,
@@ -118,4 +120,4 @@ def test_a_project_has_its_images_in_subsets(export: Callable[..., Path], tmp_pa
     read = read_cvat([path], tmp_path)
     assert read.classes == ['car']
     assert [one.file for one in read.images] == [tmp_path / 'Train' / 'a.png']
-    assert list(read.losses.places.values()) == [['gone.png']]
+    assert list(read.losses.places.values()) == [['a.png'], ['gone.png'], [str(tmp_path / 'Train' / 'never.png')]]

@@ -82,10 +82,14 @@ def test_splits_are_found_as_ultralytics_finds_them(
 
 
 def test_classes_are_written_as_savetxt_does(describe: Callable[..., Path]) -> None:
-    read = read_yolo(describe('0.0e+00 0 0 1 0 1.005 1\n\n0.0e+00 0 0 1 0 1.005 1\n'))['train']
+    description = describe('0.0e+00 0 0 1 0 1.005 1\n\n0.0e+00 0 0 1 0 1.005 1\n')
+    for name in ('classes', 'gone'):
+        (description.parent / 'labels' / 'train' / 'town' / f'{name}.txt').write_text('car\n')
+    read = read_yolo(description)['train']
     assert [shape.label for shape in read.images[0].shapes] == ['car']
     assert read.images[0].shapes[0].covers == [[0, 0, 64, 0, 64, 48]]
-    assert list(read.losses.places) == ['line that stands twice in its file']
+    assert list(read.losses.places) == ['line that stands twice in its file', 'label file without an image']
+    assert len(read.losses.places['label file without an image']) == 1
 
 
 def test_the_last_folder_called_images_has_the_labels() -> None:
