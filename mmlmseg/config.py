@@ -77,9 +77,11 @@ def all_innermost(dataset: Any) -> list[Any]:
 
 def parts_of(dataset: Any) -> dict[str, Any]:
     """The datasets of a loader by the names that :class:`MultiDataset` gives them; of any other dataset, itself."""
-    joined = innermost(dataset)
-    parts = list(joined.get('datasets') or [dataset])
-    return dict(zip(joined.get('names') or ['+'.join(space_names(part)) for part in parts], parts))
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    parts = [dataset] if _kind(dataset) == 'ConcatDataset' else list(dataset.get('datasets') or [dataset])
+    names = dataset.get('names') or ['+'.join(space_names(part)) for part in parts]
+    return dict(zip(names, parts))
 
 
 def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any]:
