@@ -30,7 +30,8 @@ class AnnotationFileDataset(BaseSegDataset):
 
     The label space is what METAINFO or ``metainfo`` declare (``classes``, ``thing_classes``, ``palette``,
     ``synonyms``); categories are matched with it by name. Without ``classes``, it is the ``categories`` of
-    the file in their order. Samples are read by ``mmlmseg.LoadSegments``. Every file is looked for at the start.
+    the file in their order, with their ``synonyms``. Samples are read by ``mmlmseg.LoadSegments``. Every file is looked
+    for at the start.
 
     Args:
         ann_file: The JSON file.
@@ -79,7 +80,8 @@ class AnnotationFileDataset(BaseSegDataset):
             self._content = self.read_file(file)
             with errors_of(file):
                 listed = LabelSpace.from_categories(name, self._content['categories'], self.all_things)
-                described = {**listed.to_metainfo(), **described}
+                synonyms = dict(zip(listed.classes, map(list, listed.synonyms), strict=True))
+                described = {**listed.to_metainfo(), 'synonyms': synonyms, **described}
         elif self.all_things:
             described.setdefault('thing_classes', described['classes'])
         self.space = LabelSpace.from_metainfo(name, described, given)

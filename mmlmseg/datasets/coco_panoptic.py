@@ -24,6 +24,7 @@ from .coco_annotations import (
     read_lists,
     value_of,
 )
+from .coco_federated import NEGATIVE, is_federated
 
 _CITYSCAPES_NAME = '_gtFine_leftImg8bit.png'
 
@@ -44,6 +45,11 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
         raise DataError(
             f'{path}: has annotations without "segments_info"; take panoptic_*.json, or mmlmseg.InstanceDataset for '
             'instances_*.json'
+        )
+    if is_federated(content['images']):
+        raise DataError(
+            f'{path}: by {NEGATIVE!r} or its like its images are labelled for some classes only, but in panoptic data '
+            'every pixel has a class; take the lists out, or read objects with mmlmseg.InstanceDataset'
         )
     return content
 

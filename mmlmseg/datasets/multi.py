@@ -18,6 +18,7 @@ from torch.utils.data import ConcatDataset, Dataset, get_worker_info
 
 from ..config import innermost
 from ..errors import DataError, LabelSpaceError, OptionError
+from ..federated import FEDERATED
 from ..label_space import LabelSpace, joint_classes
 from ..names import check_name, default_space_name
 from ..randomness import seed_all
@@ -27,9 +28,12 @@ from .checks import check_class_count
 from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
-from .presence import Presence, count_presence
+from .presence import Presence, count_presence, innermost_sample
 from .presence_file import read_presence
+from .steps import steps_of
 from .streams import Draw
+
+_OF_ANNOTATION_FILES = ('category_ids', 'frequency', FEDERATED)
 
 
 @DATASETS.register_module()
@@ -119,6 +123,7 @@ class MultiDataset(Dataset):
             for one in (*below_wrappers(dataset), dataset):
                 if _is_empty(name, one):
                     raise DataError(f'dataset {name!r} has no sample{_looked_for(one)}; check its paths and split')
+            _refuse_mixed_lists(name, dataset)
         self.sizes = [len(dataset) for dataset in self.datasets]
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1 and own[0].num_classes == 2:
@@ -142,8 +147,8 @@ class MultiDataset(Dataset):
 
         ``spaces``, its label spaces as :meth:`LabelSpace.to_dict` gives them; of all their classes in turn ``classes``
         (with several spaces written ``SPACE:CLASS``), ``palette``, ``is_thing`` and ``groups``, the place of each one's
-        space; ``category_ids``, the ids of the classes in the annotation file, where there is one; and ``size``, once
-        it is known.
+        space; of an annotation file ``category_ids``, the ids of the classes in it, their ``frequency``, and whether it
+        is ``federated``, as far as it tells; and ``size``, once it is known.
         """
         described: dict[str, dict[str, Any]] = {}
         for i, (name, own) in enumerate(zip(self.names, self.spaces, strict=True)):
@@ -154,8 +159,8 @@ class MultiDataset(Dataset):
                 is_thing=[thing for space in own for thing in space.is_thing],
                 groups=[group for group, space in enumerate(own) for _ in space.classes],
             )
-            if category_ids := self.datasets[i].metainfo.get('category_ids'):
-                described[name]['category_ids'] = list(category_ids)
+            known = innermost_sample(self.datasets[i], 0)[0].metainfo if self.sizes else self.datasets[i].metainfo
+            described[name].update({key: known[key] for key in _OF_ANNOTATION_FILES if known.get(key)})
             if self.sizes:
                 described[name]['size'] = self.sizes[i]
         return dict(datasets=described)
@@ -299,6 +304,20 @@ def below_wrappers(dataset: Any) -> list[Any]:
     if isinstance(dataset, ConcatDataset):
         return [one for part in dataset.datasets for one in below_wrappers(part)]
     return [dataset]
+
+
+def _refuse_mixed_lists(name: str, dataset: Any) -> None:
+    """Makes sure that no image is put together of several that were searched for other classes each."""
+    wrapper, mixing = dataset, list[str]()
+    while wrapper is not None:
+        steps = steps_of(getattr(wrapper, 'pipeline', None))
+        mixing += [type(step).__name__ for step in steps if hasattr(step, 'get_indices')]
+        wrapper = getattr(wrapper, 'dataset', None)
+    if mixing and FEDERATED in dataset.get_data_info(0):
+        raise DataError(
+            f'dataset {name!r}: {mixing[0]} puts several images together, but each of them is labelled for some '
+            'classes of its own (neg_category_ids), so nothing is known of the whole; leave it out'
+        )
 
 
 def _looked_for(dataset: Any) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 from ...checkpoint import CheckpointRecord
 from ...class_weights import ClassWeights
 from ...errors import LabelSpaceError, OptionError
+from ...federated import not_exhaustive_columns, searched_columns
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import Relations
@@ -119,7 +120,7 @@ class QueryHead(BaseModule):
         self.criterion = MODELS.build(criterion)
 
         self.drop_absent = drop_absent
-        if drop_absent and type(self.classifier).valid is not Classifier.valid:
+        if drop_absent and not self._has_lists:
             raise OptionError(f'drop_absent takes classes off lists, but {type(self.classifier).__name__} has one list')
         if class_activation not in get_args(ClassActivation):
             raise OptionError(f'class_activation must be "softmax" or "sigmoid", got {class_activation!r}')
@@ -258,17 +259,40 @@ class QueryHead(BaseModule):
         return categories.restricted(things.to(categories.valid.device))
 
     def categories_to_learn(self, samples: Sequence[SegDataSample], targets: Sequence[Targets]) -> Categories:
-        """What samples are classified as in training: their spaces, less what ``drop_absent`` takes off their lists."""
+        """What samples are classified as in training: their spaces, less the classes that nobody looked for
+        (:mod:`mmlmseg.federated`), and what ``drop_absent`` takes off their lists.
+
+        Raises:
+            OptionError: Where nobody looked for some classes, but the classifier has one list for all spaces.
+        """
         categories = self.categories([self._trained_space(sample).name for sample in samples])
+        searched = searched_columns([sample.metainfo for sample in samples], categories.valid.shape[1] - 1)
+        if searched is not None:
+            if not self._has_lists:
+                raise OptionError(
+                    f'{type(self.classifier).__name__} has one list for all images, but some of the training are '
+                    'labelled for some classes only (neg_category_ids of their annotation file): train on such a '
+                    'dataset with mmlmseg.TextClassifier or mmlmseg.LinearClassifier'
+                )
+            categories = categories.restricted(searched.to(categories.valid.device))
         if not self.drop_absent:
             return categories
         return drop_absent(categories, present_classes(targets, categories.valid.shape[1] - 1), self.drop_absent)
+
+    @property
+    def _has_lists(self) -> bool:
+        """Whether each sample has a list of classes of its own, and not one that unites all spaces."""
+        return type(self.classifier).valid is Classifier.valid
 
     def targets(self, samples: Sequence[SegDataSample]) -> Targets:
         """The truth of equally padded samples, each of one label space; see :func:`read_targets`."""
         spaces = [self._trained_space(sample) for sample in samples]
         columns = [self.classifier.trained_columns(space) for space in spaces]
         targets = read_targets(samples, spaces, columns, self.things_only)
+        largest = max(space.num_classes for space in spaces)
+        unmarked = not_exhaustive_columns([sample.metainfo for sample in samples], largest)
+        if unmarked is not None:
+            targets = replace(targets, unmarked=unmarked.to(targets.labels.device))
         if not self.class_weights:
             return targets
         rows = [self.class_weights.of_columns(*own) for own in zip(spaces, columns, strict=True)]
