@@ -125,6 +125,10 @@ class PanopticDataset(AnnotationFileDataset):
 
     def read_samples(self, content: dict[str, Any]) -> tuple[dict[Any, int], list[dict[str, Any]]]:
         label_of = match_categories(content['categories'], self.space)
+        if content.get('unlabelled'):
+            return label_of, read_each(
+                'images', content['images'], lambda image: dict(img_path=file_of(image), image_id=id_of(image, 'id'))
+            )
         images = annotated_images(content, label_of)
         if not self.space.things:
             self._warn_of_objects(images)

@@ -76,11 +76,11 @@ def build_source(part: Any, split: str, name: str | None, scope: str, notes: Seq
             joined = MultiDataset([part], None if name is None else [name], lazy_init=True)
             called = joined.names[0]
             label = f'{called} ({split})'
-            inner = below_wrappers(joined.datasets[0])
-            if isinstance(inner, (FolderDataset, AnnotationFileDataset)):
-                inner.on_missing = lambda sample, what: missing.append(Case(f'{sample}: {what}', (sample,)))
-            if isinstance(inner, InstanceDataset):
-                findings += _leave_out_unusable(inner, label)
+            for inner in below_wrappers(joined.datasets[0]):
+                if isinstance(inner, (FolderDataset, AnnotationFileDataset)):
+                    inner.on_missing = lambda sample, what: missing.append(Case(f'{sample}: {what}', (sample,)))
+                if isinstance(inner, InstanceDataset):
+                    findings += _leave_out_unusable(inner, label)
             joined.full_init()
     except Exception as error:  # datasets may be of anybody, and the others shall still be looked at
         findings += _of_missing(missing, label)
