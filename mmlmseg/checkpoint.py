@@ -6,8 +6,8 @@ A checkpoint of a model holds under ``state_dict``
 - one :class:`CheckpointRecord`, as the extra state of the head: the label spaces, and what else no weight tells. It is
   packed into a tensor, since everything that walks over a state dict lets a tensor be: safe loading, moving to a
   device, the broadcast with which distributed training starts, averaging of weights;
-- where the model reads class names, its text rows (``decode_head.text.table``): one for each name of the label spaces'
-  vocabulary, in its order, and the no-object row. So it is served without text encoder;
+- where the model reads class names, its text rows (``decode_head.text.table``): one for each text of the label spaces'
+  vocabulary (:meth:`Reading.vocabulary`), in its order, and the no-object row. So it is served without text encoder;
 
 and beside it what a training is resumed from, which ``tools/publish_model.py`` leaves out.
 
@@ -24,7 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import CheckpointError, TextBankError
+from .class_texts import NAMES, Reading, Text
+from .errors import CheckpointError, TextBankError, written
 from .label_space import LabelSpaces
 from .relations import NO_RELATIONS, Relations
 
@@ -66,6 +67,7 @@ class CheckpointRecord:
     text: TextSource | None = None  # what made the embeddings behind its text rows; None for a model that reads no text
     untrained: tuple[str, ...] = ()  # weights that came along from nowhere, as a model of other code was converted
     relations: Relations = NO_RELATIONS  # whose classes are summed into others; compared when it predicts
+    reading: Reading = NAMES  # what of the classes the text encoder read
 
     @classmethod
     def of(cls, state_dict: Mapping[str, Any]) -> CheckpointRecord:
@@ -82,7 +84,8 @@ class CheckpointRecord:
         """The record as bytes of JSON, uint8."""
         text = None if self.text is None else asdict(self.text)
         spaces, relations = self.label_spaces.to_list(), self.relations.to_dict()
-        data = {**vars(self), 'label_spaces': spaces, 'text': text, 'relations': relations}
+        reading = self.reading.to_dict()
+        data = {**vars(self), 'label_spaces': spaces, 'text': text, 'relations': relations, 'reading': reading}
         return torch.frombuffer(bytearray(json.dumps(data).encode()), dtype=torch.uint8).clone()
 
     @classmethod
@@ -94,6 +97,7 @@ class CheckpointRecord:
             spaces, adapters = LabelSpaces.from_config(data.pop('label_spaces')), tuple(data.pop('adapters'))
             data['untrained'] = tuple(data.get('untrained', ()))
             data['relations'] = Relations.from_config(data.get('relations'))
+            data['reading'] = Reading(**data.get('reading', {}))
             return cls(spaces, adapters=adapters, text=None if text is None else TextSource(**text), **data)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f'the record in the checkpoint cannot be read: {error!r}') from None
@@ -113,6 +117,7 @@ class CheckpointRecord:
                 raise CheckpointError(
                     f'label space {mine.name!r} differs between checkpoint and config ({what}). {_WAY_OUT}'
                 )
+        self._check_reading(own)
         for key in ('class_activation', 'things_only'):
             if getattr(self, key) != getattr(own, key):
                 raise CheckpointError(
@@ -130,6 +135,30 @@ class CheckpointRecord:
                     f'label space {mine.name!r}: the things of the checkpoint are {", ".join(theirs.things)}, those of '
                     f'the config {", ".join(mine.things)}; a model of things only knows no others'
                 )
+
+    def _check_reading(self, own: CheckpointRecord) -> None:
+        """Text rows that were made of other texts would be silently wrong."""
+        for key in ('read', 'average_synonyms'):
+            theirs, mine = getattr(self.reading, key), getattr(own.reading, key)
+            if theirs != mine:
+                raise CheckpointError(
+                    f'the checkpoint was trained with text.{key}={theirs!r}, the config has text.{key}={mine!r}: its '
+                    'text rows stand for other texts; give decode_head.text the same'
+                )
+        for there, here in zip(self.label_spaces, own.label_spaces):
+            texts = self.reading.texts(there), own.reading.texts(here)
+            for name, was, now in zip(there.classes, *texts, strict=True):
+                if was != now:
+                    raise CheckpointError(
+                        f'label space {here.name!r}: the checkpoint was trained with the class {name!r} read as '
+                        f'{_listed(was)}, the config reads {_listed(now)}; give it the same synonyms, definitions and '
+                        'template (text.templates), or leave label_spaces out of the config to take those of the '
+                        'checkpoint'
+                    )
+
+
+def _listed(text: Text) -> str:
+    return written(text) if isinstance(text, str) else f'the mean of {written(text)}'
 
 
 def label_spaces_of(state_dict: Mapping[str, Any]) -> LabelSpaces:

@@ -50,6 +50,52 @@ def read_synonyms(synonyms: Any, classes: Sequence[str]) -> tuple[tuple[str, ...
     )
 
 
+def read_definitions(definitions: Any, classes: Sequence[str]) -> tuple[str, ...]:
+    """Of each class what it is, in one line; empty where nothing is said."""
+    if not isinstance(definitions, Mapping):
+        raise LabelSpaceError(f'definitions are {written(definitions)}; write {{"class": "what it is", ...}}')
+    said = {str(name).strip(): text for name, text in definitions.items()}
+    for name, text in said.items():
+        if not isinstance(text, str) or not any(character.isalnum() for character in text):
+            raise LabelSpaceError(f'the definition of {name!r} is {written(text)}; write what it is, or leave it out')
+    _known('definitions', tuple(said), classes)
+    return tuple(' '.join(said.get(c, '').split()) for c in classes)
+
+
+def split_definitions(classes: str | Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Names and definitions of a class list as people type it.
+
+    Args:
+        classes: A list, whose entries may be ``name: definition``; or text, with ``;`` between the classes where it
+            holds one, else a comma.
+
+    Raises:
+        LabelSpaceError: Where it is open whether a comma is part of a definition, or a definition lacks its name.
+
+    Example:
+        >>> split_definitions('person: a human being, on foot; sky')
+        (['person', 'sky'], {'person': 'a human being, on foot'})
+    """
+    if isinstance(classes, str):
+        if ':' in classes and ',' in classes and ';' not in classes:
+            raise LabelSpaceError(
+                f'the class list {written(classes)} holds definitions, so a comma may be part of one; write ; between '
+                'its classes, or give a list'
+            )
+        classes = classes.split(';' if ';' in classes else ',')
+    entries = [entry.strip() if isinstance(entry, str) else entry for entry in classes]
+    names, definitions = [], {}
+    for entry in entries:
+        name, colon, definition = entry.partition(':') if isinstance(entry, str) else (entry, '', '')
+        if colon:
+            if not name.strip() or not definition.strip():
+                raise LabelSpaceError(f'{written(entry)} is no class with its definition; write "name: what it is"')
+            definitions[name.strip()] = definition
+        if name:
+            names.append(name.strip() if isinstance(name, str) else name)
+    return names, definitions
+
+
 def read_palette(palette: Any, count: int) -> tuple[Colour, ...]:
     """An RGB colour of each class."""
     if not is_list(palette):

@@ -300,13 +300,19 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
 
 def _leave_spaces(model: Any, names: Collection[str]) -> None:
     """Takes away what the config of a model says of other label spaces: relations, thresholds, adapters, weights of
-    classes."""
+    classes, templates."""
     for place, key in (model.decode_head, 'relations'), (model.get('test_cfg', {}).get('mixed', {}), 'relations'):
         if place.get(key) is not None:
             place[key] = Relations.from_config(place[key]).among(names).to_dict()
     thresholds = model.get('test_cfg', {}).get('panoptic', {}).get('per_space', {})
     weights = model.decode_head.get('class_weights') or {}
-    for by_space in (thresholds, model.decode_head.get('adapters', {}), {} if is_by_frequency(weights) else weights):
+    templates = (model.decode_head.get('text') or {}).get('templates') or {}
+    for by_space in (
+        thresholds,
+        model.decode_head.get('adapters', {}),
+        {} if is_by_frequency(weights) else weights,
+        templates,
+    ):
         for name in by_space.keys() - set(names):
             del by_space[name]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .arguments import check_keys
-from .class_list import is_list, read_classes, read_palette, read_synonyms, read_things
+from .class_list import is_list, read_classes, read_definitions, read_palette, read_synonyms, read_things
 from .errors import LabelSpaceError, did_you_mean, errors_of, read_json, written
 from .names import check_name, default_space_name, normalise_name
 from .palette import Colour, default_palette
@@ -43,10 +43,13 @@ class LabelSpace:
     synonyms: tuple[tuple[str, ...], ...]  # other normalised names of each class, without its main name
     is_thing: tuple[bool, ...]  # whether a class is countable; a mask, never an order
     palette: tuple[Colour, ...]  # an RGB colour of each class
+    definitions: tuple[str, ...] = ()  # what each class is, in one line; empty where nothing is said
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        for key in ('synonyms', 'is_thing', 'palette'):
+        if not self.definitions:  # as in checkpoints from before there were any
+            object.__setattr__(self, 'definitions', ('',) * len(self.classes))
+        for key in ('synonyms', 'is_thing', 'palette', 'definitions'):
             if len(getattr(self, key)) != len(self.classes):
                 raise LabelSpaceError(
                     f'label space {self.name!r}: {key} has {len(getattr(self, key))} entries for {len(self.classes)} '
@@ -61,6 +64,7 @@ class LabelSpace:
         synonyms: Mapping[str, Sequence[str]] | None = None,
         things: Sequence[str] | None = None,
         palette: Sequence[Sequence[int]] | None = None,
+        definitions: Mapping[str, str] | None = None,
     ) -> LabelSpace:
         """Builds and validates a label space.
 
@@ -69,6 +73,7 @@ class LabelSpace:
             synonyms: Other names by class name.
             things: The names of the countable classes; none by default.
             palette: One RGB colour per class; by default made from its name, see :func:`default_palette`.
+            definitions: What a class is, in one line, by class name: ``{'person': 'a human being, on foot'}``.
 
         Raises:
             LabelSpaceError: Without classes, where two normalise alike, or where something is said of an unknown one.
@@ -82,6 +87,7 @@ class LabelSpace:
                 synonyms=read_synonyms({} if synonyms is None else synonyms, shown),
                 is_thing=tuple(c in countable for c in shown),
                 palette=default_palette(shown) if palette is None else read_palette(palette, len(shown)),
+                definitions=read_definitions({} if definitions is None else definitions, shown),
             )
 
     @classmethod
@@ -91,6 +97,7 @@ class LabelSpace:
         name: str | None = None,
         things: Sequence[str] | None = None,
         synonyms: Mapping[str, Sequence[str]] | None = None,
+        definitions: Mapping[str, str] | None = None,
     ) -> LabelSpace:
         """Reads a ``classes.json`` (or the folder that holds one), or an annotation file of COCO's panoptic or instance
         format.
@@ -99,7 +106,7 @@ class LabelSpace:
         by default that of the folder. Of an annotation file, ``categories`` is read (see :meth:`from_categories`).
 
         Args:
-            path, name, synonyms: The file or folder; what is given takes the place of the file's.
+            path, name, synonyms, definitions: The file or folder; what is given takes the place of the file's.
             things: The countable classes, where the file does not name them.
 
         Raises:
@@ -110,7 +117,9 @@ class LabelSpace:
         content = read_json(path, LabelSpaceError, 'a label space is read from a classes.json')
         with errors_of(path):
             described = {'name': path.resolve().parent.name, **_describe(content)}
-            return cls.create(**_completed(described, name=name, things=things, synonyms=synonyms))
+            return cls.create(
+                **_completed(described, name=name, things=things, synonyms=synonyms, definitions=definitions)
+            )
 
     @classmethod
     def from_categories(
@@ -128,8 +137,8 @@ class LabelSpace:
 
     @classmethod
     def from_metainfo(cls, name: str, metainfo: Mapping[str, Any], given: Collection[str] = ()) -> LabelSpace:
-        """Reads the metainfo of an OpenMMLab dataset: ``classes`` and, where given, ``palette``, ``thing_classes``
-        and ``synonyms``.
+        """Reads the metainfo of an OpenMMLab dataset: ``classes`` and, where given, ``palette``, ``thing_classes``,
+        ``synonyms`` and ``definitions``.
 
         Args:
             name: Of the space.
@@ -146,6 +155,7 @@ class LabelSpace:
         name: str | None = None,
         things: Sequence[str] | None = None,
         synonyms: Mapping[str, Sequence[str]] | None = None,
+        definitions: Mapping[str, str] | None = None,
     ) -> LabelSpace:
         """Reads the METAINFO of a registered dataset class.
 
@@ -154,6 +164,7 @@ class LabelSpace:
             name: Of the space; by default :func:`default_space_name` of the type.
             things: The countable classes, where METAINFO does not name them.
             synonyms: Other names by class name.
+            definitions: What a class is, by class name.
 
         Raises:
             LabelSpaceError: Where there is no such dataset, it declares no classes, or it has other things.
@@ -167,7 +178,9 @@ class LabelSpace:
             raise LabelSpaceError(f'the dataset {dataset!r} declares no classes in METAINFO; list them in the config')
         with errors_of(dataset):
             described = {'name': default_space_name(dataset), **_describe_metainfo(found.METAINFO)}
-            return cls.create(**_completed(described, name=name, things=things, synonyms=synonyms))
+            return cls.create(
+                **_completed(described, name=name, things=things, synonyms=synonyms, definitions=definitions)
+            )
 
     @classmethod
     def from_config(cls, spec: str | Path | Mapping[str, Any] | LabelSpace) -> LabelSpace:
@@ -280,13 +293,16 @@ def _describe_metainfo(metainfo: Mapping[str, Any], given: Collection[str] = ())
     palette: Any = metainfo.get('palette')
     things = metainfo.get('thing_classes')
     synonyms = metainfo.get('synonyms') or {}
+    definitions = metainfo.get('definitions') or {}
     if 'palette' not in given and (not is_list(palette) or len(palette) != len(classes)):
         palette = None
     if 'thing_classes' not in given:
         things = [name for name in things or () if name in classes]
     if 'synonyms' not in given:
         synonyms = {name: own for name, own in synonyms.items() if name in classes}
-    return dict(classes=classes, synonyms=synonyms, things=things, palette=palette)
+    if 'definitions' not in given:
+        definitions = {name: own for name, own in definitions.items() if name in classes}
+    return dict(classes=classes, synonyms=synonyms, things=things, palette=palette, definitions=definitions)
 
 
 def _holds_objects(annotations: Any) -> bool:
@@ -316,6 +332,7 @@ def _describe_categories(categories: Any, all_things: bool = False) -> dict[str,
         classes=names,
         things=[name for name, category in zip(names, categories, strict=True) if category.get('isthing', 1)],
         synonyms={c['name'].strip(): c['synonyms'] for c in categories if c.get('synonyms') is not None},
+        definitions={c['name'].strip(): c['def'] for c in categories if c.get('def')},  # LVIS has them
         palette=[c['color'] for c in categories] if all(c.get('color') is not None for c in categories) else None,
     )
 

@@ -10,14 +10,21 @@ where the folder holds a sentence-transformers model (``pip install sentence-tra
 A CLIP bank::
 
     python tools/build_text_bank.py my_names.txt --encoder open_clip:RN50-quickgelu:openai --out clip_rn50.safetensors
+
+A bank in which the definitions of a classes.json stand for its names::
+
+    python tools/build_text_bank.py DATA/classes.json --read both --encoder FOLDER --out defined.safetensors
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
+
+from mmlmseg.class_texts import Read, defined
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -29,6 +36,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--encoder', required=True, help='open_clip:MODEL:WEIGHTS (hub tag or file), or a folder')
     parser.add_argument('--encoder-name', help='what to call the encoder of a folder (default: the name of the folder)')
     parser.add_argument('--prompt', default='a photo of a {name}', help='template (default: %(default)r)')
+    parser.add_argument(
+        '--read',
+        choices=get_args(Read),
+        default='name',
+        help='what of a class with a definition is embedded under its name (default: %(default)s)',
+    )
     parser.add_argument(
         '--out', required=True, help='.safetensors (with provenance) or .npy (names in a .txt beside it)'
     )
@@ -71,6 +84,27 @@ def collect_names(sources: Sequence[str]) -> list[str]:
     return sorted(distinct.values())
 
 
+def collect_definitions(sources: Sequence[str]) -> dict[str, str]:
+    """The definitions of ``classes.json`` files by main name.
+
+    Raises:
+        TextBankError: Where there is none, or a name has two.
+    """
+    found: dict[str, str] = {}
+    for source in sources:
+        if Path(source).is_dir() or Path(source).suffix == '.json':
+            space = LabelSpace.from_json(source)
+            for name, definition in zip(space.names, space.definitions, strict=True):
+                if definition and found.setdefault(name.replace('-', ' '), definition) != definition:
+                    raise TextBankError(
+                        f'{source}: {name!r} has another definition than in a file before it; a bank has one '
+                        'embedding a name, so make one bank for each file'
+                    )
+    if not found:
+        raise TextBankError('--read: no class has a definition; give classes.json files with the key "definitions"')
+    return found
+
+
 def open_clip_encoder(model: str, weights: str | None) -> tuple[Embed, str, str]:
     """An open_clip text tower: how it embeds, its name, the hash of its weights."""
     tower = TextTower(model, weights)
@@ -97,7 +131,14 @@ def sentence_encoder(folder: str, name: str | None) -> tuple[Embed, str, str]:
 
 @torch.no_grad()
 def build_bank(
-    names: Sequence[str], prompt: str, embed: Embed, encoder: str, weights: str, batch: int = 64
+    names: Sequence[str],
+    prompt: str,
+    embed: Embed,
+    encoder: str,
+    weights: str,
+    batch: int = 64,
+    read: Read = 'name',
+    definitions: Mapping[str, str] | None = None,
 ) -> TextBank:
     """Embeds names.
 
@@ -108,6 +149,7 @@ def build_bank(
         encoder: The encoder's name.
         weights: The hash of its weights.
         batch: Texts per call of ``embed``.
+        read, definitions: What is embedded of a name, by :func:`mmlmseg.class_texts.defined`, that has a definition.
 
     Returns:
         The bank, in fp16.
@@ -119,7 +161,9 @@ def build_bank(
         raise TextBankError(
             f'the prompt {prompt!r} has no place for the class name, or one for something else; write {{name}} into it'
         )
-    texts = [prompt.replace('{name}', name) for name in names]
+    said = {} if definitions is None else definitions
+    texts = [prompt.replace('{name}', defined(name, said.get(name.replace('-', ' '), ''), read)) for name in names]
+    prompt = prompt.replace('{name}', defined('{name}', '{definition}', read))
     embeddings = torch.cat([embed(texts[i : i + batch]) for i in range(0, len(texts), batch)])
     if pair := equal_rows(embeddings.half()):
         first, second = (names[i] for i in pair)
@@ -142,7 +186,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             embed, encoder, digest = open_clip_encoder(model, weights or None)
         else:
             embed, encoder, digest = sentence_encoder(args.encoder, args.encoder_name)
-        bank = build_bank(names, args.prompt, embed, encoder, digest)
+        definitions = {} if args.read == 'name' else collect_definitions(args.names)
+        bank = build_bank(names, args.prompt, embed, encoder, digest, read=args.read, definitions=definitions)
         bank.save(args.out)
     size = Path(args.out).stat().st_size
     print(f'{args.out}: {len(bank)} names, width {bank.source.width}, {encoder}, {size / 1e6:.2f} MB')

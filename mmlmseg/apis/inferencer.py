@@ -16,6 +16,7 @@ from mmseg.structures import SegDataSample
 from rich.progress import Progress
 from torch import nn
 
+from ..class_list import split_definitions
 from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
 from ..label_space import LabelSpace, LabelSpaces
@@ -136,7 +137,8 @@ class LMSegInferencer:
                 [H, W, bands] with the values of its files, of 3 bands BGR; a list of these; or an iterator over
                 these, such as the frames of a video, of which a batch at a time is taken.
             label_space: Name of one of the model's label spaces; not needed if it has only one.
-            classes: A free class list instead, as a list or as ``'sky, house, motorbike'``.
+            classes: A free class list instead, as a list or as ``'sky, house, motorbike'``; with definitions, where
+                the model reads them, ``'person: a human being, on foot; sky'``.
             batch_size: Images per forward pass.
             out_dir: Folder for predictions (``pred/``) and pictures with a legend (``vis/``), written image by image.
             show_progress: Whether to show a progress bar.
@@ -247,10 +249,10 @@ class LMSegInferencer:
         if sum(way is not None for way in (label_space, classes, label_spaces)) > 1:
             raise LabelSpaceError('Give one of label_space, label_spaces and classes, not several.')
         if classes is not None:
-            names = [name.strip() for name in (classes.split(',') if isinstance(classes, str) else classes)]
-            if not any(names):
+            names, definitions = split_definitions(classes)
+            if not names:
                 raise LabelSpaceError("The class list is empty: name at least one class, for example 'sky, house'.")
-            return (LabelSpace.create(self._name_of_a_list(), [name for name in names if name]),)
+            return (LabelSpace.create(self._name_of_a_list(), names, definitions=definitions),)
         if label_spaces is not None:
             if len(set(label_spaces)) < len(label_spaces) or not label_spaces:
                 raise LabelSpaceError(f'label_spaces must name different label spaces, got {list(label_spaces)}.')

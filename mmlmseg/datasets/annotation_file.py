@@ -28,10 +28,10 @@ _SAID_BY_THE_FILE = dict(
 class AnnotationFileDataset(BaseSegDataset):
     """A dataset that one annotation file describes.
 
-    The label space is what METAINFO or ``metainfo`` declare (``classes``, ``thing_classes``, ``palette``,
-    ``synonyms``); categories are matched with it by name. Without ``classes``, it is the ``categories`` of
-    the file in their order, with their ``synonyms``. Samples are read by ``mmlmseg.LoadSegments``. Every file is looked
-    for at the start.
+    The label space is what METAINFO or ``metainfo`` declare (``classes``, ``thing_classes``, ``palette``, ``synonyms``,
+    ``definitions``); categories are matched with it by name. Without ``classes``, it is the ``categories`` of the file
+    in their order, with their ``synonyms`` and definitions (``def``). Samples are read by ``mmlmseg.LoadSegments``.
+    Every file is looked for at the start.
 
     Args:
         ann_file: The JSON file.
@@ -81,7 +81,8 @@ class AnnotationFileDataset(BaseSegDataset):
             with errors_of(file):
                 listed = LabelSpace.from_categories(name, self._content['categories'], self.all_things)
                 synonyms = dict(zip(listed.classes, map(list, listed.synonyms), strict=True))
-                described = {**listed.to_metainfo(), 'synonyms': synonyms, **described}
+                said = {c: text for c, text in zip(listed.classes, listed.definitions, strict=True) if text}
+                described = {**listed.to_metainfo(), 'synonyms': synonyms, 'definitions': said, **described}
         elif self.all_things:
             described.setdefault('thing_classes', described['classes'])
         self.space = LabelSpace.from_metainfo(name, described, given)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoint import EXTRA_STATE, CheckpointRecord, check_complete
+from ..class_texts import Text
 from ..errors import CheckpointError, LabelSpaceError
 from ..label_space import LabelSpaces
 from ..models.head.adapters import PerSpace, served_alone
@@ -56,7 +57,7 @@ def add_label_spaces(model: MultiSpaceSegmentor, trained: Mapping[str, Tensor]) 
     if text is not None and saved.text is not None and _TABLE in state:
         text.expect(saved.text)
         check_complete(model, {**state, _TABLE: text.table}, '')  # before the other weights are used
-        state[_TABLE] = _text_rows(text, state, saved.label_spaces.vocabulary)
+        state[_TABLE] = _text_rows(text, state, saved.reading.vocabulary(saved.label_spaces))
     model.load_state_dict(state, strict=False)  # the segmentor itself refuses what does not fit
     return [*stems, *(prefix for prefix, space in served_alone(model).items() if space in added)]
 
@@ -111,13 +112,13 @@ def _check_relations(record: CheckpointRecord, saved: CheckpointRecord) -> None:
 
 
 @torch.no_grad()
-def _text_rows(text: TextTable, state: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
-    """The rows of all names and no-object ``[V + 1, C]``, from those of the trained model ``[len(names) + 1, C]``."""
+def _text_rows(text: TextTable, state: Mapping[str, Tensor], names: Sequence[Text]) -> Tensor:
+    """The rows of all texts and no-object ``[V + 1, C]``, from those of the trained model ``[len(names) + 1, C]``."""
     for name, parameter in text.named_parameters():
         parameter.copy_(state[f'decode_head.text.{name}'])  # new rows are made by what the old ones were made by
     rows = state[_TABLE]
-    new = [name for name in text.label_spaces.vocabulary if name not in names]
+    new = [name for name in text.vocabulary if name not in names]
     if new:
         rows = torch.cat([rows, text.rows(new)[:-1].to(rows)])
     position = {name: i for i, name in enumerate([*names, None, *new])}
-    return rows[[position[name] for name in (*text.label_spaces.vocabulary, None)]]
+    return rows[[position[name] for name in (*text.vocabulary, None)]]

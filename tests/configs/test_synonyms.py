@@ -9,10 +9,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmlmseg.class_texts import readings
 from mmlmseg.config import complete_label_spaces
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text import TextBank
-from mmlmseg.models.text.variation import readings
 from mmlmseg.names import name_key
 from mmlmseg.registry import MODELS
 

@@ -41,7 +41,10 @@ def vocabulary_rows(table: TextTable) -> Tensor:
     """The rows of all class names of a table in evaluation mode, without the no-object row: [V, C]."""
     spaces = table.label_spaces
     rows = table.categories(spaces.names).rows  # [S, K_max + 1, C]
-    by_name = {name: row for space, group in zip(spaces, rows) for name, row in zip(space.names, group)}
+    by_name: dict[str, Tensor] = {}
+    for space, group in zip(spaces, rows):
+        for name, row in zip(space.names, group):
+            by_name.setdefault(name, row)  # read otherwise in several spaces, a name is drawn as in the first
     return torch.stack([by_name[name] for name in spaces.vocabulary])
 
 

@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ...checkpoint import CheckpointRecord
+from ...class_texts import NAMES
 from ...class_weights import ClassWeights
 from ...errors import LabelSpaceError, OptionError
 from ...federated import not_exhaustive_columns, searched_columns
@@ -277,6 +278,7 @@ class LabelSpaceHead(BaseModule):
             adapters,
             untrained=self.untrained,
             relations=self.relations,
+            reading=NAMES if self.text is None else self.text.reading,
         )
 
     def expect(self, saved: CheckpointRecord) -> None:

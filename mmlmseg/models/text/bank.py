@@ -186,6 +186,8 @@ class TextBankEncoder(TextEncoder):
         names: For a ``.npy`` bank, the file of its names, one per line; by default the ``.txt`` beside it.
     """
 
+    of_names_alone = True
+
     def __init__(self, bank: str = SHIPPED_BANK, names: str | None = None) -> None:
         super().__init__()
         self.path, self.names_path = bank, names
@@ -206,6 +208,9 @@ class TextBankEncoder(TextEncoder):
 
     def source(self) -> TextSource:
         return self._checked(self.bank.source, self.bank.where)
+
+    def can_read(self, name: str) -> bool:
+        return name in self.bank
 
     def expect(self, source: TextSource) -> None:
         super().expect(source)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ...audit.concepts import Concepts
 from ...checkpoint import TextSource
-from ...errors import TextBankError
+from ...class_texts import Read, Reading, Text
+from ...errors import LabelSpaceError, OptionError, TextBankError
 from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import Relations, resolve
 from ..numerics import no_autocast
 from ..structures import Categories, FinerClasses
-from .variation import all_synonyms, draw_names
+from .variation import check_choices, draw_texts, with_lexicon
 
 NO_OBJECT_TEXT = 'background'
+LEXICON: Literal['lexicon'] = 'lexicon'
 RESIDUAL_STD = 0.3
 FREE_ROWS = 1024  # names outside of the vocabulary whose rows are kept between calls
 
@@ -38,11 +41,16 @@ class Shared(Generic[T]):
 
 
 class TextEncoder(BaseModule):
-    """From class names to text embeddings of unit norm.
+    """From class names, or other texts, to text embeddings of unit norm.
 
     Whatever is frozen (a text tower, a bank) is no part of the module's state: it is not saved, trained, moved or
     averaged, is opened when first needed, and is shared by deep copies.
+
+    Attributes:
+        of_names_alone: Whether it reads class names and no other text.
     """
+
+    of_names_alone = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,6 +76,10 @@ class TextEncoder(BaseModule):
             TextBankError: As :meth:`source`, and where a name cannot be embedded.
         """
         raise NotImplementedError
+
+    def can_read(self, name: str) -> bool:
+        """Whether a normalised name can be embedded."""
+        return True
 
     def expect(self, source: TextSource) -> None:
         """Demands the source that a loaded checkpoint was trained with, at once as far as it is known without loading.
@@ -130,7 +142,7 @@ class _Kept:
     """
 
     rows: Tensor  # [V + 1 + free, C]: the vocabulary, no-object, names of free class lists
-    position: dict[str, int]
+    position: dict[Text, int]
     parameters: dict[str, Tensor]
 
     def made_by(self, parameters: dict[str, nn.Parameter]) -> bool:
@@ -159,7 +171,16 @@ class TextTable(BaseModule):
         channels: Channels C of a row.
         sample_synonyms: In training, read each class by its main name or one of its synonyms, drawn per class and step.
             A vocabulary of fixed names is learned by heart: renamed classes are lost, and others with them.
+            ``'lexicon'`` adds the synonyms that :mod:`mmlmseg.audit` knows, as far as the encoder can read them.
         relations: Between classes of the label spaces; what is finer than a class is read with it.
+        read, average_synonyms, templates: Of a :class:`~mmlmseg.class_texts.Reading`: whether names or definitions
+            stand for a class, or the mean of all its names; by label space, what they are put into. A checkpoint
+            records them.
+
+    Raises:
+        LabelSpaceError: Where templates name an unknown label space, or two classes are read alike.
+        OptionError: On another value, or synonyms that are to be both drawn and averaged.
+        TextBankError: On texts beside class names, where the encoder is a bank.
     """
 
     table: Tensor
@@ -170,20 +191,38 @@ class TextTable(BaseModule):
         label_spaces: LabelSpaces,
         encoder: dict,
         channels: int,
-        sample_synonyms: bool = False,
+        sample_synonyms: bool | Literal['lexicon'] = False,
         relations: Relations | None = None,
+        read: Read = 'name',
+        average_synonyms: bool = False,
+        templates: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
+        if sample_synonyms not in (False, True, LEXICON):
+            raise OptionError(f'text.sample_synonyms is true, false or {LEXICON!r}, not {sample_synonyms!r}')
+        if sample_synonyms and average_synonyms:
+            raise OptionError('text: synonyms are drawn (sample_synonyms) or averaged (average_synonyms), not both')
+        self.reading = Reading(read, average_synonyms, dict(templates or {}))
+        self.reading.check(label_spaces)
         self.label_spaces = label_spaces
         self.channels = channels
         self.sample_synonyms = sample_synonyms
         self.encoder: TextEncoder = MODELS.build(encoder)
+        if self.encoder.of_names_alone and not self.reading.of_names_alone:
+            raise TextBankError(
+                f'{type(self.encoder).__name__} holds embeddings of class names, and cannot embed definitions '
+                f'(text.read={read!r}) or other templates (text.templates) than the one it was made with. Make a bank '
+                'in which definitions stand for the names with tools/build_text_bank.py --read both, or read them with '
+                'a text tower (mmlmseg.OpenClipText)'
+            )
+        self.vocabulary = self.reading.vocabulary(label_spaces)
         width = self.encoder.width
         self.adapter = None if width is None else TextAdapter(width, channels)
         self.no_object = nn.Parameter(RESIDUAL_STD * torch.randn(channels))
         # Only the form in which rows enter and leave a state dict; never read in a forward pass.
-        self.register_buffer('table', torch.zeros(len(label_spaces.vocabulary) + 1, channels))
+        self.register_buffer('table', torch.zeros(len(self.vocabulary) + 1, channels))
         self._kept: _Kept | None = None
+        self._choices: dict[LabelSpace, list[tuple[str, ...]]] = {}
         self._finer: dict[str, list[list[tuple[LabelSpace, int]]]] = {}  # by label space, of each class
         if relations:
             resolved = resolve(relations, tuple(label_spaces))
@@ -197,11 +236,23 @@ class TextTable(BaseModule):
     def init_weights(self) -> None:
         """Centres the adapter on the vocabulary. Opens the encoder, so that what it lacks stops a training early."""
         super().init_weights()
-        names = self.label_spaces.vocabulary
+        self.reading.check_use(self.label_spaces)
+        more: list[Text] = []
+        if self.sample_synonyms:
+            check_choices(map(self.choices, self.label_spaces))
+            more += (text for space in self.label_spaces for group in self.choices(space) for text in group[1:])
         with torch.no_grad():
-            more = all_synonyms(self.label_spaces) if self.sample_synonyms else []
-            embeddings = self.encoder.encode([*names, *more], self.no_object.device)
-        self._adapter().centre_(embeddings[: len(names)])
+            embeddings = self._embeddings([*self.vocabulary, *more])
+        self._adapter().centre_(embeddings[: len(self.vocabulary)])
+
+    def choices(self, space: LabelSpace) -> list[tuple[str, ...]]:
+        """The texts that may be drawn for each class of a label space in training, that of its main name first."""
+        if space not in self._choices:
+            own = space
+            if self.sample_synonyms == LEXICON:
+                own = with_lexicon(space, Concepts.from_yaml(), self.encoder.can_read)
+            self._choices[space] = self.reading.choices(own)
+        return self._choices[space]
 
     def categories(self, spaces: Sequence[str | LabelSpace], width: int | None = None) -> Categories:
         """The text rows of a batch.
@@ -214,15 +265,23 @@ class TextTable(BaseModule):
             Rows ``[B, K + 1, C]``, no-object last, zero where invalid.
 
         Raises:
-            LabelSpaceError: On an unknown name.
+            LabelSpaceError: On an unknown name, or definitions in a free class list where the model reads none.
             TextBankError: Where a free class list needs an encoder that is missing, is another, or lacks a name.
             ValueError: Where ``width`` is too small.
         """
         asked = [self.label_spaces.get(space) if isinstance(space, str) else space for space in spaces]
+        for space in asked:
+            if self.reading.read == 'name' and any(space.definitions) and space not in self.label_spaces:
+                raise LabelSpaceError(
+                    'the class list says what its classes are ("person: a human being"), but this model was trained on '
+                    "names alone (text.read='name'); give names"
+                )
         finer = [self._finer.get(space.name, []) for space in asked]
         drawn = self.training and self.sample_synonyms
         met = dict.fromkeys([*asked, *(own for classes in finer for members in classes for own, _ in members)])
-        read = {space: draw_names(space) if drawn else space.names for space in met}
+        read: dict[LabelSpace, tuple[Text, ...]] = {
+            space: draw_texts(self.choices(space)) if drawn else self.reading.texts(space) for space in met
+        }
         names = [read[space] for space in asked]
         finer_names = [[[read[own][label] for own, label in members] for members in classes] for classes in finer]
         largest = max(map(len, names))
@@ -247,11 +306,21 @@ class TextTable(BaseModule):
             finer=_finer_classes(finer_names, width, values, position) if any(finer) else None,
         )
 
-    def rows(self, names: Sequence[str]) -> Tensor:
-        """Computes the rows of normalised names: ``[n + 1, C]``, no-object last, with gradient."""
+    def rows(self, texts: Sequence[Text]) -> Tensor:
+        """Computes the rows of normalised names, or other texts: ``[n + 1, C]``, no-object last, with gradient."""
         adapter = self._adapter()
-        rows = adapter(self.encoder.encode([*names, NO_OBJECT_TEXT], self.no_object.device))
+        rows = adapter(self._embeddings([*texts, NO_OBJECT_TEXT]))
         return torch.cat([rows[:-1], rows[-1:] + self.no_object])
+
+    def _embeddings(self, texts: Sequence[Text]) -> Tensor:
+        """Of unit norm ``[n, width]``; of several texts their mean, brought back to it."""
+        groups = [(text,) if isinstance(text, str) else text for text in texts]
+        if all(len(group) == 1 for group in groups):
+            return self.encoder.encode([text for (text,) in groups], self.no_object.device)
+        distinct = {text: i for i, text in enumerate(dict.fromkeys(text for group in groups for text in group))}
+        embeddings = self.encoder.encode([*distinct], self.no_object.device)
+        means = [embeddings[[distinct[text] for text in group]].mean(0) for group in groups]
+        return F.normalize(torch.stack(means), dim=-1)
 
     def expect(self, source: TextSource) -> None:
         """Makes the table ready to load a checkpoint: demands its text source, and builds the adapter where a missing
@@ -273,15 +342,15 @@ class TextTable(BaseModule):
         if kept is None or not kept.made_by(parameters):
             made_by = {name: p.detach().clone() for name, p in parameters.items()}
             with no_autocast(self.no_object):  # what is kept, and saved, does not depend on who asks first
-                kept = self._keep(self.rows(self.label_spaces.vocabulary), made_by)
+                kept = self._keep(self.rows(self.vocabulary), made_by)
         self._kept = kept
         return kept
 
     def _keep(self, rows: Tensor, made_by: dict[str, Tensor]) -> _Kept:
-        return _Kept(rows, {name: i for i, name in enumerate(self.label_spaces.vocabulary)}, made_by)
+        return _Kept(rows, {text: i for i, text in enumerate(self.vocabulary)}, made_by)
 
     @torch.no_grad()
-    def _rows_of(self, names: Sequence[str]) -> _Kept:
+    def _rows_of(self, names: Sequence[Text]) -> _Kept:
         kept = self._vocabulary()
         new = [name for name in names if name not in kept.position]
         if new and len(kept.rows) + len(new) > len(self.table) + FREE_ROWS:  # those of free class lists start anew
@@ -307,7 +376,7 @@ class TextTable(BaseModule):
 
 
 def _finer_classes(
-    names: Sequence[Sequence[Sequence[str]]], width: int, values: Tensor, position: Mapping[str, int]
+    names: Sequence[Sequence[Sequence[Text]]], width: int, values: Tensor, position: Mapping[Text, int]
 ) -> FinerClasses:
     """The finer classes of samples, by their names: of each sample, of each of its classes.
 

@@ -6,47 +6,51 @@ the whole list, so a synonym in it also costs the classes whose names stayed.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ...audit.concepts import Concepts
 from ...errors import LabelSpaceError, OptionError
 from ...label_space import LabelSpace
 from ...names import name_key
 from ..structures import Categories, Targets
 
 
-def readings(space: LabelSpace) -> list[tuple[str, ...]]:
-    """The names by which each class of a space may be read: its main name first, then its synonyms.
+def with_lexicon(space: LabelSpace, concepts: Concepts, readable: Callable[[str], bool]) -> LabelSpace:
+    """A space with more synonyms: the names of the lexicon that mean the same as a class, and no other class.
 
-    A synonym that two classes share, or that is the main name of another class, is left out: it would not tell them
-    apart.
-
-    Example:
-        >>> readings(LabelSpace.create('s', ['wall', 'screen, panel'], synonyms={'wall': ['panel', 'brickwork']}))
-        [('wall', 'brickwork'), ('screen',)]
+    Args:
+        space: Its own synonyms stay.
+        concepts: The lexicon of the audit; it tells nothing of a class whose concept it had to make up.
+        readable: Whether the text encoder can read a name.
     """
-    groups = [(main, *synonyms) for main, synonyms in zip(space.names, space.synonyms, strict=True)]
-    owners = Counter(key for group in groups for key in {name_key(name) for name in group})
-    return [(main, *(name for name in others if owners[name_key(name)] == 1)) for main, *others in groups]
+    names_of: dict[str, list[str]] = {}
+    for name, concept in concepts.called.items():
+        names_of.setdefault(concept, []).append(name)
+    found = [names_of.get(concept, []) if concept else [] for concept in concepts.of(space)]
+    more = [
+        tuple(name for name in own if name_key(main) != name and readable(name))
+        for main, own in zip(space.names, found, strict=True)
+    ]
+    synonyms = zip(space.synonyms, more, strict=True)
+    return replace(space, synonyms=tuple(tuple(dict.fromkeys([*own, *others])) for own, others in synonyms))
 
 
-def all_synonyms(spaces: Iterable[LabelSpace]) -> list[str]:
-    """Every name beside the main ones that :func:`draw_names` may draw; refused where there is none."""
-    found = [name for space in spaces for _, *synonyms in readings(space) for name in synonyms]
-    if not found:
+def check_choices(choices: Iterable[Sequence[tuple[str, ...]]]) -> None:
+    """Refuses to draw where no class of the label spaces has a second text."""
+    if not any(len(group) > 1 for groups in choices for group in groups):
         raise LabelSpaceError(
             'synonyms shall be sampled, but no class of the label spaces has one; give a space some, as in '
-            "dict(path='FOLDER', synonyms={'car': ['automobile']}), or leave sample_synonyms out"
+            "dict(path='FOLDER', synonyms={'car': ['automobile']}), take those of the lexicon "
+            "(sample_synonyms='lexicon'), or leave sample_synonyms out"
         )
-    return found
 
 
-def draw_names(space: LabelSpace) -> tuple[str, ...]:
-    """One of the :func:`readings` of each class, independently and uniformly, by PyTorch's global generator."""
-    groups = readings(space)
+def draw_texts(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """One text of each class, independently and uniformly, by PyTorch's global generator."""
     return tuple(group[int(u * len(group))] for group, u in zip(groups, torch.rand(len(groups)).tolist(), strict=True))
 
 

@@ -340,6 +340,84 @@ def test_synonyms_that_cannot_be_sampled_stop_the_training_early() -> None:
         start({})
 
 
+def test_the_lexicon_gives_synonyms_that_the_bank_holds() -> None:
+    spaces = LabelSpaces([LabelSpace.create('street', ['road', 'bush'])])
+    table = TextTable(spaces, BANK, 16, sample_synonyms='lexicon').train()
+    table.init_weights()
+    bank = TextBank.load('minilm')
+    road, bush = table.choices(spaces[0])
+    assert {'street', 'roadway'} <= set(road[1:])
+    assert {'shrub', 'bushes'} <= set(bush[1:])
+    assert all(name in bank for name in (*road, *bush))
+    assert 'asphalt road' not in bank  # which the lexicon knows
+    table.categories(['street'])
+    with pytest.raises(LabelSpaceError, match='synonyms shall be sampled'):
+        TextTable(LabelSpaces([LabelSpace.create('s', ['wizard'])]), BANK, 16, sample_synonyms='lexicon').init_weights()
+
+
+def test_synonyms_are_averaged(encoder: dict[str, Any]) -> None:
+    space = LabelSpace.create('street', ['car', 'tree'], synonyms={'car': ['automobile']})
+    table = MODELS.build(
+        dict(
+            type='mmlmseg.TextTable',
+            label_spaces=LabelSpaces([space, FACADE]),
+            encoder=encoder,
+            channels=16,
+            average_synonyms=True,
+        )
+    )
+    table.init_weights()
+    device = table.no_object.device
+    mean = F.normalize(table.encoder.encode(['car', 'automobile'], device).mean(0), dim=0)
+    for training in (True, False):
+        rows = table.train(training).categories(['street', 'facade']).rows
+        assert rows is not None
+        torch.testing.assert_close(rows[0, 0], table.adapter(mean[None])[0])
+        torch.testing.assert_close(rows[1, :2], table.rows(['wall', 'building'])[:2])
+    typed = LabelSpace.create('custom', ['car, automobile', 'car park'])
+    asked = table.categories([typed]).rows
+    assert asked is not None
+    torch.testing.assert_close(asked[0, 0], rows[0, 0])
+    again = MODELS.build(
+        dict(
+            type='mmlmseg.TextTable',
+            label_spaces=LabelSpaces([space, FACADE]),
+            encoder=encoder,
+            channels=16,
+            average_synonyms=True,
+        )
+    )
+    again.load_state_dict(through_a_file(table.state_dict()))
+    torch.testing.assert_close(again.eval().categories(['street']).rows, table.categories(['street']).rows)
+
+
+def test_definitions_and_templates_are_read_by_a_tower(tiny_clip: str) -> None:
+    space = LabelSpace.create('street', ['car', 'person'], definitions={'person': 'a human being, on foot'})
+    table = TextTable(
+        LabelSpaces([space, FACADE]),
+        dict(type='mmlmseg.OpenClipText', model=tiny_clip, template='photo: {name}'),
+        16,
+        read='both',
+        templates=dict(facade='a house with a {name}'),
+    )
+    table.init_weights()
+    asked = []
+    tokenise = table.encoder.tower.tokenise
+    table.encoder.tower.tokenise = lambda text: asked.append(text) or tokenise(text)  # type: ignore[method-assign]
+    table.encoder._tokens.clear()
+    typed = LabelSpace.create('custom', ['tree'], definitions={'tree': 'a tall plant'})
+    rows = table.eval().categories(['street', 'facade', typed]).rows
+    assert rows is not None
+    assert set(asked) == {
+        'photo: car',
+        'photo: person: a human being, on foot',
+        'photo: a house with a wall',
+        'photo: a house with a building',
+        'photo: tree: a tall plant',
+        'photo: background',
+    }
+
+
 def cosines(rows: torch.Tensor) -> torch.Tensor:
     """The cosines of all pairs."""
     rows = F.normalize(rows, dim=-1)

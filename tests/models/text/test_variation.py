@@ -6,11 +6,13 @@ from collections import Counter
 import pytest
 import torch
 
+from mmlmseg.audit import Concepts
+from mmlmseg.class_texts import readings
 from mmlmseg.errors import LabelSpaceError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.criterion import semantic_targets
 from mmlmseg.models.structures import Categories
-from mmlmseg.models.text.variation import all_synonyms, draw_names, drop_absent, present_classes, readings
+from mmlmseg.models.text.variation import check_choices, draw_texts, drop_absent, present_classes, with_lexicon
 
 SPACE = LabelSpace.create(
     'street',
@@ -19,16 +21,28 @@ SPACE = LabelSpace.create(
 )
 
 
-def test_a_name_reads_one_class_only() -> None:
-    # 'tree' is a class of its own; 'motor-car' and 'motor car', and the two plants, stand for two classes each.
-    assert readings(SPACE) == [('sky',), ('car', 'auto'), ('tree',), ('bush', 'shrub')]
-    assert all_synonyms([SPACE, SPACE]) == ['auto', 'shrub'] * 2
-    with pytest.raises(LabelSpaceError, match=r"no class of the label spaces has one.*synonyms=\{'car'"):
-        all_synonyms([LabelSpace.create('s', ['sky', 'car'])])
+def test_nothing_to_draw_is_refused() -> None:
+    check_choices([[('sky',)], readings(SPACE)])
+    with pytest.raises(LabelSpaceError, match=r"no class of the label spaces has one.*synonyms=\{'car'.*'lexicon'"):
+        check_choices([readings(LabelSpace.create('s', ['sky', 'car']))])
+
+
+def test_the_lexicon_adds_names_that_mean_the_same_and_no_other_class() -> None:
+    space = LabelSpace.create('s', ['Road', 'sidewalk', 'pavement', 'zorp'], synonyms={'Road': ['way']})
+    concepts = Concepts.from_yaml()
+    alike = {name for name, concept in concepts.called.items() if concept == 'road'} - {'road'}
+    assert len(alike) > 2
+    found = with_lexicon(space, concepts, lambda name: name != 'street')
+    road, sidewalk, pavement, zorp = readings(found)
+    assert road[:2] == ('road', 'way')
+    assert set(road[2:]) == alike - {'street'}
+    assert 'footpath' in sidewalk
+    assert 'pavement' not in sidewalk  # a class of its own
+    assert (pavement, zorp) == (('pavement',), ('zorp',))
 
 
 def test_names_are_drawn_uniformly_and_independently() -> None:
-    counts = Counter(draw_names(SPACE) for _ in range(4000))
+    counts = Counter(draw_texts(readings(SPACE)) for _ in range(4000))
     assert set(counts) == set(itertools.product(*readings(SPACE)))  # 1 * 2 * 1 * 2
     assert all(abs(count - 1000) < 150 for count in counts.values())  # 5.5 standard deviations
 
@@ -37,10 +51,10 @@ def test_draws_follow_the_seed_and_stay_in_range(monkeypatch: pytest.MonkeyPatch
     drawn = []
     for _ in range(2):
         torch.manual_seed(3)
-        drawn.append([draw_names(SPACE) for _ in range(5)])
+        drawn.append([draw_texts(readings(SPACE)) for _ in range(5)])
     assert drawn[0] == drawn[1]
     monkeypatch.setattr(torch, 'rand', lambda size: torch.full((size,), 1 - 2**-24))  # the largest it can give
-    assert draw_names(SPACE) == ('sky', 'auto', 'tree', 'shrub')
+    assert draw_texts(readings(SPACE)) == ('sky', 'auto', 'tree', 'shrub')
 
 
 def test_present_classes_are_those_of_the_truth() -> None:
