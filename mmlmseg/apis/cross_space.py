@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.utils.data import Subset
 from ..config import chosen_parts, evaluate_only, parts_of
 from ..config_checks import require, without_workers
 from ..errors import OptionError
-from ..evaluation.confusion import Confusion, confusion_of
+from ..evaluation.confusion import Confusion, confusions_of
 from ..label_space import LabelSpace
 from .inferencer import LMSegInferencer
 
@@ -47,6 +47,16 @@ class CrossSpace:
         """The label space of the truth of a test dataset."""
         return self._open(dataset)[1]
 
+    @property
+    def all_spaces(self) -> tuple[LabelSpace, ...]:
+        """Those of the model, and those of test datasets that it can be asked in by their class names."""
+        known = self.inferencer.label_spaces
+        head = getattr(self.inferencer.model, 'decode_head', None)
+        if getattr(head, 'text', None) is None:
+            return tuple(known)
+        others = {own.name: own for own in map(self.space, self.datasets) if own.name not in known.names}
+        return (*known, *others.values())
+
     def confusion(
         self,
         dataset: str,
@@ -66,12 +76,28 @@ class CrossSpace:
             LabelSpaceError: Where the model has no such label space.
             OptionError: Where there is no such dataset, or it has truth in several label spaces at once.
         """
+        own = self.space(dataset)
+        target = self.inferencer.label_spaces.get(asked or own.name)
+        (confusion,) = self.confusions(dataset, [target], images, track)
+        return confusion
+
+    def confusions(
+        self,
+        dataset: str,
+        asked: Sequence[LabelSpace],
+        images: int | None = None,
+        track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    ) -> list[Confusion]:
+        """Predicts a dataset in several label spaces, each alone; arguments and errors as of :meth:`confusion`.
+
+        A label space that the model was not trained on is asked by its class names.
+        """
         data, space = self._open(dataset)
-        target = self.inferencer.label_spaces.get(asked or space.name)
         if images is not None and images < len(data):
             data = Subset(data, [i * len(data) // images for i in range(images)])
         loader = Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data})
-        return confusion_of(self.inferencer.model, track(loader), space, target)
+        free = {own.name for own in asked} - {*self.inferencer.label_spaces.names}
+        return confusions_of(self.inferencer.model, track(loader), space, asked, free)
 
     def _open(self, name: str) -> tuple[Any, LabelSpace]:
         if name not in self._loaders:

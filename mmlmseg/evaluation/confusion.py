@@ -6,7 +6,7 @@ images of one dataset, predicted in the label space of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,37 +51,59 @@ class Confusion:
         return dict(described, counts=self.counts.tolist(), ignored_pixels=self.ignored, images=self.images)
 
 
-@torch.no_grad()
 def confusion_of(model: Any, batches: Iterable[dict[str, Any]], truth: LabelSpace, asked: LabelSpace) -> Confusion:
-    """Predicts images in a label space and compares them with truth in the same or another one.
+    """Predicts images in one label space of a model; see :func:`confusions_of`."""
+    (confusion,) = confusions_of(model, batches, truth, [asked])
+    return confusion
+
+
+@torch.no_grad()
+def confusions_of(
+    model: Any,
+    batches: Iterable[dict[str, Any]],
+    truth: LabelSpace,
+    asked: Sequence[LabelSpace],
+    free: Collection[str] = (),
+) -> list[Confusion]:
+    """Predicts images in label spaces, each alone, and compares them with truth in the same or another one.
+
+    Images are loaded once for all label spaces.
 
     Args:
         model: A segmentor whose task is ``semantic``.
         batches: Of a test dataloader, each sample with ``gt_sem_seg``.
         truth: The label space of the truth.
-        asked: The label space to predict in, one of the model's.
+        asked: The label spaces to predict in.
+        free: The names of those that the model was not trained on, which are asked by their class names.
 
     Raises:
         DataError: Naming the file where there is no truth, or it does not fit.
         OptionError: Where there is no image.
     """
-    size = truth.num_classes, asked.num_classes
-    counts, ignored, images = torch.zeros(size, dtype=torch.long), 0, 0
+    counts = [torch.zeros(truth.num_classes, space.num_classes, dtype=torch.long) for space in asked]
+    ignored, images = 0, 0
     for batch in batches:
-        for sample in batch['data_samples']:
-            sample.set_metainfo(dict(label_spaces=(asked.name,)))
-        for sample in model.test_step(batch):
-            with errors_of(source(sample.metainfo)):
-                if 'gt_sem_seg' not in sample:
-                    raise DataError('has no gt_sem_seg to compare with; add LoadAnnotations to the test pipeline')
-                label, found = sample.gt_sem_seg.data.cpu(), sample.pred_sem_seg.data.cpu()
-                own = joint_histogram(found, label, size[0], ignore_index_of(size[0]), num_predicted=size[1])
-            counts += own
-            ignored += label.numel() - int(own.sum())
-            images += 1
+        for place, space in enumerate(asked):
+            for sample in batch['data_samples']:
+                sample.set_metainfo(dict(label_spaces=(space if space.name in free else space.name,)))
+            for sample in model.test_step(batch):
+                with errors_of(source(sample.metainfo)):
+                    own, left_out = _compared(sample, truth.num_classes, space.num_classes)
+                counts[place] += own
+                ignored += left_out if place == 0 else 0
+        images += len(batch['data_samples'])
     if not images:
         raise OptionError(f'no image of label space {truth.name!r} to compare')
-    return Confusion(truth, asked, counts, ignored, images)
+    return [Confusion(truth, space, own, ignored, images) for space, own in zip(asked, counts, strict=True)]
+
+
+def _compared(sample: Any, num_classes: int, num_predicted: int) -> tuple[Tensor, int]:
+    """The counts of an image, and how many pixels nobody annotated."""
+    if 'gt_sem_seg' not in sample:
+        raise DataError('has no gt_sem_seg to compare with; add LoadAnnotations to the test pipeline')
+    label, found = sample.gt_sem_seg.data.cpu(), sample.pred_sem_seg.data.cpu()
+    counts = joint_histogram(found, label, num_classes, ignore_index_of(num_classes), num_predicted=num_predicted)
+    return counts, label.numel() - int(counts.sum())
 
 
 def sorted_columns(counts: Tensor) -> Sequence[int]:
