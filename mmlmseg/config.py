@@ -260,7 +260,9 @@ def set_length(cfg: Config, iterations: int, readings: int | None = None) -> Non
         hook.interval = min(hook.get('interval', interval), interval)
 
 
-def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None = None) -> None:
+def restrict(
+    cfg: Config, trained: Sequence[str], scored: Sequence[str] | None = None, unseen: Sequence[str] = ()
+) -> None:
     """Leaves some datasets of a config, and what it says of these and of their label spaces.
 
     Args:
@@ -268,6 +270,8 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
         trained: Names of the datasets to train on.
         scored: Names of the datasets to evaluate, by default all, as far as all their label spaces are among those
             trained on.
+        unseen: Names of those that are evaluated although nothing is trained in their label spaces, which become label
+            spaces of the model, behind the others.
     """
     loader, head = cfg.train_dataloader, cfg.model.decode_head
     before, parts = parts_of(loader.dataset), chosen_parts(cfg, 'train', trained)
@@ -285,9 +289,16 @@ def restrict(cfg: Config, trained: Sequence[str], scored: Sequence[str] | None =
     for split in ('val', 'test'):
         if cfg.get(f'{split}_dataloader'):
             asked = parts_of(cfg[f'{split}_dataloader'].dataset)
-            known = [name for name, part in asked.items() if spaces.issuperset(space_names(part))]
+            known = [name for name, part in asked.items() if name in unseen or spaces.issuperset(space_names(part))]
             kept = known if scored is None else [name for name in scored if name in known]
             evaluate_only(cfg, split, {name: asked[name] for name in kept})
+    zero_shot = chosen_parts(cfg, 'val', unseen) if unseen else {}
+    spaces |= {name for part in zero_shot.values() for name in space_names(part)}
+    if zero_shot and 'label_spaces' not in head:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
+            listed = [training_spaces(dict(datasets=[part])) for part in (*parts.values(), *zero_shot.values())]
+        by_name = {space.name: space for own in listed for space in own}
+        head.label_spaces = [space.to_dict() for space in by_name.values()]
     if 'label_spaces' in head:
         own = {listed_name(spec): spec for spec in head.label_spaces}
         if missing := spaces - own.keys():

@@ -90,13 +90,14 @@ class CrossSpace:
     ) -> list[Confusion]:
         """Predicts a dataset in several label spaces, each alone; arguments and errors as of :meth:`confusion`.
 
-        A label space that the model was not trained on is asked by its class names.
+        A label space that the model was not trained on, or one of its own under other names, is asked by its class
+        names.
         """
         data, space = self._open(dataset)
         if images is not None and images < len(data):
             data = Subset(data, [i * len(data) // images for i in range(images)])
         loader = Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data})
-        free = {own.name for own in asked} - {*self.inferencer.label_spaces.names}
+        free = [own for own in asked if own not in self.inferencer.label_spaces]
         return confusions_of(self.inferencer.model, track(loader), space, asked, free)
 
     def _open(self, name: str) -> tuple[Any, LabelSpace]:

@@ -63,7 +63,7 @@ def confusions_of(
     batches: Iterable[dict[str, Any]],
     truth: LabelSpace,
     asked: Sequence[LabelSpace],
-    free: Collection[str] = (),
+    free: Collection[LabelSpace] = (),
 ) -> list[Confusion]:
     """Predicts images in label spaces, each alone, and compares them with truth in the same or another one.
 
@@ -74,7 +74,7 @@ def confusions_of(
         batches: Of a test dataloader, each sample with ``gt_sem_seg``.
         truth: The label space of the truth.
         asked: The label spaces to predict in.
-        free: The names of those that the model was not trained on, which are asked by their class names.
+        free: Those that the model was not trained on, which are asked by their class names.
 
     Raises:
         DataError: Naming the file where there is no truth, or it does not fit.
@@ -85,7 +85,7 @@ def confusions_of(
     for batch in batches:
         for place, space in enumerate(asked):
             for sample in batch['data_samples']:
-                sample.set_metainfo(dict(label_spaces=(space if space.name in free else space.name,)))
+                sample.set_metainfo(dict(label_spaces=(space if space in free else space.name,)))
             for sample in model.test_step(batch):
                 with errors_of(source(sample.metainfo)):
                     own, left_out = _compared(sample, truth.num_classes, space.num_classes)

@@ -53,7 +53,6 @@ from mmlmseg.evaluation.metrics.common import percent
 from mmlmseg.lab.benchmark.run import text_of
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.text import TextTable
-from mmlmseg.models.text.variation import readings
 from mmlmseg.names import name_key
 
 Names = Mapping[str, Mapping[str, str]]
@@ -126,8 +125,9 @@ def check_unseen(text: TextTable | None, names: Names) -> None:
         )
     trained: dict[str, str] = {}
     for space in text.label_spaces:
-        for c, (main, *synonyms) in zip(space.classes, readings(space), strict=True):
-            for name in (main, *synonyms) if text.sample_synonyms else (main,):
+        every = text.sample_synonyms or text.reading.average_synonyms
+        for c, (main, *synonyms) in zip(space.classes, text.choices(space), strict=True):
+            for name in (main, *synonyms) if every else (main,):
                 trained.setdefault(name_key(name), f'{space.name}/{c}')
     known = [
         f'{space}/{c} as {name!r} ({trained[name_key(name)]})'

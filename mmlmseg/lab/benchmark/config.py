@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope, init_default_scope
 
 from ...config import complete_label_spaces, evaluate_only, innermost, read_config, restrict, set_length
 from ...errors import DataError, OptionError, errors_of
 from ...label_space import LabelSpace
-from ...registry import DATASETS
+from ...models.head.adapters import served_alone
+from ...registry import DATASETS, MODELS
 from .. import union  # noqa: F401  (registers SegmentorUnion)
 from .spec import BASES, Benchmark, Method, Options, Run
 
@@ -67,8 +68,9 @@ def check_fairness(benchmark: Benchmark) -> None:
             method_config(benchmark, method, choice)
         cfg = configs[method.name] = method_config(benchmark, method, {})
         with errors_of(benchmark.name):
-            restrict(cfg, benchmark.datasets, benchmark.evaluated_datasets)
+            restrict(cfg, benchmark.datasets, benchmark.evaluated_datasets, benchmark.unseen)
         complete_label_spaces(cfg)
+        _check_unseen(benchmark, method, cfg)
         if lost := set(benchmark.evaluated_datasets) - set(cfg.val_dataloader.dataset.names):
             raise OptionError(
                 f'{cfg.filename}: no dataset to train on has the label space of {", ".join(sorted(lost))}'
@@ -86,6 +88,20 @@ def check_fairness(benchmark: Benchmark) -> None:
                 )
 
 
+def _check_unseen(benchmark: Benchmark, method: Method, cfg: Config) -> None:
+    """Only what serves all label spaces can answer in one that nothing was trained in."""
+    if not benchmark.unseen:
+        return
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
+        model = MODELS.build(copy.deepcopy(cfg.model))
+    own = {space for space in served_alone(model).values() if space not in benchmark.datasets}
+    if own or getattr(model.decode_head, 'text', None) is None:
+        raise OptionError(
+            f'{benchmark.name}: {method.name!r} ({cfg.filename}) cannot be asked for {", ".join(benchmark.unseen)}, '
+            'which it is not trained in: it reads no class names, or has parameters for each label space of its own'
+        )
+
+
 def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path) -> Config:
     """The config of a run with a choice of options; logs and checkpoints go to the run's folder in ``work_dir``."""
     cfg = method_config(benchmark, run.method, options)
@@ -97,7 +113,7 @@ def run_config(benchmark: Benchmark, run: Run, options: Options, work_dir: Path)
             'default_hooks.checkpoint.max_keep_ckpts': 2,  # of one, mmengine deletes the old before it writes the new
         }
     )
-    restrict(cfg, run.trained, run.evaluated)
+    restrict(cfg, run.trained, run.evaluated, [name for name in benchmark.unseen if name in run.evaluated])
     complete_label_spaces(cfg)
     if run.choice is not None:
         hold_out(cfg)

@@ -89,6 +89,7 @@ class Benchmark:
     seeds: tuple[int, ...] = (0,)  # of the final runs
     readings: int = 1  # evaluations along each final run, evenly spaced; the last one is the result
     scored: tuple[str, ...] = ()  # the datasets that count; by default those to train on
+    unseen: tuple[str, ...] = ()  # those scored whose label spaces nothing is trained in: asked by their class names
     also: tuple[str, ...] = ()  # further columns of the table, written DATASET/KEY; their datasets are evaluated too
     options: Options = field(default_factory=dict)  # what all runs change in their configs, as --cfg-options
     choices: tuple[Options, ...] = ()  # options that every method may choose from, at least two
@@ -245,7 +246,12 @@ def _faults(benchmark: Benchmark) -> Iterator[str]:
     if benchmark.reference not in names:
         near = did_you_mean(benchmark.reference, names)
         yield f'reference is {benchmark.reference!r}, none of the methods: {", ".join(names)}.{near}'
-    if not set(benchmark.scored_datasets) & {*benchmark.datasets, *benchmark.mixed}:
+    for name in benchmark.unseen:
+        if name in benchmark.datasets or name not in benchmark.scored:
+            yield f'unseen: {name!r} must be one of scored, and none of datasets'
+    if benchmark.unseen and any(method.alone for method in benchmark.methods):
+        yield 'unseen: models of one dataset each (alone) cannot be asked for another; leave them out'
+    if not set(benchmark.scored_datasets) & {*benchmark.datasets, *benchmark.mixed, *benchmark.unseen}:
         yield f'scored names none of the datasets: {", ".join(benchmark.datasets)}'
     for name in benchmark.also:
         if not all(name.partition('/')):

@@ -423,3 +423,25 @@ def test_too_few_images(cfg: Config) -> None:
     cfg.train_dataloader.dataset.datasets[0].indices = 4
     with pytest.raises(DataError, match="dataset 'ccp': 4 training images are too few to hold out one of 5"):
         hold_out(cfg)
+
+
+@pytest.mark.parametrize('name', ['camvid11', 'ccp'])
+def test_a_dataset_that_is_left_out_is_asked_by_its_class_names(clash5: Path, name: str) -> None:
+    left_out = Benchmark.from_file(f'tools/benchmarks/leave_one_out_{name}.yml')
+    check_fairness(left_out)
+    (run, _) = left_out.final_runs()
+    assert run.scored == (name,)
+    cfg = build(left_out, run)
+    assert cfg.train_dataloader.dataset.names == list(left_out.datasets)
+    assert set(cfg.val_dataloader.dataset.names) == {name, *left_out.datasets}
+    assert spaces(cfg) == (*left_out.datasets, name)
+    images = DATASETS.build(cfg.train_dataloader.dataset)
+    assert not any(own.name == name for part in images.spaces for own in part)
+
+
+def test_models_that_cannot_be_asked_for_what_is_left_out_are_refused(clash5: Path) -> None:
+    left_out = Benchmark.from_file('tools/benchmarks/leave_one_out_ccp.yml')
+    for model in ('maskformer_r18', 'resi_r18'):
+        other = replace(left_out, methods=(Method('LMSeg', model=model),))
+        with pytest.raises(OptionError, match="'LMSeg' .* cannot be asked for ccp"):
+            check_fairness(other)

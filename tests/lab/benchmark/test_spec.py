@@ -64,6 +64,7 @@ MIXED = dict(
     mixed_facades=('facades',),
     mixed_people=('garments', 'people'),
     mixed_scenes=('scenes',),
+    **{f'leave_one_out_{name}': () for name in ('camvid11', 'labelmefacade', 'msrc_v2', 'paris_artdeco', 'ccp')},
 )
 MEASURED = dict(
     SemanticIoU={'mIoU'}, PanopticQuality={'PQ'}, PanopticInstanceQuality={'PIQ', 'PIQ_th', 'PIQ_st'}, InstanceAP={'AP'}
@@ -191,6 +192,8 @@ def test_models_of_one_dataset_each_answer_together(folder: Path) -> None:
         (dict(iterations=0), 'iterations: 0 cannot be read'),
         (dict(methods=[dict(name='Ours', config='a', iterations=5)], readings=2), 'iterations: 5 cannot be read 2'),
         (dict(choices=[{'a': 1}]), 'choices holds one entry'),
+        (dict(unseen=['x'], scored=['x']), "unseen: 'x' must be one of scored, and none of datasets"),
+        (dict(unseen=['q']), "unseen: 'q' must be one of scored, and none of datasets"),
     ],
 )
 def test_faults_name_file_and_key(folder: Path, changes: dict[str, Any], message: str) -> None:
