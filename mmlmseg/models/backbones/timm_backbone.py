@@ -74,8 +74,8 @@ class TimmBackbone(FreezableBackbone):
         given = {**(options or {}), **({'drop_path_rate': drop_path} if drop_path else {})}
         self.model: Any = build_timm(model, given)
         stages = stages_of(self.model, model)
-        self.is_plain = len({stride for _, stride in stages}) == 1
-        self.out_indices = _chosen(out_indices, stages, self.is_plain, model)
+        self.is_plain = is_plain(stages)
+        self.out_indices = chosen_indices(out_indices, stages, model)
         self.out_channels = tuple(stages[i][0] for i in self.out_indices)
         self.strides = tuple(stages[i][1] for i in self.out_indices)
         self.size_divisor = max(self.strides)
@@ -87,10 +87,6 @@ class TimmBackbone(FreezableBackbone):
         super().init_weights()
         if not self.init_cfg and self.pretrained is not None:
             load_timm_weights(self.model, self.name, self.pretrained)
-
-    def group_matcher(self) -> dict[str, Any] | None:
-        """How timm tells the depth of each parameter of ``model`` by its name; None where it does not."""
-        return self.model.group_matcher() if hasattr(self.model, 'group_matcher') else None
 
     def maps(self, images: Tensor) -> Sequence[Tensor]:
         """Images ``[B, bands, H, W]`` to maps ``[B, C_i, H / s_i, W / s_i]``.
@@ -180,15 +176,24 @@ def _check_name(name: str) -> None:
         )
 
 
-def _chosen(
-    asked: Sequence[int] | None, stages: Sequence[tuple[int, int]], is_plain: bool, name: str
-) -> tuple[int, ...]:
+def is_plain(stages: Sequence[tuple[int, int]]) -> bool:
+    """Whether all maps, of the given channels and strides, are of one stride."""
+    return len({stride for _, stride in stages}) == 1
+
+
+def chosen_indices(asked: Sequence[int] | None, stages: Sequence[tuple[int, int]], name: str) -> tuple[int, ...]:
+    """Which maps are given, of those that a model of some name has: what is asked for, or the last of each stride.
+
+    Raises:
+        OptionError: On an index that there is not, one that comes twice, or another order than the model's.
+    """
+    plain = is_plain(stages)
     if asked is None:
         last_of_stride = {stride: i for i, (_, stride) in enumerate(stages)}
-        return tuple(sorted(i for stride, i in last_of_stride.items() if is_plain or stride >= _LEAST_STRIDE))
+        return tuple(sorted(i for stride, i in last_of_stride.items() if plain or stride >= _LEAST_STRIDE))
     if isinstance(asked, int) or not asked or any(not -len(stages) <= i < len(stages) for i in asked):
         raise OptionError(
-            f'backbone.out_indices = {asked!r}: {name} has {len(stages)} {"blocks" if is_plain else "stages"}; list '
+            f'backbone.out_indices = {asked!r}: {name} has {len(stages)} {"blocks" if plain else "stages"}; list '
             f'some of 0 to {len(stages) - 1}'
         )
     chosen = tuple(i % len(stages) for i in asked)

@@ -85,18 +85,19 @@ def load_state_dict(model: nn.Module, tensors: Mapping[str, Tensor], where: str,
     converted = _converted(model, tensors)
     fit = Fit.of(model, converted)
     fit.require(where, source)
-    if fit.other_shape:
+    try:
+        missing = model.load_state_dict(converted, strict=False).missing_keys  # stems are made of what is there
+    except RuntimeError:
         key = fit.other_shape[0]
         raise CheckpointError(
             f'{where}: {len(fit.other_shape)} tensors of {source} are of another shape, such as {key}, '
             f'{fit.given[key]} there and {fit.wanted[key]} here; it is of another model, or options change this one'
-        )
-    if missing := [key for key in fit.wanted if key not in fit.given]:
+        ) from None
+    if missing:
         raise CheckpointError(
             f'{where}: {len(missing)} of {len(fit.wanted)} tensors are not in {source}, such as {missing[0]}; it is '
             'of another model'
         )
-    model.load_state_dict(converted, strict=False)
 
 
 def _converted(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
