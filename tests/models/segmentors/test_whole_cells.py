@@ -54,8 +54,8 @@ class Means(nn.Module):
         (dict(MMSEG_VIT, patch_size=16), None, 32),
         (dict(MMSEG_VIT, patch_size=14), None, 14),  # which pads to whole patches
         (
-            dict(MMSEG_VIT, patch_size=14, num_layers=3, out_indices=(0, 1, 2)),
-            dict(type='mmseg.Feature2Pyramid', embed_dim=16, rescales=[2, 1, 0.5]),
+            dict(MMSEG_VIT, patch_size=14, num_layers=4, out_indices=(0, 1, 2, 3)),
+            dict(type='mmseg.Feature2Pyramid', embed_dim=16, rescales=[4, 2, 1, 0.5]),
             28,
         ),
         (
