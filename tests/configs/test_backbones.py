@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
 from mmlmseg.config_checks import cautions, check_config
+from mmlmseg.config_checks.types import check_types
 from mmlmseg.models.backbones import OpenClipVision, TimmBackbone
 from mmlmseg.registry import MODELS
 
@@ -97,19 +97,41 @@ def test_the_table_of_families_is_true() -> None:
         assert told == pytest.approx(means[mean.strip()]), model
 
 
-def shown(heading: str) -> dict[str, Any]:
-    """What the code of a section says, as a config."""
+def shown(heading: str, folder: Path) -> Config:
+    """What the code of a section says, behind the model and the schedule that LMSeg has."""
     section = next(own for own in DOCUMENT.split('\n## ') if own.startswith(heading))
-    return Config.fromstring('\n'.join(re.findall(r'```python\n(.*?)```', section, re.DOTALL)), '.py').to_dict()
+    bases = [str(ROOT / 'configs/_base_' / own) for own in ('models/lmseg.py', 'schedules/adamw_poly_160k.py')]
+    code = '\n'.join(re.findall(r'```python\n(.*?)```', section, re.DOTALL))
+    (folder / 'shown.py').write_text(f'_base_ = {bases!r}\n{code}')
+    return Config.fromfile(folder / 'shown.py')
 
 
 @pytest.mark.parametrize('heading', ['Plain vision transformers', 'Towers of CLIP'])
-def test_what_is_shown_builds(heading: str) -> None:
-    config = shown(heading)['model']
-    backbone = {**config['backbone'], 'pretrained': None}
-    built = MODELS.build(backbone)
-    assert isinstance(built, (TimmBackbone, OpenClipVision))
-    if 'neck' in config:
-        assert MODELS.build(config['neck']).in_channels == built.out_channels[-1]
-    if 'mean' in config.get('data_preprocessor', {}):
-        MODELS.build(dict(type='mmlmseg.GroupingDataPreProcessor', **config['data_preprocessor']))
+def test_what_is_shown_builds(heading: str, tmp_path: Path) -> None:
+    config = shown(heading, tmp_path)
+    check_types(config, ['train'])
+    backbone = MODELS.build({**config.model.backbone, 'pretrained': None})
+    assert isinstance(backbone, (TimmBackbone, OpenClipVision))
+    neck = MODELS.build(config.model.neck)
+    assert neck.in_channels == backbone.out_channels[-1]
+    assert [neck.out_channels] * len(neck.levels) == config.model.decode_head.in_channels
+
+
+def test_the_shown_decay_is_obeyed(tmp_path: Path) -> None:
+    config = shown('Learning rates by depth', tmp_path)
+    check_types(config, ['train'])
+    backbone = TimmBackbone('vit_small_patch14_dinov2', options=dict(embed_dim=16, depth=2, num_heads=2))
+    model = torch.nn.ModuleDict(dict(backbone=backbone))
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    of = {id(own): group for group in wrapper.optimizer.param_groups for own in group['params']}
+    lr, decay = config.optim_wrapper.optimizer.lr, config.optim_wrapper.optimizer.weight_decay
+    told = {
+        name: (
+            of[id(backbone.model.get_parameter(name))]['lr'] / lr,
+            of[id(backbone.model.get_parameter(name))]['weight_decay'],
+        )
+        for name in ('pos_embed', 'blocks.0.ls1.gamma', 'blocks.1.attn.qkv.weight')
+    }
+    assert told['pos_embed'] == pytest.approx((0.8**3, 0.0))
+    assert told['blocks.0.ls1.gamma'] == pytest.approx((0.8**2, 0.0))
+    assert told['blocks.1.attn.qkv.weight'] == pytest.approx((0.8, decay))
