@@ -31,6 +31,7 @@ from ..structures import Categories, HeadOutputs, Prediction
 from .result_options import ResultOptions
 from .results import grouped, predict_groups
 from .stock import AwaitedHead, StockInference
+from .whole_cells import fit_padding
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
@@ -63,9 +64,14 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             ``bfloat16``, or ``auto``: bfloat16 where the machine has it. An autocast around the model goes first.
         init_cfg: See mmengine's BaseModule.
 
+    Attributes:
+        size_divisor: What height and width of images and tiles are multiples of, so that the maps of the backbone fill
+            them. The preprocessor pads to it, unless its config gives a multiple of its own.
+
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
-        OptionError: On semantic results of a model that finds things only.
+        OptionError: On semantic results of a model that finds things only, and on a ``size_divisor`` of the
+            preprocessor that the maps of the backbone do not fill.
         OptionError: On an unknown task or key, or where a SyncBN would be trained: ranks whose batches fall into
             different numbers of groups would wait for each other for ever.
     """
@@ -101,6 +107,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         fold_fixed_norms(self.backbone)
         self._stems = None if stems is None else Stems(self.backbone, options_of(StemOptions, stems, 'model.stems'))
         self.neck = None if neck is None else MODELS.build(neck)
+        self.size_divisor = fit_padding(self.data_preprocessor, self.backbone, self.neck)
         self.test_cfg = test_cfg or {}
         self.align_corners = False
         if decode_head.get('label_spaces') is None:
@@ -171,7 +178,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
     @property
     def options(self) -> ResultOptions:
         """What ``test_cfg`` says; read anew for each batch, as test-time augmentation changes it."""
-        options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
+        options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces, self.size_divisor)
         self.decode_head.check_tasks(options.tasks)
         if options.relations is None and self.decode_head.relations:
             options = replace(options, relations=resolve(self.decode_head.relations, tuple(self.label_spaces)))
@@ -311,11 +318,14 @@ def _prediction(outputs: HeadOutputs, categories: Categories, b: int, space: Lab
 
 
 def _warn_of_stretched_maps(inputs: Tensor, maps: Sequence[Tensor]) -> None:
-    """Warns of maps whose cells do not fill the images ``[B, 3, H, W]``: masks would be stretched, and so shifted."""
+    """Warns of maps whose cells do not fill the images ``[B, 3, H, W]``: masks would be stretched, and so shifted.
+
+    Cells of half pixels are whole: a pyramid over patches of 14 pixels has some of 3.5.
+    """
     height, width = inputs.shape[-2:]
     for one in maps:
         rows, columns = one.shape[-2:]
-        if height % rows or width % columns or height // rows != width // columns:
+        if 2 * height % rows or 2 * width % columns or height * columns != width * rows:
             warnings.warn(
                 f'a map of the backbone has {rows}x{columns} cells for a padded image of {height}x{width}, which is no '
                 'whole stride: what it sees is said of other pixels. Set model.data_preprocessor.size_divisor to a '
