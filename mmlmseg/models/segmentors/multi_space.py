@@ -23,6 +23,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import resolve
 from ..backbones.folded_norm import fold_fixed_norms
+from ..backbones.joint_vit import PatchTokens
 from ..backbones.stems import StemOptions, Stems, warn_of_made_stems
 from ..numerics import Precision, class_probabilities, precision_context
 from ..pretrained import load_pretrained
@@ -185,11 +186,12 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             raise OptionError('test_cfg.mixed.similarity compares text rows, but the model reads no text; leave it out')
         return options
 
-    def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
+    def extract_feat(self, inputs: Tensor) -> Sequence[Tensor] | PatchTokens:
         """``[B, bands, H, W]`` to the maps of the backbone, or of the neck where there is one, fine first."""
         maps = self.backbone(inputs)
         maps = maps if self.neck is None else self.neck(maps)
-        if not torch.compiler.is_compiling() and not torch.jit.is_tracing():
+        inspected = not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+        if inspected and not isinstance(maps, PatchTokens):
             _warn_of_stretched_maps(inputs, maps)
         return maps
 
