@@ -1,4 +1,4 @@
-# LMSeg over the image tower of FC-CLIP, open_clip's ConvNeXt-L at 320 pixels: frozen, and so is the text tower beside it.
+# LMSeg over the image tower of FC-CLIP, open_clip's ConvNeXt-L at 320 pixels: frozen, as the text tower beside it.
 _base_ = './lmseg.py'
 
 model = dict(

@@ -83,6 +83,13 @@ def test_the_multiple_is_what_the_maps_fill(
     assert not any(own.is_meta for part in parts if part is not None for own in part.parameters())
 
 
+@pytest.mark.parametrize(('model', 'multiple'), [('vit_small_patch14_dinov2', 14), ('vit_small_patch16_dinov3', 32)])
+def test_a_backbone_that_gives_no_maps_says_what_it_needs(model: str, multiple: int) -> None:
+    backbone = MODELS.build(dict(type='mmlmseg.JointViT', model=model, joint_blocks=1, options=TINY))
+    preprocessor = MODELS.build(dict(type='mmlmseg.GroupingDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3))
+    assert fit_padding(preprocessor, backbone, None) == preprocessor.size_divisor == multiple
+
+
 @pytest.mark.parametrize('pads', [False, True])
 @pytest.mark.parametrize('patch', [7, 14, 16, 24, 48])
 def test_any_patch_is_told_by_its_maps(patch: int, pads: bool) -> None:
