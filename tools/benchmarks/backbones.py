@@ -1,7 +1,7 @@
 """What backbones cost: parameters, multiply-adds, and time and memory of a step, trained and frozen, and of inference.
 
 The small LMSeg of ``configs/_base_/models/lmseg_r18.py`` over other backbones with random weights, on images of noise.
-Each side is a process of its own; memory is the most that it had resident beyond what it had before its first step.
+Each side is a process of its own; time is that of the CPU, which other processes disturb less; memory is the most that it had resident beyond what it had before its first step.
 
 Example:
     python tools/benchmarks/backbones.py --models vit-s16 swin-t
@@ -87,7 +87,7 @@ def row(name: str, ways: dict[str, dict[str, Any]]) -> str:
     trained, frozen, inference = (ways[way] for way in WAYS)
     cells = [name, f'{trained["parameters"] / 1e6:.1f}', f'{trained["gmacs"]:.1f}']
     for own in trained, frozen, inference:
-        cells += [f'{1000 * own["wall"]:.0f}', f'{own["step_mb"]:.0f}']
+        cells += [f'{1000 * own["cpu"]:.0f}', f'{own["step_mb"]:.0f}']
     return f'| {" | ".join(cells)} |'
 
 
@@ -105,7 +105,9 @@ def main() -> None:
     own = ['--size', *args.size, '--batch', args.batch, '--precision', args.precision]
     own += ['--repeats', args.repeats, '--threads', args.threads]
     load = os.getloadavg()[0]
-    print('| backbone | M parameters | GMAC an image | trained: ms | MB | frozen: ms | MB | inference: ms | MB |')
+    print(
+        '| backbone | M parameters | GMAC an image | trained: CPU ms | MB | frozen: CPU ms | MB | inference: CPU ms | MB |'
+    )
     print('|---|---|---|---|---|---|---|---|---|')
     for name in args.models:
         figures = speed.in_turn({f'{name}-{way}': own for way in WAYS}, args.rounds)
