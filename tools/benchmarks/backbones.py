@@ -1,7 +1,8 @@
 """What backbones cost: parameters, multiply-adds, and time and memory of a step, trained and frozen, and of inference.
 
 The small LMSeg of ``configs/_base_/models/lmseg_r18.py`` over other backbones with random weights, on images of noise.
-Each side is a process of its own; time is that of the CPU, which other processes disturb less; memory is the most that it had resident beyond what it had before its first step.
+Each side is a process of its own. Time is that of the CPU, which other processes disturb less; memory is the most that
+it had resident beyond what it had before its first step.
 
 Example:
     python tools/benchmarks/backbones.py --models vit-s16 swin-t
@@ -105,9 +106,8 @@ def main() -> None:
     own = ['--size', *args.size, '--batch', args.batch, '--precision', args.precision]
     own += ['--repeats', args.repeats, '--threads', args.threads]
     load = os.getloadavg()[0]
-    print(
-        '| backbone | M parameters | GMAC an image | trained: CPU ms | MB | frozen: CPU ms | MB | inference: CPU ms | MB |'
-    )
+    ways = [f'{way}: CPU ms | MB' for way in WAYS]
+    print(f'| {" | ".join(["backbone", "M parameters", "GMAC an image", *ways])} |')
     print('|---|---|---|---|---|---|---|---|---|')
     for name in args.models:
         figures = speed.in_turn({f'{name}-{way}': own for way in WAYS}, args.rounds)
