@@ -8,6 +8,7 @@ from torch import nn
 
 from ..errors import OptionError
 
+_WRAPPED = '_fsdp_wrapped_module'  # what FSDP puts between the names of a module and of its children
 # Names of mmseg, mmdet, mmpretrain and open_clip, in the form of timm's: groups in the order of what they match.
 _LAST = (99999,)  # goes with the block before it
 _BY_NAME: dict[str, Any] = dict(
@@ -26,6 +27,11 @@ _BY_NAME: dict[str, Any] = dict(
 )
 
 
+def unwrapped_name(name: str) -> str:
+    """The name of a part or parameter without what FSDP puts into it."""
+    return '.'.join(part for part in name.split('.') if part != _WRAPPED)
+
+
 def depths(backbone: nn.Module) -> dict[str, int]:
     """The depth of each parameter of a backbone by its name: 0 of patches, positions and class token, or of a stem.
 
@@ -35,25 +41,22 @@ def depths(backbone: nn.Module) -> dict[str, int]:
     Raises:
         OptionError: Where the names tell no blocks.
     """
-    from timm.models import group_parameters
+    from timm.models._manipulate import group_with_matcher
 
-    place, layers = next(
-        ((f'{name}.' if name else '', module) for name, module in backbone.named_modules() if _is_of_timm(module)),
-        ('', backbone),
-    )
-    matcher: Any = layers.group_matcher() if _is_of_timm(layers) else _BY_NAME
-    groups = group_parameters(layers, matcher, reverse=True)
-    found = {f'{place}{name}': int(depth) for name, depth in groups.items()}
+    modules: list[tuple[str, Any]] = list(backbone.named_modules())
+    of_timm = [(name, module) for name, module in modules if hasattr(module, 'group_matcher')]
+    place, layers = of_timm[0] if of_timm else modules[0]
+    matcher = layers.group_matcher() if of_timm else _BY_NAME
+    prefix = unwrapped_name(f'{place}.') if place else ''
+    inside = iter([(unwrapped_name(name), None) for name, _ in layers.named_parameters()])
+    groups = group_with_matcher(inside, matcher, reverse=True)
+    found = {f'{prefix}{name}': int(depth) for name, depth in groups.items()}
     if len(set(found.values())) < 3:  # nothing but a stem and the rest
         raise OptionError(
             f'optim_wrapper.paramwise_cfg.layer_decay: the blocks of a {type(backbone).__name__} are not told by the '
             'names of its parameters; leave it out, and use custom_keys=dict(backbone=dict(lr_mult=0.1))'
         )
     return found
-
-
-def _is_of_timm(module: Any) -> bool:
-    return hasattr(module, 'group_matcher')
 
 
 def learning_rate_scales(model: nn.Module, decay: float) -> dict[str, float]:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import CheckpointError, OptionError
+from ..models.backbones.frozen import FreezableBackbone
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
-from .layer_depth import learning_rate_scales
+from .layer_depth import learning_rate_scales, unwrapped_name
 
-_WRAPPED = '_fsdp_wrapped_module'  # what FSDP puts between the names of a module and of its children
 _KERNELS = ('fused', 'foreach', 'capturable', 'differentiable')  # options that choose how torch takes a step
 
 
@@ -46,9 +46,9 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '', is_dcn_module: int | None = None
     ) -> None:
         """Adds the groups of a module to ``params``; merges them where the module is the whole model."""
-        if getattr(module, 'frozen', False) is True and not any(p.requires_grad for p in module.parameters()):
+        if isinstance(module, FreezableBackbone) and module.frozen:
             return
-        place = _unwrapped(prefix)
+        place = unwrapped_name(prefix)
         super().add_params(params, module, place, is_dcn_module)
         if not place:
             if self.paramwise_cfg.get('layer_decay') is not None:
@@ -63,7 +63,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
                 'most 1'
             )
         scales = learning_rate_scales(model, decay)
-        names = {parameter: _unwrapped(name) for name, parameter in model.named_parameters()}
+        names = {parameter: unwrapped_name(name) for name, parameter in model.named_parameters()}
         for group in groups:
             (parameter,) = group['params']
             if (scale := scales.get(names[parameter])) is not None:
@@ -79,10 +79,6 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         wrapper: OptimWrapper = super().__call__(model)
         wrapper.optimizer.register_load_state_dict_pre_hook(check_groups)
         return wrapper
-
-
-def _unwrapped(name: str) -> str:
-    return '.'.join(part for part in name.split('.') if part != _WRAPPED)
 
 
 def merged_groups(groups: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -170,3 +170,15 @@ def test_a_frozen_backbone_is_not_in_the_optimiser(model_config: Callable[..., d
     assert found.keys() == {name for name, own in model.named_parameters() if not name.startswith('backbone.')}
     with pytest.raises(OptionError, match='frozen'):
         build(model, layer_decay=0.8)
+
+
+def test_what_fsdp_has_wrapped_has_the_same_depth() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self._fsdp_wrapped_module = inner
+
+    for kind in ('timm EVA', 'mmseg ViT'):
+        config, table = TABLES[kind]
+        found = depths(Wrapped(MODELS.build(config)))
+        assert {name: found[name] for name in table} == table

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import OptionError
 from ...registry import MODELS
-from .timm_backbone import TimmBackbone, check_size
+from .timm_backbone import TimmBackbone
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,11 @@ class JointViT(TimmBackbone):
     def __init__(self, model: str, joint_blocks: int = 3, **kwargs: Any) -> None:
         super().__init__(model, **kwargs)
         blocks = getattr(self.model, 'blocks', ())
-        if not self.is_plain or not hasattr(self.model, '_pos_embed') or getattr(self.model, 'rope_mixed', False):
+        if (
+            not self.stages.is_plain
+            or not hasattr(self.model, '_pos_embed')
+            or getattr(self.model, 'rope_mixed', False)
+        ):
             raise OptionError(
                 f'mmlmseg.JointViT: {model} is no plain vision transformer, whose blocks could take queries; take one '
                 'such as vit_small_patch16_dinov3'
@@ -89,7 +93,7 @@ class JointViT(TimmBackbone):
 
     def forward(self, images: Tensor) -> PatchTokens:  # type: ignore[override]
         """From ``[B, C, H, W]`` to tokens."""
-        check_size(images, self.size_divisor, self.name)
+        self.stages.check_size(images, self.name)
         model: Any = self.model
         embedded = model.patch_embed(images)  # [B, h, w, C]
         size = (embedded.shape[1], embedded.shape[2])

@@ -12,7 +12,8 @@ from ...errors import CheckpointError
 from ...registry import MODELS
 from ..open_clip_loader import load_open_clip, model_config
 from .frozen import FreezableBackbone
-from .timm_backbone import build_timm, check_size, chosen_indices, is_plain, prune, stages_of
+from .stages import Stages
+from .timm_backbone import build_timm, timm_maps
 from .timm_weights import load_state_dict
 
 _TRUNK = 'trunk.'  # what the names of a trunk of timm begin with in open_clip
@@ -64,22 +65,14 @@ class OpenClipVision(FreezableBackbone):
                 f'the image tower of open_clip model {model!r} is a ResNet: use mmlmseg.CLIPResNet for it'
             )
         self.name, self.pretrained = model, pretrained
+        self.model: Any
         self.has_trunk = bool(vision.get('timm_model_name'))
         if self.has_trunk:
-            self.model: Any = build_timm(vision['timm_model_name'], {})
-            stages = stages_of(self.model, model)
+            self.model, self.stages = build_timm(vision['timm_model_name'], {}, out_indices)
         else:
-            self.model = _vision_transformer(config)
-            stages = [(self.model.conv1.out_channels, self.model.patch_size[0])] * len(self.model.transformer.resblocks)
-        self.is_plain = is_plain(stages)
-        self.out_indices = chosen_indices(out_indices, stages, model)
-        self.out_channels = tuple(stages[i][0] for i in self.out_indices)
-        self.strides = tuple(stages[i][1] for i in self.out_indices)
-        self.size_divisor = max(self.strides)
-        if self.has_trunk:
-            prune(self.model, self.out_indices, self.is_plain)
-        else:
-            self.model.transformer.prune_intermediate_layers(list(self.out_indices))
+            self.model, self.stages = _vision_transformer(model, config, out_indices)
+        self.out_channels, self.strides = self.stages.channels, self.stages.strides
+        self.size_divisor = self.stages.size_divisor
         self.train()
 
     def init_weights(self) -> None:
@@ -99,17 +92,11 @@ class OpenClipVision(FreezableBackbone):
         Raises:
             OptionError: Where height or width is no multiple of the patch: what a map says of a cell would be shifted.
         """
-        if self.is_plain:
-            check_size(images, self.size_divisor, self.name)
-        indices = list(self.out_indices)
+        self.stages.check_size(images, self.name)
         if self.has_trunk:
-            return list(
-                self.model.forward_intermediates(
-                    images, indices=indices, norm=self.is_plain, intermediates_only=True, output_fmt='NCHW'
-                )
-            )
+            return timm_maps(self.model, self.stages, images)
         tokens, grid = self._tokens(images)
-        _, levels = self.model.transformer.forward_intermediates(tokens, indices=indices)
+        _, levels = self.model.transformer.forward_intermediates(tokens, indices=list(self.stages.indices))
         return [self.model.ln_post(own)[:, 1:].transpose(1, 2).unflatten(2, grid).contiguous() for own in levels]
 
     def _tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
@@ -127,14 +114,18 @@ class OpenClipVision(FreezableBackbone):
         return self.model.ln_pre(torch.cat([first, tokens], 1)), grid
 
 
-def _vision_transformer(config: dict[str, Any]) -> nn.Module:
-    """The vision transformer of an open_clip model with random weights, without its pooling and projection."""
+def _vision_transformer(
+    name: str, config: dict[str, Any], out_indices: Sequence[int] | None
+) -> tuple[nn.Module, Stages]:
+    """The vision transformer of an open_clip model with random weights, up to the last block that is asked for."""
     from open_clip.model import _build_vision_tower
 
     tower: Any = _build_vision_tower(config['embed_dim'], config['vision_cfg'], bool(config.get('quick_gelu')))
+    blocks = len(tower.transformer.resblocks)
+    stages = Stages.chosen([tower.conv1.out_channels] * blocks, [tower.patch_size[0]] * blocks, out_indices, name)
+    tower.transformer.prune_intermediate_layers(list(stages.indices))
     if tower.attn_pool is not None:  # then the last norm stands behind it
         tower.attn_pool, tower.ln_post = None, nn.Identity()
     tower.proj = None
     tower.patch_dropout = nn.Identity()
-    result: nn.Module = tower
-    return result
+    return tower, stages

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from ...errors import OptionError, did_you_mean
 from ...registry import MODELS
 from .frozen import FreezableBackbone
+from .stages import Stages
 from .timm_weights import load_timm_weights, tags_of
 
-_LEAST_STRIDE = 4  # what finer maps show, no pixel decoder reads
 # How constructors of timm are told to take images of any size.
 _ANY_SIZE: dict[str, Any] = dict(dynamic_img_size=True, strict_img_size=False)
 
@@ -71,15 +71,11 @@ class TimmBackbone(FreezableBackbone):
         super().__init__(frozen, drop_path, init_cfg)
         _check_name(model)
         self.name, self.pretrained = model, pretrained
+        self.model: Any
         given = {**(options or {}), **({'drop_path_rate': drop_path} if drop_path else {})}
-        self.model: Any = build_timm(model, given)
-        stages = stages_of(self.model, model)
-        self.is_plain = is_plain(stages)
-        self.out_indices = chosen_indices(out_indices, stages, model)
-        self.out_channels = tuple(stages[i][0] for i in self.out_indices)
-        self.strides = tuple(stages[i][1] for i in self.out_indices)
-        self.size_divisor = max(self.strides)
-        prune(self.model, self.out_indices, self.is_plain)
+        self.model, self.stages = build_timm(model, given, out_indices)
+        self.out_channels, self.strides = self.stages.channels, self.stages.strides
+        self.size_divisor = self.stages.size_divisor
         self.train()
 
     def init_weights(self) -> None:
@@ -94,21 +90,20 @@ class TimmBackbone(FreezableBackbone):
         Raises:
             OptionError: Where height or width is no multiple of the patch: what a map says of a cell would be shifted.
         """
-        if self.is_plain:
-            check_size(images, self.size_divisor, self.name)
-        return list(
-            self.model.forward_intermediates(
-                images,
-                indices=list(self.out_indices),
-                norm=self.is_plain,
-                intermediates_only=True,
-                output_fmt='NCHW',
-            )
-        )
+        self.stages.check_size(images, self.name)
+        return timm_maps(self.model, self.stages, images)
 
 
-def build_timm(name: str, options: Mapping[str, Any]) -> nn.Module:
-    """Builds a timm model with random weights, without its classifier, that takes images of any size.
+def build_timm(name: str, options: Mapping[str, Any], out_indices: Sequence[int] | None) -> tuple[nn.Module, Stages]:
+    """Builds a timm model with random weights that takes images of any size, up to the last map that is asked for.
+
+    Args:
+        name: Of the architecture.
+        options: Further arguments of its constructor.
+        out_indices: The maps, see :class:`TimmBackbone`.
+
+    Returns:
+        The model, and what its maps are.
 
     Raises:
         OptionError: On an option that it does not take, and where it takes images of one size only.
@@ -117,49 +112,59 @@ def build_timm(name: str, options: Mapping[str, Any]) -> nn.Module:
 
     try:
         with torch.device('meta'):  # what it takes, before memory is
-            outline: Any = timm.create_model(name, num_classes=0, **options)
-        known = inspect.signature(type(outline).__init__).parameters
-        any_size = {key: value for key, value in _ANY_SIZE.items() if key in known and key not in options}
-        with torch.device('meta'):
-            outline = timm.create_model(name, num_classes=0, **any_size, **options)
+            known = inspect.signature(type(timm.create_model(name, num_classes=0, **options)).__init__).parameters
+            arguments = {key: value for key, value in _ANY_SIZE.items() if key in known} | dict(options)
+            outline: Any = timm.create_model(name, num_classes=0, **arguments)
     except TypeError as error:
         raise OptionError(f'backbone.options = {dict(options)}: timm builds no {name} of it ({error})') from None
-    if not hasattr(outline, 'forward_intermediates'):
+    infos = getattr(outline, 'feature_info', None)
+    if not infos or not hasattr(outline, 'forward_intermediates'):
         raise OptionError(f'timm model {name!r} gives no maps of its stages; take another one')
-    reach = 2 * max(stride for _, stride in stages_of(outline, name))
+    listed = infos.get_dicts() if hasattr(infos, 'get_dicts') else infos
+    stages = Stages.chosen(
+        [info['num_chs'] for info in listed], [info['reduction'] for info in listed], out_indices, name
+    )
+    _check_maps(outline, stages, options.get('in_chans', 3), name)
+    model: nn.Module = timm.create_model(name, num_classes=0, **arguments)
+    _prune(model, stages)
+    return model, stages
+
+
+def timm_maps(model: Any, stages: Stages, images: Tensor) -> list[Tensor]:
+    """The maps of images ``[B, bands, H, W]``; those of a plain transformer are normalised."""
+    maps: list[Tensor] = model.forward_intermediates(
+        images, indices=list(stages.indices), norm=stages.is_plain, intermediates_only=True, output_fmt='NCHW'
+    )
+    return maps
+
+
+def _prune(model: Any, stages: Stages) -> None:
+    """Takes away what is behind the last map."""
+    model.prune_intermediate_layers(list(stages.indices), prune_norm=not stages.is_plain, prune_head=True)
+
+
+def _check_maps(outline: Any, stages: Stages, bands: int, name: str) -> None:
+    """Refuses a model, given without its weights, that does not make the maps it tells of images of any size."""
+    height = 3 * stages.size_divisor
+    images = torch.zeros(1, bands, height, 2 * height, device='meta')
+    _prune(outline, stages)
     try:
-        outline.eval().forward_intermediates(torch.zeros(1, 3, reach, 2 * reach, device='meta'))
-    except AssertionError as error:
+        with torch.no_grad():
+            maps = timm_maps(outline.eval(), stages, images)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        if 'meta' in str(error):  # it looks at numbers, which there are none of here
+            return
         raise OptionError(
             f'timm model {name!r} takes images of one size only ({error}), but those of a training differ; take one '
             'whose position embeddings are interpolated or rotary, such as vit_small_patch16_dinov3'
         ) from None
-    model: nn.Module = timm.create_model(name, num_classes=0, **any_size, **options)
-    return model
-
-
-def stages_of(model: Any, name: str) -> list[tuple[int, int]]:
-    """Channels and stride of each map that a timm model can give."""
-    infos = getattr(model, 'feature_info', None)
-    if not infos:
-        raise OptionError(f'timm model {name!r} does not say what maps it has; take another one')
-    listed = infos.get_dicts() if hasattr(infos, 'get_dicts') else infos
-    return [(info['num_chs'], info['reduction']) for info in listed]
-
-
-def prune(model: Any, out_indices: Sequence[int], keep_norm: bool) -> None:
-    """Takes away what is behind the last map."""
-    model.prune_intermediate_layers(list(out_indices), prune_norm=not keep_norm, prune_head=True)
-
-
-def check_size(images: Tensor, patch: int, name: str) -> None:
-    """Raises an OptionError where images ``[B, bands, H, W]`` are not made of whole patches."""
-    height, width = images.shape[-2:]
-    if height % patch or width % patch:
-        raise OptionError(
-            f'{name} cuts images into patches of {patch} pixels, but got one of {height}x{width}, so its maps would '
-            f'be shifted: set model.data_preprocessor.size_divisor to a multiple of {patch}, or leave it out'
-        )
+    for own, channels, stride in zip(maps, stages.channels, stages.strides, strict=True):
+        told = (channels, height // stride, 2 * height // stride)
+        if tuple(own.shape[1:]) != told:
+            raise OptionError(
+                f'timm model {name!r} tells of maps of {told} for an image of {height}x{2 * height}, but gives '
+                f'{tuple(own.shape[1:])}; take another one'
+            )
 
 
 def _check_name(name: str) -> None:
@@ -174,29 +179,3 @@ def _check_name(name: str) -> None:
             f'timm model {name!r}: weights are named apart{known}; write model={plain!r}, and pretrained={tag!r} or a '
             'local file'
         )
-
-
-def is_plain(stages: Sequence[tuple[int, int]]) -> bool:
-    """Whether all maps, of the given channels and strides, are of one stride."""
-    return len({stride for _, stride in stages}) == 1
-
-
-def chosen_indices(asked: Sequence[int] | None, stages: Sequence[tuple[int, int]], name: str) -> tuple[int, ...]:
-    """Which maps are given, of those that a model of some name has: what is asked for, or the last of each stride.
-
-    Raises:
-        OptionError: On an index that there is not, one that comes twice, or another order than the model's.
-    """
-    plain = is_plain(stages)
-    if asked is None:
-        last_of_stride = {stride: i for i, (_, stride) in enumerate(stages)}
-        return tuple(sorted(i for stride, i in last_of_stride.items() if plain or stride >= _LEAST_STRIDE))
-    if isinstance(asked, int) or not asked or any(not -len(stages) <= i < len(stages) for i in asked):
-        raise OptionError(
-            f'backbone.out_indices = {asked!r}: {name} has {len(stages)} {"blocks" if plain else "stages"}; list '
-            f'some of 0 to {len(stages) - 1}'
-        )
-    chosen = tuple(i % len(stages) for i in asked)
-    if list(chosen) != sorted(set(chosen)):
-        raise OptionError(f'backbone.out_indices = {list(asked)}: list each once, in the order of the model')
-    return chosen

@@ -44,7 +44,9 @@ def test_says_what_open_clip_says(name: str, tmp_path: Path) -> None:
     image = torch.randn(1, 3, *theirs.visual.image_size)
     own = backbone(image)
     said = theirs.visual.forward_intermediates(
-        image, indices=list(backbone.out_indices), normalize_intermediates=backbone.is_plain and name != 'tower-coca'
+        image,
+        indices=list(backbone.stages.indices),
+        normalize_intermediates=backbone.stages.is_plain and name != 'tower-coca',
     )['image_intermediates']
     assert len(own) == len(said) == len(backbone.out_channels)
     for map, other, width, stride in zip(own, said, backbone.out_channels, backbone.strides):

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import timm
 import torch
+from mmengine.optim import build_optim_wrapper
 from safetensors.torch import save_file
 from torch import nn
 
 from mmlmseg.errors import CheckpointError, OptionError
+from mmlmseg.models.backbones.stems import adapted
 from mmlmseg.models.backbones.timm_backbone import TimmBackbone
+from mmlmseg.registry import MODELS
 
 TINY_VIT = dict(embed_dim=32, depth=3, num_heads=2)
 PLAIN = dict(
@@ -152,3 +155,56 @@ def test_drop_path_grows_along_the_blocks() -> None:
         for block in tiny('vit_small_patch14_dinov2', drop_path=0.2).model.blocks
     ]
     assert rates == pytest.approx([0.0, 0.1, 0.2])
+
+
+def test_weights_of_three_bands_make_stems_of_others(tmp_path: Path, model_config: Any) -> None:
+    theirs = published('vit_small_patch16_dinov3').state_dict()
+    torch.save(theirs, tmp_path / 'rgb.pth')
+    for bands, missing in ([3, 4], 'weight_4'), ([4], 'weight'):
+        config = model_config(in_channels=[32])
+        backbone = dict(type='mmlmseg.TimmBackbone', model='vit_small_patch16_dinov3', options=TINY_VIT)
+        model = MODELS.build(
+            dict(config, backbone=dict(backbone, pretrained=str(tmp_path / 'rgb.pth')), stems=dict(bands=bands))
+        )
+        model.init_weights()
+        convolution = model.backbone.model.patch_embed.proj
+        assert torch.equal(getattr(convolution, missing), adapted(theirs['patch_embed.proj.weight'], 4))
+        assert torch.equal(model.backbone.model.reg_token, theirs['reg_token'])
+
+
+def test_images_of_four_bands_without_stems() -> None:
+    backbone = TimmBackbone('vit_small_patch16_dinov3', options=dict(TINY_VIT, in_chans=4))
+    assert tuple(backbone(torch.zeros(1, 4, 32, 48))[0].shape) == (1, 32, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'), [('vit_small_patch16_dinov3', TINY_VIT), ('convnext_tiny', HIERARCHICAL['convnext_tiny'])]
+)
+@pytest.mark.parametrize('frozen', [False, True])
+def test_a_training_step_below_the_head(
+    name: str, options: Any, frozen: bool, model_config: Any, make_sample: Any
+) -> None:
+    config = model_config(in_channels=[32] if 'vit' in name else [8, 16, 24, 32], text=False)
+    config['backbone'] = dict(type='mmlmseg.TimmBackbone', model=name, options=options, frozen=frozen)
+    if 'vit' in name:
+        config['neck'] = dict(type='mmlmseg.SimpleFeaturePyramid', in_channels=32, out_channels=16)
+        config['decode_head']['in_channels'] = [16] * 4
+    model = MODELS.build(config).train()
+    wrapper = build_optim_wrapper(
+        model,
+        dict(type='OptimWrapper', constructor='mmlmseg.MergedGroupsConstructor', optimizer=dict(type='AdamW', lr=1e-3)),
+    )
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    waiting = {key for key, value in model.named_parameters() if value.requires_grad}  # as several processes do
+    for key, value in model.named_parameters():
+        if value.requires_grad:
+            value.register_hook(lambda _, key=key: waiting.discard(key))
+    samples = [make_sample('street', (48, 80)), make_sample('facade', (64, 64))]
+    batch = {key: [sample[key] for sample in samples] for key in ('inputs', 'data_samples')}
+    assert torch.isfinite(model.train_step(batch, wrapper)['loss'])
+    assert waiting == set()
+    changed = {key for key, value in model.state_dict().items() if not value.equal(before[key])}
+    assert any(key.startswith('backbone.') for key in changed) != frozen
+    assert any(key.startswith('decode_head.') for key in changed)
+    (seen, _) = model.eval().test_step({key: [own[key] for own in samples] for key in ('inputs', 'data_samples')})
+    assert tuple(seen.pred_sem_seg.data.shape[1:]) == (48, 80)

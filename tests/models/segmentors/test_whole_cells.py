@@ -54,8 +54,8 @@ class Means(nn.Module):
         (dict(MMSEG_VIT, patch_size=16), None, 32),
         (dict(MMSEG_VIT, patch_size=14), None, 14),  # which pads to whole patches
         (
-            dict(MMSEG_VIT, patch_size=14, num_layers=3, out_indices=(0, 1, 2)),
-            dict(type='mmseg.Feature2Pyramid', embed_dim=16, rescales=[2, 1, 0.5]),
+            dict(MMSEG_VIT, patch_size=14, num_layers=4, out_indices=(0, 1, 2, 3)),
+            dict(type='mmseg.Feature2Pyramid', embed_dim=16, rescales=[4, 2, 1, 0.5]),
             28,
         ),
         (
@@ -81,6 +81,13 @@ def test_the_multiple_is_what_the_maps_fill(
     parts = MODELS.build(backbone), None if neck is None else MODELS.build(neck)
     assert CellProbe(*parts).multiple() == multiple
     assert not any(own.is_meta for part in parts if part is not None for own in part.parameters())
+
+
+@pytest.mark.parametrize(('model', 'multiple'), [('vit_small_patch14_dinov2', 14), ('vit_small_patch16_dinov3', 32)])
+def test_a_backbone_that_gives_no_maps_says_what_it_needs(model: str, multiple: int) -> None:
+    backbone = MODELS.build(dict(type='mmlmseg.JointViT', model=model, joint_blocks=1, options=TINY))
+    preprocessor = MODELS.build(dict(type='mmlmseg.GroupingDataPreProcessor', mean=[0.0] * 3, std=[1.0] * 3))
+    assert fit_padding(preprocessor, backbone, None) == preprocessor.size_divisor == multiple
 
 
 @pytest.mark.parametrize('pads', [False, True])
