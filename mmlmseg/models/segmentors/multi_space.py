@@ -188,7 +188,9 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tensor] | PatchTokens:
         """``[B, bands, H, W]`` to the maps of the backbone, or of the neck where there is one, fine first."""
-        maps = self.backbone(inputs)
+        return self._behind_encoder(inputs, self.backbone(inputs))
+
+    def _behind_encoder(self, inputs: Tensor, maps: Any) -> Sequence[Tensor] | PatchTokens:
         maps = maps if self.neck is None else self.neck(maps)
         inspected = not torch.compiler.is_compiling() and not torch.jit.is_tracing()
         if inspected and not isinstance(maps, PatchTokens):
@@ -270,15 +272,24 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         with precision_context(self.precision, self._device):
             yield
 
-    def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
-        """What the model says of each image of a group ``[B, 3, H, W]``, in each label space that it is asked for."""
+    def predictions(
+        self, images: Tensor, metas: Sequence[dict[str, Any]], encoded: Sequence[Tensor] | None = None
+    ) -> list[list[Prediction]]:
+        """What the model says of each image of a group ``[B, bands, H, W]``, in each label space that it is asked for.
+
+        ``encoded`` are the maps of the backbone ``[B, C_i, h_i, w_i]``, where somebody has them already.
+        """
         asked = [self.decode_head.asked_spaces(meta) for meta in metas]
         found: list[list[Prediction]] = [[] for _ in metas]
         for number in sorted({len(own) for own in asked}):  # those that ask for equally many go side by side
             members = [i for i, own in enumerate(asked) if len(own) == number]
             spaces = [space for i in members for space in asked[i]]
             categories = self.decode_head.categories(spaces)
-            outputs = self.decode_head(self.extract_feat(images[members]), [metas[i] for i in members], categories)
+            if encoded is None:
+                feats = self.extract_feat(images[members])
+            else:
+                feats = self._behind_encoder(images[members], [level[members] for level in encoded])
+            outputs = self.decode_head(feats, [metas[i] for i in members], categories)
             said = [
                 _prediction(outputs, categories, b, self.decode_head.space_of(space)) for b, space in enumerate(spaces)
             ]
