@@ -16,7 +16,6 @@ from ...errors import DataError, OptionError, errors_of
 from ...label_space import LabelSpace
 from ...models.head.adapters import served_alone
 from ...registry import DATASETS, MODELS
-from .. import union  # noqa: F401  (registers SegmentorUnion)
 from .spec import BASES, Benchmark, Method, Options, Run
 
 HOLDOUT = 5  # tuning is scored on the last of so many parts of the training images
