@@ -19,6 +19,7 @@ KINDS: dict[str, Any] = dict(object=dict, array=list, string=str, null=type(None
 ACCEPTED: list[dict[str, Any]] = [
     dict(),
     dict(note='mine', name='streets', things=['car'], synonyms={'car': ['auto']}, ignore=255),
+    dict(definitions={'car': 'a motor vehicle, for few'}),
     dict(palette=[[0, 0, 0], [255, 128, 0]], ignore=[2, 254]),
     dict(ids={'7': 'road', '-1': None, '65535': 'car', '0': None}, ignore=9),
     dict(colours={'128,64,128': 'road', '0, 0, 142': 'car', '255,255,255': None}),

@@ -13,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from mmlmseg.checkpoint import label_spaces_of
 from mmlmseg.errors import CheckpointError, DataError, OptionError
 from mmlmseg.evaluation import MultiDatasetEvaluator, PanopticQuality, SemanticIoU
 from mmlmseg.lab.benchmark import (
@@ -100,6 +101,16 @@ def test_runs_in_one_go_and_in_several(clash5: Path, tmp_path: Path) -> None:
         assert rest['readings'][name][2] == whole['readings'][name][2]
     logs = sorted((tmp_path / 'stopped' / 'lmseg_seed0').glob('*/*.log'))
     assert 'resumed epoch: 0, iter: 2' in logs[-1].read_text()
+
+
+def test_a_dataset_that_is_left_out_is_scored(clash5: Path, tmp_path: Path) -> None:
+    left_out = replace(BENCHMARK, scored=('labelmefacade',), unseen=('labelmefacade',), also=('ccp/mIoU',))
+    (only,) = left_out.runs()
+    result = execute(left_out, only, run_config(left_out, only, {}, tmp_path))
+    assert set(result['scores']) == {'labelmefacade', 'ccp'}
+    assert list(result['readings']['labelmefacade']) == [2, 4]
+    saved = torch.load(tmp_path / only.name / 'iter_4.pth', weights_only=False)['state_dict']
+    assert label_spaces_of(saved).names == ('ccp', 'camvid11', 'labelmefacade')
 
 
 def test_an_evaluator_that_does_not_measure_the_headline_is_no_training(clash5: Path, tmp_path: Path) -> None:
