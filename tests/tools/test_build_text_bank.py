@@ -46,13 +46,13 @@ def test_gathers_names_once(tool: ModuleType, tmp_path: Path) -> None:
 
 
 def test_makes_a_clip_bank(tool: ModuleType, tmp_path: Path, clip_config: str, capsys: Any) -> None:
-    from mmlmseg.models.text.tower import TextTower
+    from mmlmseg.models.text.open_tower import open_tower
 
     (tmp_path / 'names.txt').write_text('tree\ntraffic light\n')
     out = tmp_path / 'out' / 'bank.safetensors'
     tool.main([str(tmp_path / 'names.txt'), '--encoder', f'open_clip:{clip_config}', '--out', str(out)])
     assert '3 names, width 12, open_clip:tiny-bank' in capsys.readouterr().out
-    bank, tower = TextBank.load(out), TextTower(clip_config, None)
+    bank, tower = TextBank.load(out), open_tower(clip_config, None)
     assert bank.source.prompt == 'a photo of a {name}'
     assert bank.source.weights == tower.digest
     expected = tower.encode_texts(['a photo of a traffic light'])
