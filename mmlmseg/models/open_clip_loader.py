@@ -69,16 +69,24 @@ def fetch(model: str, pretrained: str | None) -> Path | None:
     """
     from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 
-    quick_gelu = bool(model_config(model).get('quick_gelu'))
+    check_weights(model, pretrained)
     if pretrained is None:
         return _own_weights(model)
     if Path(pretrained).is_file():
-        if is_torchscript(Path(pretrained)) and not quick_gelu:  # only OpenAI published TorchScript, with QuickGELU
-            raise CheckpointError(f'{pretrained}: OpenAI weights need QuickGELU; use the model {model}-quickgelu')
         return Path(pretrained)
-    _check_tag(model, pretrained, quick_gelu)
     with quiet(), _fetching(pretrained, model):
         return Path(download_pretrained(get_pretrained_cfg(model, pretrained)))
+
+
+def check_weights(model: str, pretrained: str | None) -> None:
+    """Raises what :func:`fetch` does, as far as it is known without fetching."""
+    quick_gelu = bool(model_config(model).get('quick_gelu'))
+    if pretrained is None:
+        return
+    if not Path(pretrained).is_file():
+        _check_tag(model, pretrained, quick_gelu)
+    elif is_torchscript(Path(pretrained)) and not quick_gelu:  # only OpenAI published TorchScript, with QuickGELU
+        raise CheckpointError(f'{pretrained}: OpenAI weights need QuickGELU; use the model {model}-quickgelu')
 
 
 def _own_weights(model: str) -> Path | None:

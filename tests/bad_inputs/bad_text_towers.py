@@ -10,8 +10,10 @@ from typing import Any
 
 import open_clip
 import torch
+from mmengine.config import Config
 from refusals import Refusals
 
+from mmlmseg.config_checks.text import check_text_towers
 from mmlmseg.errors import CheckpointError, OptionError, TextBankError
 from mmlmseg.models.text import OpenClipText
 from mmlmseg.models.text.dinotxt import open_dinotxt
@@ -142,3 +144,24 @@ def a_missing_file_of_dinotxt(folder: Path) -> None:
 def the_image_head_of_dinotxt(folder: Path) -> None:
     torch.save({'visual_model.head.ln_final.weight': torch.ones(4)}, folder / 'head.pth')
     open_dinotxt(folder / 'head.pth')
+
+
+def start_training(**encoder: Any) -> None:
+    """What is looked at before a training builds anything."""
+    encoder = dict(type='mmlmseg.OpenClipText', **encoder)
+    check_text_towers(Config(dict(model=dict(decode_head=dict(text=dict(encoder=encoder))))))
+
+
+@REFUSALS.by(CheckpointError, 'webly: no such weight file', 'Did you mean: webli')
+def a_misspelt_tag_at_the_start_of_a_training(folder: Path) -> None:
+    start_training(model='ViT-B-16-SigLIP', pretrained='webly')
+
+
+@REFUSALS.by(CheckpointError, "'ViT-B-16-SigLIB'", 'Did you mean: ViT-B-16-SigLIP')
+def a_misspelt_model_at_the_start_of_a_training(folder: Path) -> None:
+    start_training(model='ViT-B-16-SigLIB')
+
+
+@REFUSALS.by(TextBankError, "the pooling 'none'")
+def a_text_side_that_is_not_read_at_the_start_of_a_training(folder: Path) -> None:
+    start_training(model=described(folder, 'bad-start', pool_type='none'))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ...errors import TextBankError
+from ..open_clip_loader import check_weights
 from .hugging_face_tower import HuggingFaceTower, token_width
 from .packed_tower import PackedTower
 from .padded_tower import PaddedTower
 from .text_side import TextSide, text_side
 from .text_weights import load_text
-from .tokens import open_tokeniser
+from .tokens import Tokeniser, open_tokeniser
 from .tower import TextTower
 
 _TOWERS: dict[str, type[TextTower]] = {
@@ -29,16 +30,24 @@ def open_tower(model: str, pretrained: str | None) -> TextTower:
         CheckpointError: On an unknown model, or unfit weights.
         TextBankError: Where the text side cannot be read, before weights are.
     """
+    side, tokeniser = ready(model, pretrained)
+    return _TOWERS[side.kind](load_text(side, pretrained), tokeniser)
+
+
+def ready(model: str, pretrained: str | None) -> tuple[TextSide, Tokeniser]:
+    """Everything about a text tower that is known, or fetched as a small file, before its weights are; see
+    :func:`open_tower`."""
     side = text_side(model)
+    check_weights(model, pretrained)
     tokeniser = open_tokeniser(side)
     if side.kind == 'hugging face':
         token_width(side)
-    if side.config.pool_type == 'eos' and side.kind != 'hugging face' and side.config.eos_id not in tokeniser.end:
+    elif side.config.pool_type == 'eos' and side.config.eos_id not in tokeniser.end:
         raise TextBankError(
             f'open_clip model {model!r} reads a text at the token {side.config.eos_id}, but its tokenizer ends a text '
             f'with {tokeniser.end}: they are not of one model'
         )
-    return _TOWERS[side.kind](load_text(side, pretrained), tokeniser)
+    return side, tokeniser
 
 
 def prompt_width(side: TextSide) -> int:

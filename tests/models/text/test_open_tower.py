@@ -19,6 +19,7 @@ from mmlmseg.models.text.open_tower import open_tower, prompt_width
 from mmlmseg.models.text.packed_tower import PackedTower
 from mmlmseg.models.text.padded_tower import PaddedTower
 from mmlmseg.models.text.text_side import text_side
+from mmlmseg.models.text.tokens import Tokeniser
 from mmlmseg.models.text.tower import TextTower
 
 TEXTS = ['a photo of a cat', 'tree', 'a long wooden coffee table', 'traffic sign (back)', 'road, wall and sky!', 'car']
@@ -105,6 +106,50 @@ def test_only_where_padding_does_not_matter_texts_are_shorter_than_the_context(
     monkeypatch.setattr(padded_tower, 'BATCH_TOKENS', 100)
     torch.testing.assert_close(tower.encode_texts(texts), rows, rtol=1e-5, atol=1e-5)
     assert seen[1:] == [(1, 77)] * 3
+
+
+def test_batches_whose_gradients_are_computed_again_have_the_same(
+    shrunk: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tower = open_tower(*shrunk('MobileCLIP-S1'))
+    tokens, weights = [tower.tokenise(text) for text in TEXTS], torch.randn(len(TEXTS), 24)
+    gradients = []
+    for size in (8192, 100):
+        monkeypatch.setattr(padded_tower, 'BATCH_TOKENS', size)
+        prompt = torch.ones(3, 32, requires_grad=True)
+        gradients += torch.autograd.grad((tower.encode(tokens, prompt) * weights).sum(), prompt)
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(
+    ('model', 'start', 'end', 'pad'),
+    [
+        ('ViT-B-16-SigLIP', [], [1], 1),
+        ('ViT-SO400M-16-SigLIP-i18n-256', [], [1], 1),
+        ('ViT-L-14-CLIPA', [101], [0], 0),
+        ('ViT-H-14-worldwide', [0], [2], 1),
+        ('ViT-L-14-worldwide', [], [1], 0),
+    ],
+)
+def test_tokens_of_any_tokenizer_are_read_as_open_clip_does(
+    model: str,
+    start: list[int],
+    end: list[int],
+    pad: int,
+    shrunk: Callable[..., tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where Hugging Face's library is not there."""
+    name, weights = shrunk(model)
+    side = text_side(name)
+    read = Tokeniser(side.config.context_length, start, end, pad, lambda text: [ord(c) + 200 for c in text], str)
+    monkeypatch.setattr('mmlmseg.models.text.open_tower.open_tokeniser', lambda _: read)
+    texts = ['car', 'traffic light', 'a sign']
+    with torch.no_grad():
+        expected = load_open_clip(name, weights).encode_text(
+            padded_tower.padded([read.words(text) for text in texts], read, read.context)
+        )
+    torch.testing.assert_close(open_tower(name, weights).encode_texts(texts), expected, rtol=1e-5, atol=1e-5)
 
 
 SPECIAL = ['<s>', '<pad>', '</s>', '<unk>']
