@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import re
 import textwrap
@@ -18,6 +19,7 @@ from .errors import OptionError, did_you_mean
 T = TypeVar('T')
 
 _NO_SUCH_TYPE = re.compile(r'(\S+) is not in the (.+?) registry')
+_OTHER_PACKAGES = ('mmpretrain',)  # of OpenMMLab, that are imported as a config names a type of theirs
 _NO_SUCH_KEY = re.compile(r"(\S+)\(\) got an unexpected keyword argument '(\w+)'")
 
 
@@ -122,11 +124,27 @@ def find_type(config: Mapping[str, Any], registry: Registry, where: str) -> Any:
         raise OptionError(f'{where} has no type: it is built from a {registry.name}, and nothing tells which')
     if not isinstance(kind, str):
         return kind
+    scope = kind.partition('.')[0] if '.' in kind else None
+    if scope in _OTHER_PACKAGES:
+        _import_scope(scope, f'{where}: {kind!r}')
     with registry.switch_scope_and_registry(config.get('_scope_')) as own:
         found = own.get(kind)
     if found is None:
         raise OptionError(f'{where}: there is no {registry.name} {kind!r}.{did_you_mean(kind, _names(registry))}')
     return found
+
+
+def _import_scope(scope: str, what: str) -> None:
+    """Imports a package of OpenMMLab whose types a config names, so that they are registered."""
+    try:
+        importlib.import_module(f'{scope}.models')
+    except ImportError as error:
+        absent = importlib.util.find_spec(scope) is None
+        reason = 'which is not installed' if absent else f'which cannot be imported ({error})'
+        raise OptionError(
+            f'{what} is of the package {scope}, {reason}: install onedl-{scope} beside the onedl packages, or {scope} '
+            'beside the original ones; many of its backbones are in timm as well, see mmlmseg.TimmBackbone'
+        ) from None
 
 
 def check_arguments(config: Mapping[str, Any], registry: Registry, where: str = '') -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .config import innermost, parts_of
+from .config import all_innermost, parts_of
 from .errors import OptionError
 from .image_format import ImageFormat, declaration
 
@@ -52,7 +52,8 @@ def complete_bands(cfg: Config) -> None:
 def _parts(cfg: Config, split: str) -> Iterator[Any]:
     """The dataset configs of a split, below wrappers."""
     dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
-    yield from map(innermost, parts_of(dataset).values() if dataset else ())
+    for part in parts_of(dataset).values() if dataset else ():
+        yield from all_innermost(part)
 
 
 def _written_down(part: Any) -> Mapping[str, Any] | None:

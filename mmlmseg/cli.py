@@ -40,6 +40,13 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f'error: {mistake}', file=sys.stderr)
         sys.exit(2)
+    except ValueError as error:
+        from .datasets.multi import fault_of_empty  # is there already where a dataset is at fault
+
+        if (fault := fault_of_empty(error)) is None:
+            raise
+        print(f'error: {fault}', file=sys.stderr)
+        sys.exit(2)
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -142,7 +149,8 @@ def use_tta(cfg: Config) -> None:
                 f'--tta: the config has no augmented pipeline for dataset {name!r}; add '
                 f'tta_pipeline for all or tta_pipelines = dict(name=[...]) (it has: {", ".join(pipelines) or "none"})'
             )
-        config.innermost(part).pipeline = pipeline
+        for own in config.all_innermost(part):
+            own.pipeline = pipeline
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
 

@@ -61,17 +61,27 @@ def _fault_of_config(path: Path, error: Exception) -> str | None:
 
 
 def innermost(dataset: Any) -> Any:
-    """The dataset config below wrappers such as RepeatDataset, where the pipeline stands."""
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset
+    """The dataset config below wrappers such as RepeatDataset, where the pipeline stands; of a ConcatDataset, whose
+    parts have one label space, the first."""
+    return all_innermost(dataset)[0]
+
+
+def all_innermost(dataset: Any) -> list[Any]:
+    """The dataset configs below wrappers, those of a ConcatDataset one by one."""
+    if 'dataset' in dataset:
+        return all_innermost(dataset['dataset'])
+    if _kind(dataset) == 'ConcatDataset' and dataset.get('datasets'):
+        return [one for part in dataset['datasets'] for one in all_innermost(part)]
+    return [dataset]
 
 
 def parts_of(dataset: Any) -> dict[str, Any]:
     """The datasets of a loader by the names that :class:`MultiDataset` gives them; of any other dataset, itself."""
-    joined = innermost(dataset)
-    parts = list(joined.get('datasets') or [joined])
-    return dict(zip(joined.get('names') or ['+'.join(space_names(part)) for part in parts], parts))
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    parts = [dataset] if _kind(dataset) == 'ConcatDataset' else list(dataset.get('datasets') or [dataset])
+    names = dataset.get('names') or ['+'.join(space_names(part)) for part in parts]
+    return dict(zip(names, parts))
 
 
 def chosen_parts(cfg: Config, split: str, names: Sequence[str]) -> dict[str, Any]:
@@ -383,8 +393,9 @@ def complete_label_spaces(cfg: Config, checkpoint: str | Path | Mapping[str, Any
 
 def _name_folders(cfg: Config) -> None:
     for split in ('train', 'val', 'test'):
-        joined = innermost((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {})
-        for part in map(innermost, joined.get('datasets') or [joined]):
+        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
+        parts = innermost(dataset).get('datasets') or [dataset]
+        for part in (one for own in parts for one in all_innermost(own)):
             for folder in part.get('folders') or ([part] if _kind(part) == 'FolderDataset' else []):
                 name = _space_name({'type': 'FolderDataset', **folder})
                 if 'data_root' in folder and name != Path(folder['data_root']).name:

@@ -315,6 +315,7 @@ def _describe_categories(categories: Any, all_things: bool = False) -> dict[str,
     return dict(
         classes=names,
         things=[name for name, category in zip(names, categories, strict=True) if category.get('isthing', 1)],
+        synonyms={c['name'].strip(): c['synonyms'] for c in categories if c.get('synonyms') is not None},
         palette=[c['color'] for c in categories] if all(c.get('color') is not None for c in categories) else None,
     )
 

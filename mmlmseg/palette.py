@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
@@ -36,17 +38,41 @@ def default_palette(names: Sequence[str]) -> tuple[Colour, ...]:
     """
     keys = [name_key(name) for name in names]
     chosen: dict[str, Colour] = {}
-    taken: NDArray[np.float32] = np.empty((0, 3), np.float32)
     least = float(np.clip(100 / max(len(set(keys)), 1), *_APART))
+    taken = _Places(len(set(keys)), least)
     for key in sorted(set(keys), key=_digest):  # not in the order of the space, which would decide who has to move
         apart = least
         colours = _colours(key)
         chosen[key], place = next(colours)
-        while np.linalg.norm(taken - place, axis=1).min(initial=np.inf) < apart:
+        while taken.any_within(apart, place):
             chosen[key], place = next(colours)
             apart *= _PATIENCE
-        taken = np.concatenate([taken, place[None]])
+        taken.add(place)
     return tuple(chosen[key] for key in keys)
+
+
+class _Places:
+    """Colours that are taken, in cells of CIELAB, so that a look at those near one costs little beside any number."""
+
+    def __init__(self, number: int, side: float) -> None:
+        self._side = side
+        self._places = np.empty((number, 3), np.float32)
+        self._count = 0
+        self._cells: dict[tuple[int, ...], list[int]] = {}
+
+    def add(self, place: NDArray[np.float32]) -> None:
+        self._places[self._count] = place
+        self._cells.setdefault(self._cell(place), []).append(self._count)
+        self._count += 1
+
+    def any_within(self, distance: float, place: NDArray[np.float32]) -> bool:
+        """Whether one is less than a distance, at most the side of a cell, away."""
+        cells = itertools.product(*((i - 1, i, i + 1) for i in self._cell(place)))
+        near = [number for cell in cells for number in self._cells.get(cell, ())]
+        return bool((np.linalg.norm(self._places[near] - place, axis=1) < distance).any()) if near else False
+
+    def _cell(self, place: NDArray[np.float32]) -> tuple[int, ...]:
+        return tuple(math.floor(value / self._side) for value in place.tolist())
 
 
 def _colours(key: str) -> Iterator[tuple[Colour, NDArray[np.float32]]]:

@@ -40,6 +40,7 @@ KINDS = [
     ROOT / 'baselines' / 'mask2former_r18_clash5.py',
     ROOT / 'baselines' / f'mask2former_in1k-r50_{THREE}.py',
     ROOT / 'resi' / 'resi_r18_sigmoid_clash5.py',
+    ROOT / 'encoder_only' / 'encoder-only_vit-s_clash5.py',
     ROOT / 'resi' / 'resi_r18_clash3-panoptic.py',
     ROOT / 'resi' / 'resi_r18_msrc-instance.py',
     ROOT / 'resi' / 'resi_r18_mixed-streets.py',
@@ -134,6 +135,8 @@ def test_model_and_optimiser_build(path: Path) -> None:
 
     head = model.decode_head
     assert {settings(p) for p in head.queries.parameters()} == {(lr, 0.0)}
+    if 'encoder-only' in path.stem:
+        return
     assert settings(head.decoder.norm.weight) == (lr, 0.0)
     if full_size(path) and hasattr(head.decoder, 'level'):
         assert settings(head.decoder.level.weight) == (lr, 0.0)
@@ -151,7 +154,8 @@ def test_trains_with_compiled_parts(path: Path) -> None:
     model, wrapper = build(config)
     hook = HOOKS.build(dict(type='mmlmseg.CompileHook', backend='eager'))
     hook.before_train(SimpleNamespace(model=model))
-    before = {name: p.detach().clone() for name, p in model.decode_head.decoder.named_parameters()}
+    part = model.backbone if 'encoder-only' in path.stem else model.decode_head.decoder
+    before = {name: p.detach().clone() for name, p in part.named_parameters()}
     spaces = list(model.label_spaces)[:2]
     sizes = [(64, 96), (96, 64)] if full_size(path) else [(64, 96)] * 2
     for seed in range(2):
@@ -163,7 +167,7 @@ def test_trains_with_compiled_parts(path: Path) -> None:
                 sample['data_samples'].gt_segments = SegmentMap(ids, thing, crowd=torch.tensor([False]))
         losses = model.train_step(batch(data), wrapper)
         assert all(value.isfinite().all() for value in losses.values())
-    changed = [name for name, p in model.decode_head.decoder.named_parameters() if not p.equal(before[name])]
+    changed = [name for name, p in part.named_parameters() if not p.equal(before[name])]
     assert len(changed) > len(before) / 2
 
 
@@ -204,12 +208,12 @@ def test_every_config_says_what_its_name_says(path: Path) -> None:
         assert iterations == config.param_scheduler.end == (160_000 if named_task(path) == 'semantic' else 320_000)
         assert config.auto_scale_lr.base_batch_size == 8 * config.train_dataloader.batch_size == 16
     method = path.stem.split('_')[0]
-    assert (head.text is not None) == (method in ('lmseg', 'resi'))
+    assert (head.text is not None) == (method in ('lmseg', 'resi', 'encoder-only'))
     assert (head.classifier.type == 'mmlmseg.UnifiedClassifier') == (method == 'manual-taxonomy')
     assert (head.queries.type == 'mmlmseg.LabelSpaceQueries') == (method == 'resi')
     kind = 'MaskedAttention' if method in ('resi', 'mask2former') else 'Plain'
     kind = 'CategoryGuided' if method == 'lmseg' and 'no-cgd' not in path.stem else kind
-    assert head.decoder.type == f'mmlmseg.{kind}Decoder'
+    assert head.decoder.type == ('mmlmseg.JointBlocks' if method == 'encoder-only' else f'mmlmseg.{kind}Decoder')
     if 'no-daa' in path.stem:
         assert all(dataset.pipeline == train.datasets[0].pipeline for dataset in train.datasets)
     tasks = config.model.get('test_cfg', {}).get('tasks', ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import cv2
 import numpy as np
 from mmseg.registry import DATASETS
@@ -61,3 +63,11 @@ def test_public_spaces_share_the_colours_of_nearly_all_shared_classes() -> None:
     shared = [found for found in colours.values() if len(found) > 1]
     assert len(shared) > 50
     assert sum(len(set(found)) == 1 for found in shared) > 0.9 * len(shared)
+
+
+def test_thousands_of_classes_have_colours_of_their_own() -> None:
+    """And those of a shorter list are what they always were."""
+    names = [f'thing {number}' for number in range(5_000)]
+    colours = default_palette(names)
+    assert len(set(colours)) > 0.99 * len(names)
+    assert hashlib.sha256(repr(default_palette(names[:700])).encode()).hexdigest()[:16] == 'd52c9324d13bb143'

@@ -4,6 +4,7 @@ Examples:
     python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-space camvid11 --out-dir out
     python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth 'photos/*.jpg' --classes "sky, house, motorbike"
     python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-spaces camvid11,msrc_v2
+    python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-space ccp --coco prelabels.json
     python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth --list-label-spaces
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -51,6 +53,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--read-as', metavar='NAME', help='read the images as those of this label space (default: of the one asked for)'
     )
     parser.add_argument('--out-dir', metavar='DIR', help='save predictions (pred/) and pictures (vis/) here')
+    parser.add_argument(
+        '--coco', metavar='FILE', help="save all masks as one annotation file in COCO's format, for annotation tools"
+    )
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass (default: 1)')
     args = parser.parse_args(argv)
@@ -69,6 +74,9 @@ from rich.table import Table
 
 from mmlmseg import cli
 from mmlmseg.apis import LMSegInferencer
+from mmlmseg.apis.coco_results import CocoResults
+from mmlmseg.apis.inputs import expand_inputs
+from mmlmseg.exchange.coco import common_folder
 from mmlmseg.label_space import LabelSpaces
 from mmlmseg.visualization import percentage
 
@@ -103,8 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.list_label_spaces:
             show_label_spaces(inferencer.label_spaces, console)
             return 0
+        inputs = expand_inputs(args.inputs)
+        coco = CocoResults(common_folder(path for path in inputs if isinstance(path, Path))) if args.coco else None
         results = inferencer.iter(
-            args.inputs,
+            inputs,
             args.label_space,
             args.classes,
             args.batch_size,
@@ -121,7 +131,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         for result in results:  # of which none is kept
             found = ', '.join(f'{name} {percentage(share)}' for name, share in result.shares())
             table.add_row(result.path.name if result.path else '', found)
+            if coco is not None:
+                coco.add(result)
+        if coco is not None:
+            coco.save(args.coco)
     console.print(table)
+    if args.coco:
+        console.print(f'Saved the masks to {args.coco}.', soft_wrap=True)
     if args.out_dir:
         console.print(f'Saved predictions to {args.out_dir}/pred and pictures to {args.out_dir}/vis.', soft_wrap=True)
     return 0

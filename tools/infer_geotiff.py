@@ -26,7 +26,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     asked.add_argument('--classes', metavar='LIST', help='predict these classes instead, e.g. "roof, street, tree"')
     parser.add_argument('--task', default='semantic', help='semantic (default), panoptic or instance')
     parser.add_argument(
-        '--tiles', type=int, nargs=2, default=(1024, 128), metavar=('SIZE', 'OVERLAP'), help='default: 1024 128'
+        '--tiles',
+        type=int,
+        nargs=2,
+        metavar=('SIZE', 'OVERLAP'),
+        help='default: 1024 128, or what of it is made of whole cells of the model',
     )
     parser.add_argument(
         '--bands',
@@ -55,7 +59,6 @@ from mmlmseg.apis.geotiff import segment_geotiff
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
-    size, overlap = args.tiles
     with cli.one_line_errors():
         written = segment_geotiff(
             LMSegInferencer(args.config, args.checkpoint, args.device),
@@ -64,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.label_space,
             args.classes,
             task=args.task,
-            tiles=dict(size=(size, size), overlap=overlap),
+            tiles=None if args.tiles is None else dict(size=(args.tiles[0],) * 2, overlap=args.tiles[1]),
             bands=args.bands,
             read_as=args.read_as,
         )

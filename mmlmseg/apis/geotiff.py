@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,12 @@ from ..label_space import LabelSpace
 from ..models.postprocess.lazy_maps import best
 from ..models.segmentors.results import add_tiled_results
 from ..models.segmentors.tiled_image import TiledImage
-from ..models.segmentors.tiles import Tiles
+from ..models.segmentors.tiles import Tiles, whole_tiles
 from ..segments import IGNORE_INDEX, ignore_index_of
 from ..visualization.label_panel import MIN_SCORE
 from .inferencer import LMSegInferencer, Question
 from .inputs import ImagePipeline, as_loaded
 from .results import MaskSegmentation, result_of
-
-TILES: Mapping[str, Any] = dict(size=(1024, 1024), overlap=128)
 
 CACHE_MB = 128
 """What GDAL may keep of blocks that it reads and writes; by default it is a twentieth of the machine's memory."""
@@ -55,7 +53,7 @@ def segment_geotiff(
     classes: str | Sequence[str] | None = None,
     *,
     task: str = 'semantic',
-    tiles: Mapping[str, Any] = TILES,
+    tiles: Mapping[str, Any] | None = None,
     bands: Sequence[int] | None = None,
     read_as: str | None = None,
     min_score: float = MIN_SCORE,
@@ -75,7 +73,8 @@ def segment_geotiff(
         label_space: Name of one of the model's label spaces; not needed if it has only one.
         classes: A free class list instead.
         task: ``semantic``, ``panoptic`` or ``instance``, where the best is on top.
-        tiles: How to cut, see :class:`Tiles`.
+        tiles: How to cut, see :class:`Tiles`; by default 1024 pixels and an overlap of 128, or what of it is made of
+            whole cells of the model.
         bands: Those that the model sees, counted from 1, in its order. By default as the dataset of the label space
             declares its images, or else 1, 2 and 3, for red, green and blue.
         read_as: A label space of the model, as whose images the raster is read; by default the one that is asked for.
@@ -90,7 +89,8 @@ def segment_geotiff(
         DataError: Where the raster cannot be read, lacks a band, or is not of the type that the model was trained on.
     """
     rasterio = rasterio_module('rasters')
-    question = inferencer.question(label_space, classes, task=task, tiles=tiles)
+    cut = whole_tiles(inferencer.model.size_divisor) if tiles is None else options_of(Tiles, tiles, 'tiles')
+    question = inferencer.question(label_space, classes, task=task, tiles=asdict(cut))
     pipeline = _without_resizing(inferencer.pipeline(question, read_as))
     path, out = Path(path), Path(out)
     if path.resolve() == out.resolve():
@@ -107,7 +107,7 @@ def segment_geotiff(
         size = (raster.height, raster.width)
         sample = SegDataSample(metainfo=dict(img_path=str(path), img_shape=size, ori_shape=size, **question.metainfo))
         with inferencer.asked(question), inferencer.model.answering():
-            image = TiledImage(inferencer.model, reader, sample.metainfo, options_of(Tiles, tiles, 'tiles'))
+            image = TiledImage(inferencer.model, reader, sample.metainfo, cut)
             out.parent.mkdir(parents=True, exist_ok=True)
             unfinished = out.with_name(f'{out.name}.part')
             if question.task == 'semantic':

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from PIL import Image as PILImage
@@ -39,6 +40,15 @@ class Result(ABC):
     @abstractmethod
     def shares(self) -> list[tuple[str, float]]:
         """The names of the classes found and the share of the image that each covers, largest first."""
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the image."""
+
+    @abstractmethod
+    def objects(self) -> Iterator[tuple[int, dict[str, Any], float | None]]:
+        """Class (a place in ``classes``), run-length code as COCO writes it, and score of what is found, one by one."""
 
     @abstractmethod
     def write(self, folder: Path, stem: str) -> None:
@@ -72,6 +82,17 @@ class Segmentation(Result):
     def shares(self) -> list[tuple[str, float]]:
         classes = self.classes
         return [(classes[index], share) for index, share in class_shares(self.label_map, len(classes))]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.label_map.shape[0], self.label_map.shape[1]
+
+    def objects(self) -> Iterator[tuple[int, dict[str, Any], float | None]]:
+        """All pixels of a class are one object, without a score."""
+        found = np.unique(self.label_map)
+        numbered = np.searchsorted(found, self.label_map) + 1
+        runs = RunLengths.of_map(torch.from_numpy(numbered), len(found))
+        return ((label, code, None) for label, code in zip(found.tolist(), runs.to_coco(), strict=True))
 
     def write(self, folder: Path, stem: str) -> None:
         """Writes ``<stem>.png``, the label map (16 bits with more than 256 classes)."""
@@ -117,6 +138,16 @@ class MaskSegmentation(Result):
         pixels = math.prod(self.found.size)
         shares = [(name, area(union(own)) / pixels) for name, own in parts.items()]
         return sorted(shares, key=lambda share: share[1], reverse=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.found.size
+
+    def objects(self) -> Iterator[tuple[int, dict[str, Any], float | None]]:
+        """A mask that several classes say comes once for each."""
+        origins = self.found.origins or [(label,) for label in self.found.labels.tolist()]
+        described = zip(origins, self.found.runs.to_coco(), self.found.scores.tolist(), strict=True)
+        return ((label, code, score) for own, code, score in described for label in own)
 
     def layer(self, which: int) -> tuple[NDArray[np.int32], list[int]]:
         """The masks of one of the label spaces as :meth:`MaskSet.layer` gives them, [H, W], and their classes."""

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..arguments import find_type
-from ..config import innermost, parts_of
+from ..config import all_innermost, parts_of
 from ..datasets import steps
 from ..errors import OptionError
 from ..registry import TRANSFORMS
@@ -84,4 +84,4 @@ def _kinds(dataset: Mapping[str, Any]) -> Iterator[Any]:
         elif steps is not None:
             yield type(steps)
 
-    return below(innermost(dataset).get('pipeline'))
+    return (kind for own in all_innermost(dataset) for kind in below(own.get('pipeline')))

@@ -144,7 +144,9 @@ def _check_optimisation(cfg: Config) -> None:
         own = {'type': wrapper.get('constructor') or 'DefaultOptimWrapperConstructor'}
         constructor = find_type(own, OPTIM_WRAPPER_CONSTRUCTORS, 'optim_wrapper.constructor')
         if constructor.__name__ in _PLAIN_CONSTRUCTORS:
-            check_keys(wrapper.get('paramwise_cfg') or {}, _OF_PARAMWISE, 'optim_wrapper.paramwise_cfg')
+            ours = ('layer_decay',) if constructor.__name__ == 'MergedGroupsConstructor' else ()
+            given = wrapper.get('paramwise_cfg') or {}
+            check_keys(given, [*_OF_PARAMWISE, *ours], 'optim_wrapper.paramwise_cfg')
         if isinstance(clip := wrapper.get('clip_grad'), Mapping):
             function = clip_grad_value_ if clip.get('type') == 'value' else clip_grad_norm_
             check_keys(clip, ['type', *(keys_of(function) or ())[1:]], 'optim_wrapper.clip_grad')

@@ -15,6 +15,7 @@ from ..label_space import LabelSpace
 from ..names import default_space_name
 from .checks import check_class_count
 from .load_image import read_as_declared
+from .steps import reads_labels
 
 _SAID_BY_THE_FILE = dict(
     reduce_zero_label='its classes are matched by name, not by id',
@@ -29,7 +30,8 @@ class AnnotationFileDataset(BaseSegDataset):
 
     The label space is what METAINFO or ``metainfo`` declare (``classes``, ``thing_classes``, ``palette``,
     ``synonyms``); categories are matched with it by name. Without ``classes``, it is the ``categories`` of
-    the file in their order. Samples are read by ``mmlmseg.LoadSegments``. Every file is looked for at the start.
+    the file in their order, with their ``synonyms``. Samples are read by ``mmlmseg.LoadSegments``. Every file is looked
+    for at the start.
 
     Args:
         ann_file: The JSON file.
@@ -78,7 +80,8 @@ class AnnotationFileDataset(BaseSegDataset):
             self._content = self.read_file(file)
             with errors_of(file):
                 listed = LabelSpace.from_categories(name, self._content['categories'], self.all_things)
-                described = {**listed.to_metainfo(), **described}
+                synonyms = dict(zip(listed.classes, map(list, listed.synonyms), strict=True))
+                described = {**listed.to_metainfo(), 'synonyms': synonyms, **described}
         elif self.all_things:
             described.setdefault('thing_classes', described['classes'])
         self.space = LabelSpace.from_metainfo(name, described, given)
@@ -102,7 +105,10 @@ class AnnotationFileDataset(BaseSegDataset):
         raise NotImplementedError
 
     def read_samples(self, content: dict[str, Any]) -> tuple[dict[Any, int], list[dict[str, Any]]]:
-        """Labels by category id; and of each sample its ``image_id``, its truth, and its files by ``prefixes``."""
+        """Labels by category id; and of each sample its ``image_id``, its truth, and its files by ``prefixes``.
+
+        Of images without labels there is no truth, and no other file.
+        """
         raise NotImplementedError
 
     @classmethod
@@ -123,10 +129,14 @@ class AnnotationFileDataset(BaseSegDataset):
         with errors_of(self.ann_file):
             if not content['images']:
                 raise DataError('lists no images')
+            if content.get('unlabelled') and reads_labels(self.pipeline):
+                raise DataError("has no list 'annotations', and the pipeline loads labels; take the file that has them")
             label_of, samples = self.read_samples(content)
         self._metainfo['category_ids'] = sorted(label_of, key=label_of.__getitem__)
         listed = cache(lambda folder: set(os.listdir(folder)) if os.path.isdir(folder) else set())
         for key, what in self.prefixes.items():
+            if key not in next(iter(samples), {}):  # images without labels have no map
+                continue
             for sample in samples:
                 sample[key] = os.path.join(self.data_prefix.get(key, ''), sample[key])
             paths = [sample[key] for sample in samples]

@@ -16,8 +16,13 @@ Read = TypeVar('Read')
 
 
 def read_lists(path: str | Path, advice: str) -> dict[str, Any]:
-    """Reads an annotation file with its lists ``images``, ``annotations`` and ``categories``; the advice says which."""
+    """Reads an annotation file with its lists ``images``, ``annotations`` and ``categories``; the advice says which.
+
+    Of images whose labels are kept secret, as of a test server, there are no annotations: ``unlabelled`` is true then.
+    """
     content: Any = read_json(path, DataError, advice)
+    if isinstance(content, dict) and 'annotations' not in content:
+        content |= dict(annotations=[], unlabelled=True)
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise DataError(f"{path}: has no list {key!r}; it is no annotation file of COCO's formats")

@@ -11,11 +11,13 @@ from typing import Any, ClassVar, get_args
 from mmengine.logging import print_log
 
 from ..errors import DataError, LabelSpaceError, OptionError, did_you_mean, written
+from ..federated import FEDERATED, SearchedClasses
 from ..names import name_key
 from ..registry import DATASETS
 from ..segments import BACKGROUND, ignore_index_of
 from .annotation_file import AnnotationFileDataset
 from .coco_annotations import Id, crowd_flag, file_of, id_of, match_categories, read_each, read_lists, value_of
+from .coco_federated import NEGATIVE, is_federated, read_frequency, read_searched
 from .coco_objects import AnnotatedObject, Overlaps, check_segmentation
 
 Drawn = tuple[Id, Id, bool]
@@ -63,6 +65,11 @@ class InstanceDataset(AnnotationFileDataset):
     Categories without an object may be missing in ``classes``, and an image may have no object. Annotations of an image
     that share an ``id`` are parts of one object.
 
+    Where images have ``neg_category_ids``, as those of LVIS, they are labelled for some classes only: those that they
+    have annotations of, and those of this list (:mod:`mmlmseg.federated`). Of the classes in
+    ``not_exhaustive_category_ids`` only some objects are marked. ``frequency`` of categories gives scores of rare,
+    common and frequent classes.
+
     Args:
         ann_file: The JSON file.
         overlaps: Which of two objects that overlap is on top: the ``'smaller'``, the ``'later'`` one in the file; or
@@ -75,7 +82,8 @@ class InstanceDataset(AnnotationFileDataset):
             images.
 
     Raises:
-        OptionError: Where ``overlaps`` is another word, or ``rest`` is a thing.
+        OptionError: Where ``overlaps`` is another word, ``rest`` is a thing, or a class beside images that are labelled
+            for some classes only.
         DataError, LabelSpaceError: As of :class:`AnnotationFileDataset`.
 
     Examples:
@@ -174,7 +182,8 @@ class InstanceDataset(AnnotationFileDataset):
 
         read_each('images', content['images'], keep)
         read = read_each('annotations', content['annotations'], draw)
-        known = set(read_each('categories', content['categories'], lambda category: id_of(category, 'id')))
+        ids = read_each('categories', content['categories'], lambda category: id_of(category, 'id'))
+        known = set(ids)
         for place, (_, category, _) in enumerate(read):
             if category not in known:
                 raise DataError(f'annotations[{place}]: its category_id {category!r} is no category of the file')
@@ -183,8 +192,37 @@ class InstanceDataset(AnnotationFileDataset):
             image_id, category, crowd = read[places[0]]
             parts = tuple(content['annotations'][place]['segmentation'] for place in places)
             images[image_id]['objects'].append(AnnotatedObject(label_of[category], crowd, parts, places[0]))
+        if is_federated(content['images']):
+            for image_id, searched in self._read_searched(content, read, label_of).items():
+                images[image_id][FEDERATED] = searched
+        frequency_of = dict(zip(ids, read_each('categories', content['categories'], read_frequency), strict=True))
+        if any(frequency_of.values()):
+            self._metainfo['frequency'] = [frequency_of[one] for one in sorted(label_of, key=label_of.__getitem__)]
         self._warn_of_crowds([crowd for _, _, crowd in read])
         return label_of, list(images.values())
+
+    def _read_searched(
+        self, content: dict[str, Any], drawn: Sequence[Drawn], label_of: Mapping[Id, int]
+    ) -> dict[Id, SearchedClasses]:
+        """The classes that were looked for, by image."""
+        if self.rest_class:
+            raise OptionError(
+                f'rest={self.rest_class!r}, but by {NEGATIVE!r} its images are labelled for some classes only, so what '
+                "is outside of their objects may be of a class that nobody looked for; leave it out, or take 'ignore'"
+            )
+        annotated: dict[Id, set[Id]] = {}
+        for image_id, category, _ in drawn:
+            annotated.setdefault(image_id, set()).add(category)
+        names = {category['id']: category['name'] for category in content['categories']}
+        searched = read_searched(content['images'], annotated, names, label_of)
+        self._metainfo[FEDERATED] = True
+        mean = sum(len(own['labels']) for own in searched.values()) / len(searched)
+        print_log(
+            f'{self.ann_file}: labelled for {mean:.1f} of {self.space.num_classes} classes an image on average '
+            f'({NEGATIVE} and annotations); of the others nothing is learned or scored there',
+            'current',
+        )
+        return searched
 
     def _warn_of_crowds(self, crowds: list[bool]) -> None:
         if sum(crowds) > _MANY_CROWDS * len(crowds):

@@ -24,6 +24,7 @@ from .coco_annotations import (
     read_lists,
     value_of,
 )
+from .coco_federated import NEGATIVE, is_federated
 
 _CITYSCAPES_NAME = '_gtFine_leftImg8bit.png'
 
@@ -44,6 +45,11 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
         raise DataError(
             f'{path}: has annotations without "segments_info"; take panoptic_*.json, or mmlmseg.InstanceDataset for '
             'instances_*.json'
+        )
+    if is_federated(content['images']):
+        raise DataError(
+            f'{path}: by {NEGATIVE!r} or its like its images are labelled for some classes only, but in panoptic data '
+            'every pixel has a class; take the lists out, or read objects with mmlmseg.InstanceDataset'
         )
     return content
 
@@ -119,6 +125,10 @@ class PanopticDataset(AnnotationFileDataset):
 
     def read_samples(self, content: dict[str, Any]) -> tuple[dict[Any, int], list[dict[str, Any]]]:
         label_of = match_categories(content['categories'], self.space)
+        if content.get('unlabelled'):
+            return label_of, read_each(
+                'images', content['images'], lambda image: dict(img_path=file_of(image), image_id=id_of(image, 'id'))
+            )
         images = annotated_images(content, label_of)
         if not self.space.things:
             self._warn_of_objects(images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from .guards import use_own_loading
 from .image_files import ARRAY_SUFFIX
 from .label_values import LabelValues, read_ignore, read_values
 from .load_image import read_as_declared
-from .steps import is_foreign, loads_labels, steps_of
+from .steps import reads_labels
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 """How the names of images end, in lower case."""
@@ -197,7 +198,7 @@ class FolderDataset(BaseSegDataset):
         names = read_split(split_file)
         suffixes: tuple[str, ...] = IMAGE_SUFFIXES if self.image is None else (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
         kinds: dict[str, tuple[str, tuple[str, ...]]] = dict(img_path=('image', suffixes))
-        if self._reads_labels():
+        if reads_labels(self.pipeline):
             kinds['seg_map_path'] = ('label', LABEL_SUFFIXES)
             if Path(self.data_prefix['panoptic_path']).is_dir():
                 kinds['panoptic_path'] = ('instance map', ('.png',))
@@ -208,12 +209,12 @@ class FolderDataset(BaseSegDataset):
             missing = [name for name in names if name not in files[key]]
             if missing and self.on_missing is not None:
                 for name in missing:
-                    self.on_missing(name, f'no {what} in {folder}.{_hint(name, files[key])}')
+                    self.on_missing(name, f'no {what} in {folder}.{_hint(name, files[key], folder, suffixes)}')
                 names = [name for name in names if name in files[key]]
             elif missing:
                 raise DataError(
                     f'{split_file}: no {what} for {missing[0]!r} in {folder} ({len(missing)} of {len(names)} missing); '
-                    f'add the file or take the name off the list.{_hint(missing[0], files[key])}'
+                    f'add the file or take the name off the list.{_hint(missing[0], files[key], folder, suffixes)}'
                 )
         return [
             dict(
@@ -224,11 +225,6 @@ class FolderDataset(BaseSegDataset):
             )
             for name in names
         ]
-
-    def _reads_labels(self) -> bool:
-        """Whether labels have to be there: not where the pipeline loads none, as for the images of a test server."""
-        kinds = [type(step) for step in steps_of(self.pipeline.transforms)]
-        return not kinds or any(loads_labels(kind) or is_foreign(kind) for kind in kinds)
 
 
 def _declared(of_file: Any, given: Mapping[str, Any] | None, root: Path) -> Mapping[str, Any] | None:
@@ -241,6 +237,10 @@ def _declared(of_file: Any, given: Mapping[str, Any] | None, root: Path) -> Mapp
     return of_file if given is None else given
 
 
-def _hint(name: str, known: dict[str, str]) -> str:
+def _hint(name: str, known: dict[str, str], folder: str, suffixes: Sequence[str]) -> str:
+    """What may be meant where a file is missing: one of another kind, a name with its suffix, a name like it."""
+    if others := sorted(path.name for path in Path(folder, name).parent.glob(f'{glob.escape(Path(name).name)}.*')):
+        what = ', which smears ids where classes meet' if others[0].lower().endswith(('.jpg', '.jpeg')) else ''
+        return f' There is {others[0]}{what}; files here end in {", ".join(suffixes)}.'
     stem = str(Path(name).with_suffix(''))
     return f' Names are written without suffix: {stem!r}.' if stem in known else did_you_mean(name, known)

@@ -18,6 +18,7 @@ from mmseg.datasets import transforms as mmseg
 from mmseg.datasets.transforms import PackSegInputs
 
 from ..errors import DataError, OptionError
+from ..federated import FEDERATED
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX, ignore_index_of
 from ..traces import TRACES
@@ -116,7 +117,7 @@ def _guarded(steps: list[Any], num_classes: int | None, ignore_index: int | None
             kinds = (('labels', LoadAnnotations), ('Pad', Pad), (type(step).__name__, object))
             yield Trace(next(name for name, kind in kinds if isinstance(step, kind)))
         if isinstance(step, PackSegInputs):
-            step.meta_keys = tuple(dict.fromkeys((*step.meta_keys, *TRACES)))
+            step.meta_keys = tuple(dict.fromkeys((*step.meta_keys, *TRACES, FEDERATED)))
             if not isinstance(before, CheckDepth) and not any(is_foreign(type(one)) for one in steps):
                 yield CheckDepth()
         if void != IGNORE_INDEX:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import copy
 import logging
 import signal
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import ConcatDataset, Dataset, get_worker_info
 
+from ..config import innermost
 from ..errors import DataError, LabelSpaceError, OptionError
+from ..federated import FEDERATED
 from ..label_space import LabelSpace, joint_classes
 from ..names import check_name, default_space_name
 from ..randomness import seed_all
@@ -24,9 +28,12 @@ from .checks import check_class_count
 from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
 from .multi_space import MultiSpaceFolderDataset
-from .presence import Presence, count_presence
+from .presence import Presence, count_presence, innermost_sample
 from .presence_file import read_presence
+from .steps import steps_of
 from .streams import Draw
+
+_OF_ANNOTATION_FILES = ('category_ids', 'frequency', FEDERATED)
 
 
 @DATASETS.register_module()
@@ -113,8 +120,10 @@ class MultiDataset(Dataset):
         if self.sizes:
             return
         for name, dataset in zip(self.names, self.datasets, strict=True):
-            if _is_empty(name, dataset):
-                raise DataError(f'dataset {name!r} has no sample{_looked_for(dataset)}; check its paths and split')
+            for one in (*below_wrappers(dataset), dataset):
+                if _is_empty(name, one):
+                    raise DataError(f'dataset {name!r} has no sample{_looked_for(one)}; check its paths and split')
+            _refuse_mixed_lists(name, dataset)
         self.sizes = [len(dataset) for dataset in self.datasets]
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1 and own[0].num_classes == 2:
@@ -138,8 +147,8 @@ class MultiDataset(Dataset):
 
         ``spaces``, its label spaces as :meth:`LabelSpace.to_dict` gives them; of all their classes in turn ``classes``
         (with several spaces written ``SPACE:CLASS``), ``palette``, ``is_thing`` and ``groups``, the place of each one's
-        space; ``category_ids``, the ids of the classes in the annotation file, where there is one; and ``size``, once
-        it is known.
+        space; of an annotation file ``category_ids``, the ids of the classes in it, their ``frequency``, and whether it
+        is ``federated``, as far as it tells; and ``size``, once it is known.
         """
         described: dict[str, dict[str, Any]] = {}
         for i, (name, own) in enumerate(zip(self.names, self.spaces, strict=True)):
@@ -150,8 +159,8 @@ class MultiDataset(Dataset):
                 is_thing=[thing for space in own for thing in space.is_thing],
                 groups=[group for group, space in enumerate(own) for _ in space.classes],
             )
-            if category_ids := self.datasets[i].metainfo.get('category_ids'):
-                described[name]['category_ids'] = list(category_ids)
+            known = innermost_sample(self.datasets[i], 0)[0].metainfo if self.sizes else self.datasets[i].metainfo
+            described[name].update({key: known[key] for key in _OF_ANNOTATION_FILES if known.get(key)})
             if self.sizes:
                 described[name]['size'] = self.sizes[i]
         return dict(datasets=described)
@@ -253,6 +262,8 @@ def _lazy(config: Mapping[str, Any]) -> dict[str, Any]:
     lazy = {'lazy_init': True, **copy.deepcopy(dict(config))}
     if isinstance(lazy.get('dataset'), Mapping):
         lazy['dataset'] = _lazy(lazy['dataset'])
+    if isinstance(lazy.get('datasets'), list):
+        lazy['datasets'] = [_lazy(one) if isinstance(one, Mapping) else one for one in lazy['datasets']]
     return lazy
 
 
@@ -269,29 +280,56 @@ def _is_empty(name: str, dataset: Any) -> bool:
             'leave it out, and let the sampler repeat images: sampler=dict(repeat=...) with the same threshold'
         ) from None
     except ValueError as error:
-        if 'need at least one array' in str(error):  # mmengine cannot serialise a list of no samples
+        if fault_of_empty(error):
             return True
         raise
     return not len(dataset)
 
 
-def below_wrappers(dataset: Any) -> Any:
-    """The dataset that wrappers such as mmengine's RepeatDataset hold."""
-    while (inner := getattr(dataset, 'dataset', None)) is not None:
-        dataset = inner
-    return dataset
+def fault_of_empty(error: ValueError) -> str | None:
+    """What to say where a dataset found no sample, which mmengine cannot serialise; None of any other error."""
+    if 'need at least one array' not in str(error):
+        return None
+    owners = (frame.f_locals.get('self') for frame, _ in traceback.walk_tb(error.__traceback__))
+    dataset = next((owner for owner in owners if isinstance(owner, BaseDataset)), None)
+    if dataset is None:
+        return None
+    return f'{type(dataset).__name__} has no sample{_looked_for(dataset)}; check its paths and split'
+
+
+def below_wrappers(dataset: Any) -> list[Any]:
+    """The dataset that wrappers such as mmengine's RepeatDataset hold; of a ConcatDataset all."""
+    if (inner := getattr(dataset, 'dataset', None)) is not None:
+        return below_wrappers(inner)
+    if isinstance(dataset, ConcatDataset):
+        return [one for part in dataset.datasets for one in below_wrappers(part)]
+    return [dataset]
+
+
+def _refuse_mixed_lists(name: str, dataset: Any) -> None:
+    """Makes sure that no image is put together of several that were searched for other classes each."""
+    wrapper, mixing = dataset, list[str]()
+    while wrapper is not None:
+        steps = steps_of(getattr(wrapper, 'pipeline', None))
+        mixing += [type(step).__name__ for step in steps if hasattr(step, 'get_indices')]
+        wrapper = getattr(wrapper, 'dataset', None)
+    if mixing and FEDERATED in dataset.get_data_info(0):
+        raise DataError(
+            f'dataset {name!r}: {mixing[0]} puts several images together, but each of them is labelled for some '
+            'classes of its own (neg_category_ids), so nothing is known of the whole; leave it out'
+        )
 
 
 def _looked_for(dataset: Any) -> str:
     """Where a dataset of mmseg's looked for images, and for which names."""
-    dataset = below_wrappers(dataset)
     folder = (getattr(dataset, 'data_prefix', None) or {}).get('img_path')
     suffix, listed = getattr(dataset, 'img_suffix', ''), getattr(dataset, 'ann_file', '')
     return '' if not folder else f': there is no *{suffix} in {folder}' + (f', as {listed} lists it' if listed else '')
 
 
 def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, ...]:
-    """The label spaces of a built dataset."""
+    """The label spaces of a built dataset; parts that mmengine joins have the same classes."""
+    dataset, config = below_wrappers(dataset)[0], innermost(config)
     if isinstance(dataset, MultiSpaceFolderDataset):
         return dataset.spaces
     if isinstance(space := getattr(dataset, 'space', None), LabelSpace):
@@ -299,10 +337,7 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
     metainfo = dataset.metainfo
     if not metainfo.get('classes'):
         raise LabelSpaceError(f'dataset {config["type"]!r} declares no classes; set metainfo=dict(classes=[...])')
-    while 'dataset' in config:  # below wrappers
-        config = config['dataset']
-    kind = config['type'] if isinstance(config['type'], str) else config['type'].__name__
-    name = metainfo.get('label_space') or default_space_name(kind)
+    name = metainfo.get('label_space') or default_space_name(type(dataset).__name__)
     space = LabelSpace.from_metainfo(name, metainfo, config.get('metainfo') or ())
     check_class_count(space, wide=False)
     return (space,)
@@ -310,7 +345,8 @@ def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, 
 
 def _refuse_detection(name: str, dataset: Any) -> None:
     """Makes sure that a dataset, perhaps below wrappers, packs samples of segmentation."""
-    for step in getattr(getattr(below_wrappers(dataset), 'pipeline', None), 'transforms', ()):
+    pipelines = [getattr(one, 'pipeline', None) for one in below_wrappers(dataset)]
+    for step in (step for own in pipelines for step in getattr(own, 'transforms', ())):
         if type(step).__name__ == 'PackDetInputs':
             raise DataError(
                 f'dataset {name!r}: its pipeline ends in PackDetInputs, which packs objects for detectors; read a file '

@@ -39,3 +39,12 @@ def steps_of(owner: Any) -> Iterator[Any]:
         yield owner
         for key in ('transforms', 'subroutines'):
             yield from steps_of(getattr(owner, key, None))
+
+
+def reads_labels(pipeline: Any) -> bool:
+    """Whether a built pipeline needs labels: not where it loads none, as for the images of a test server.
+
+    A pipeline without steps is one of somebody who looks at the samples before any.
+    """
+    kinds = [type(step) for step in steps_of(pipeline.transforms)]
+    return not kinds or any(loads_labels(kind) or is_foreign(kind) for kind in kinds)

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import DataError, OptionError, errors_of
+from ..federated import FEDERATED
 from ..label_space import LabelSpace
 from ..panoptic_png import read_panoptic_png
 from ..registry import TRANSFORMS
@@ -174,7 +175,8 @@ def image_planes(image: np.ndarray) -> Tensor:
 
 @TRANSFORMS.register_module()
 class PackSegments(stock.PackSegInputs):
-    """Packs what mmseg's ``PackSegInputs`` does, ``image_id`` and, where they were loaded, the segments.
+    """Packs what mmseg's ``PackSegInputs`` does, ``image_id``, the classes that were looked for where these are not all
+    (:mod:`mmlmseg.federated`) and, where they were loaded, the segments.
 
     ``gt_segments`` is a :class:`~mmlmseg.segments.SegmentMap` of all label spaces of the sample. With several of them
     there is no ``gt_sem_seg``. Arguments are those of ``PackSegInputs``.
@@ -182,7 +184,7 @@ class PackSegments(stock.PackSegInputs):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.meta_keys: tuple[str, ...] = (*self.meta_keys, 'image_id')
+        self.meta_keys: tuple[str, ...] = (*self.meta_keys, 'image_id', FEDERATED)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Packs a sample, where no transform moved labels and segments apart."""

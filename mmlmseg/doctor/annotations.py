@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..datasets.coco_annotations import crowd_flag, id_of, value_of
+from ..datasets.coco_federated import LISTS, NEGATIVE, faults_of_lists, is_federated
 from ..datasets.coco_objects import check_segmentation
 from ..errors import DataError, written
 
@@ -59,6 +60,34 @@ def _contradicting_parts(annotations: Sequence[Mapping[str, Any]]) -> list[Mappi
         and len({(part['image_id'], part['category_id'], crowd_flag(part)) for part in own}) > 1
         for one in own[1:]
     ]
+
+
+def usable_lists(
+    images: Sequence[Any], annotations: Sequence[Mapping[str, Any]], categories: Sequence[Any]
+) -> tuple[list[Any], list[str]]:
+    """Takes off the images of a federated file the lists of classes that a dataset refuses.
+
+    Args:
+        images: As the file has them.
+        annotations: Those that can be drawn.
+        categories: As the file has them.
+
+    Returns:
+        The images, and what is wrong with each list that was taken off.
+    """
+    if not is_federated(images):
+        return list(images), []
+    marked: dict[Any, set[Any]] = defaultdict(set)
+    for one in annotations:
+        marked[one['image_id']].add(one['category_id'])
+    names = {one['id']: str(one.get('name')) for one in categories if isinstance(one, Mapping) and 'id' in one}
+    usable, faults = [], []
+    for place, image in enumerate(images):
+        named = isinstance(image, Mapping) and isinstance(image.get('id'), (int, str))
+        wrong = list(faults_of_lists(image, marked[image['id']], names)) if named else []
+        faults += [f'images[{place}]: {one}' for one in wrong]
+        usable.append({**{k: v for k, v in image.items() if k not in LISTS}, NEGATIVE: []} if wrong else image)
+    return usable, faults
 
 
 def odd_ids(annotations: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -18,7 +18,7 @@ from ..datasets.multi import below_wrappers
 from ..datasets.presence import innermost_sample
 from ..errors import USER_ERRORS
 from ..label_space import LabelSpace
-from .annotations import odd_ids, stray_boxes, usable_annotations
+from .annotations import odd_ids, stray_boxes, usable_annotations, usable_lists
 from .findings import Case, Finding, counted
 
 
@@ -76,11 +76,11 @@ def build_source(part: Any, split: str, name: str | None, scope: str, notes: Seq
             joined = MultiDataset([part], None if name is None else [name], lazy_init=True)
             called = joined.names[0]
             label = f'{called} ({split})'
-            inner = below_wrappers(joined.datasets[0])
-            if isinstance(inner, (FolderDataset, AnnotationFileDataset)):
-                inner.on_missing = lambda sample, what: missing.append(Case(f'{sample}: {what}', (sample,)))
-            if isinstance(inner, InstanceDataset):
-                findings += _leave_out_unusable(inner, label)
+            for inner in below_wrappers(joined.datasets[0]):
+                if isinstance(inner, (FolderDataset, AnnotationFileDataset)):
+                    inner.on_missing = lambda sample, what: missing.append(Case(f'{sample}: {what}', (sample,)))
+                if isinstance(inner, InstanceDataset):
+                    findings += _leave_out_unusable(inner, label)
             joined.full_init()
     except Exception as error:  # datasets may be of anybody, and the others shall still be looked at
         findings += _of_missing(missing, label)
@@ -99,16 +99,18 @@ def _leave_out_unusable(dataset: InstanceDataset, label: str) -> list[Finding]:
 
     def change(content: dict[str, Any]) -> dict[str, Any]:
         kept, faults = usable_annotations(content)
+        images, lists = usable_lists(content['images'], kept, content['categories'])
         number = len(content['annotations'])
         for code, found, what in (
             ('annotation', faults, f'{len(faults)} of {counted(number, "annotation")} cannot be used'),
+            ('class-list', lists, f'{counted(len(lists), "list")} of classes cannot be used'),
             ('box', strays := stray_boxes(kept), f'{counted(len(strays), "box", "boxes")} not around the polygons'),
             ('annotation-id', odd := odd_ids(kept), f'{counted(len(odd), "odd id")} of annotations'),
         ):
             if found:
                 cases = tuple(Case(f'{file}: {one}', (file,)) for one in found)
                 findings.append(Finding(code, label, what, cases))
-        return {**content, 'annotations': kept}
+        return {**content, 'images': images, 'annotations': kept}
 
     dataset.change_content(change)
     return findings

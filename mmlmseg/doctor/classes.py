@@ -21,11 +21,12 @@ MANY_CROWDS = 0.3
 
 @dataclass(frozen=True)
 class ClassCount:
-    """How often a class occurs: its pixels, and the images that hold it."""
+    """How often a class occurs: its pixels, the images that hold it, and those in which somebody looked for it."""
 
     name: str
     pixels: int
     images: int
+    searched: int
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,19 @@ def count_classes(source: Source, samples: Sequence[Sample]) -> list[SpaceCount]
         truths = [truth for sample in samples if (truth := sample.truths[which]) is not None]
         pixels: Counter[int] = Counter()
         images: Counter[int] = Counter()
+        searched: Counter[int] = Counter()
         for truth in truths:
+            searched.update(truth.searched or ())
             pixels.update(truth.pixels)
             images.update(truth.pixels.keys())
+        for_all = sum(truth.searched is None for truth in truths)  # images that were searched for all classes
         counts.append(
             SpaceCount(
                 space=space,
-                classes=tuple(ClassCount(name, pixels[i], images[i]) for i, name in enumerate(space.classes)),
+                classes=tuple(
+                    ClassCount(name, pixels[i], images[i], for_all + searched[i])
+                    for i, name in enumerate(space.classes)
+                ),
                 ignored=sum(truth.ignored for truth in truths),
                 images=len(truths),
                 objects=sum(t.objects or 0 for t in truths) if any(t.objects is not None for t in truths) else None,
@@ -136,7 +143,7 @@ def _binary_mask(
 
 def _judge_shares(source: Source, count: SpaceCount, binary: bool, held: set[str]) -> Iterator[Finding]:
     total = max(1, count.pixels)
-    absent = [one.name for one in count.classes if not one.pixels]
+    absent = [one.name for one in count.classes if one.searched and not one.pixels]
     if absent and not (binary and count.space.num_classes == 2):
         images = counted(count.images, 'image')
         what = f'{len(absent)} of {len(count.classes)} classes have no pixel in {images}: {_listed(absent)}'
@@ -180,7 +187,7 @@ def _judge_ignored(
 def _judge_objects(
     number: int, source: Source, count: SpaceCount, samples: Sequence[Sample], known: Sequence[tuple[int, Truth]]
 ) -> Iterator[Finding]:
-    if count.background and (without := [place for place, truth in known if truth.objects == 0]):
+    if count.background and (without := [place for place, truth in known if truth.objects == 0 and not truth.searched]):
         cases = tuple(_case(number, samples, place, 'has no object') for place in without)
         yield Finding('no-objects', source.label, f'{len(without)} of {count.images} images have no object', cases)
     if count.crowds > MANY_CROWDS * (count.objects or 0):

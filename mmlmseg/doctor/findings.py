@@ -22,6 +22,11 @@ KINDS: dict[str, Kind] = {
     'dataset': Kind('error', 'dataset cannot be built', 'correct what the message names; nothing else of it was read'),
     'missing-file': Kind('error', 'missing files', 'restore them, or take the samples off the list'),
     'annotation': Kind('error', 'unusable annotations', 'correct or delete them in the file; a training stops there'),
+    'class-list': Kind(
+        'error',
+        'lists of classes that contradict the annotations',
+        'correct them in the file: what is annotated is not absent; a training stops there',
+    ),
     'image': Kind('error', 'unreadable images', 'replace the files, or take them off the list'),
     'cut-off': Kind('error', 'truncated images', 'copy or download them again'),
     'pictures': Kind('error', 'several pictures in a file', 'save one picture a file'),

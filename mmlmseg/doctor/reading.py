@@ -22,6 +22,7 @@ from ..datasets.steps import loads_labels, steps_of
 from ..datasets.transforms import LoadSegments
 from ..datasets.truth import count_values
 from ..errors import DataError
+from ..federated import FEDERATED
 from ..label_space import LabelSpace
 from ..segments import BACKGROUND, ignore_index_of
 from .findings import Fault
@@ -162,6 +163,7 @@ def _counted(labels: np.ndarray, info: Mapping[str, Any], num_classes: int) -> T
         objects=None if listed is None else len(listed),
         crowds=sum(crowds),
         background='objects' in info and info['rest'] == BACKGROUND,
+        searched=info[FEDERATED]['labels'] if FEDERATED in info else None,
     )
 
 

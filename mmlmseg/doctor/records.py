@@ -21,6 +21,7 @@ class Truth:
         objects: How many objects or segments an annotation file lists; None where labels are pixels.
         crowds: How many of them are crowds.
         background: Whether pixels of no class are background, as outside of objects.
+        searched: The labels that somebody looked for; None where these are all.
     """
 
     pixels: Mapping[int, int]
@@ -28,6 +29,7 @@ class Truth:
     objects: int | None = None
     crowds: int = 0
     background: bool = False
+    searched: tuple[int, ...] | None = None
 
     @property
     def size(self) -> int:

@@ -73,7 +73,7 @@ def _parts(loader: Any, where: str) -> list[tuple[Any, str | None]]:
     if not isinstance(loader.get('dataset'), Mapping):
         raise OptionError(f"{where} has no 'dataset'; give it the config of one")
     joined = innermost(loader['dataset'])
-    parts = list(joined.get('datasets') or [joined])
+    parts = list(joined.get('datasets') or [loader['dataset']])
     names = list(joined.get('names') or [None] * len(parts))
     if len(names) != len(parts):
         raise OptionError(f'{where}: datasets: {len(names)} names for {len(parts)} datasets; give one each')

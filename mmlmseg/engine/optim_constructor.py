@@ -12,10 +12,11 @@ from mmengine.registry import OPTIMIZERS
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, OptionError
+from ..models.backbones.frozen import FreezableBackbone
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from .layer_depth import learning_rate_scales, unwrapped_name
 
-_WRAPPED = '_fsdp_wrapped_module'  # what FSDP puts between the names of a module and of its children
 _KERNELS = ('fused', 'foreach', 'capturable', 'differentiable')  # options that choose how torch takes a step
 
 
@@ -29,20 +30,44 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
     config itself sets ``fused``, ``foreach``, ``capturable`` or ``differentiable``. Arguments and ``paramwise_cfg`` are
     those of mmengine's DefaultOptimWrapperConstructor; its keys also match parameters that FSDP has wrapped.
 
+    ``paramwise_cfg=dict(layer_decay=0.8)`` lets the layers of the backbone learn the slower the deeper they lie below
+    the head, see :func:`learning_rate_scales`; it multiplies what ``custom_keys`` say. Frozen backbones are left out.
+
     Raises:
         CheckpointError: As a training is resumed from a checkpoint whose optimiser has other groups.
+        OptionError: On a ``layer_decay`` that is no fraction, or of a backbone whose layers are unknown.
     """
 
     optimizer_cfg: dict[str, Any]
+    paramwise_cfg: dict[str, Any]
+    base_lr: float
 
     def add_params(
         self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '', is_dcn_module: int | None = None
     ) -> None:
         """Adds the groups of a module to ``params``; merges them where the module is the whole model."""
-        place = '.'.join(part for part in prefix.split('.') if part != _WRAPPED)
+        if isinstance(module, FreezableBackbone) and module.frozen:
+            return
+        place = unwrapped_name(prefix)
         super().add_params(params, module, place, is_dcn_module)
         if not place:
+            if self.paramwise_cfg.get('layer_decay') is not None:
+                self._decay(params, module, self.paramwise_cfg['layer_decay'])
             params[:] = merged_groups(params)
+
+    def _decay(self, groups: list[dict[str, Any]], model: nn.Module, decay: float) -> None:
+        """Scales the learning rates of the groups, one a parameter, by the depth of their parameters."""
+        if not isinstance(decay, (int, float)) or not 0 < decay <= 1:
+            raise OptionError(
+                f'optim_wrapper.paramwise_cfg.layer_decay = {decay!r}; give a fraction such as 0.8, above 0 and at '
+                'most 1'
+            )
+        scales = learning_rate_scales(model, decay)
+        names = {parameter: unwrapped_name(name) for name, parameter in model.named_parameters()}
+        for group in groups:
+            (parameter,) = group['params']
+            if (scale := scales.get(names[parameter])) is not None:
+                group['lr'] = group.get('lr', self.base_lr) * scale
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Builds the optimiser of a model, in its wrapper."""

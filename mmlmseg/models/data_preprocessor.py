@@ -22,6 +22,8 @@ from ..traces import fault_of_traces
 Size = tuple[int, int]
 Channels = Sequence[float] | Mapping[int, Sequence[float]]
 """A value for each channel, or such values by the number of channels."""
+USUAL_DIVISOR = 32
+"""What images are padded to multiples of, where the backbone allows: the coarsest stride of most."""
 
 
 def group_sizes(sizes: Sequence[Size], divisor: int, max_padding: float) -> list[tuple[Size, list[int]]]:
@@ -80,7 +82,8 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         std: Likewise.
         bgr_to_rgb: Whether to swap the first three channels; OpenCV loads BGR, and ``mmlmseg.LoadImage`` the first
             three bands likewise.
-        size_divisor: What height and width are padded to multiples of.
+        size_divisor: What height and width are padded to multiples of; by default what the backbone needs, which is 32
+            for most, and 28 for a pyramid over patches of 14 pixels.
         max_padding: The share of pixels that joining groups may add.
         non_blocking: Whether copies to an accelerator may overlap with work on the host.
     """
@@ -90,7 +93,7 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         mean: Channels,
         std: Channels,
         bgr_to_rgb: bool = True,
-        size_divisor: int = 32,
+        size_divisor: int | None = None,
         max_padding: float = 0.15,
         non_blocking: bool = True,
     ) -> None:
@@ -107,7 +110,10 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
                 buffer = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
                 self.register_buffer(f'{kind}_{count}', buffer, persistent=False)
         self.bgr_to_rgb = bgr_to_rgb
-        self.size_divisor = size_divisor
+        if size_divisor is not None and (not isinstance(size_divisor, int) or size_divisor < 1):
+            raise OptionError(f'data_preprocessor.size_divisor = {size_divisor!r}; give an integer from 1 on')
+        self.divisor_is_given = size_divisor is not None
+        self.size_divisor = size_divisor or USUAL_DIVISOR  # a segmentor changes it to what its backbone needs
         self.max_padding = max_padding
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:

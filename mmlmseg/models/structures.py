@@ -183,6 +183,8 @@ class Targets:
         pixels: ``[B, H, W]`` bool: the pixels that count, i.e. are not ignored.
         sources: The file of each image, to name it; empty where there is none.
         weights: ``[B, T]`` what the class of each target weighs in the classification loss; None where all weigh 1.
+        unmarked: ``[B, W]`` bool, W of K columns: the classes that a query without a target may be all the same, as
+            objects of them are unmarked; None where there is no such class.
     """
 
     labels: Tensor
@@ -191,3 +193,4 @@ class Targets:
     pixels: Tensor
     sources: tuple[str, ...] = ()
     weights: Tensor | None = None
+    unmarked: Tensor | None = None

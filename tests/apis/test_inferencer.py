@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import mmlmseg.lab.union  # noqa: F401  (registers SegmentorUnion)
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,6 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from PIL import Image
 
-import mmlmseg.lab.union  # noqa: F401  (registers SegmentorUnion)
 from mmlmseg.apis import LMSegInferencer
 from mmlmseg.apis.model import build_model
 from mmlmseg.errors import CheckpointError, DataError, LabelSpaceError, OptionError, TextBankError

@@ -113,6 +113,16 @@ def test_only_classes_with_objects_are_needed(make_objects: Callable[..., dict[s
         DATASETS.build(make_objects(metainfo=dict(label_space='s', classes=['screw'])))
 
 
+def test_images_without_labels_can_be_tested(make_objects: Callable[..., dict[str, Any]]) -> None:
+    """As those of a test server, whose file has no annotations: where no step loads any."""
+    config = make_objects(lambda content: content.pop('annotations'))
+    sample = MultiDataset([{**config, 'pipeline': [PIPELINE[0], PIPELINE[2]]}])[0]['data_samples']
+    assert sample.image_id == 5
+    assert 'gt_segments' not in sample
+    with pytest.raises(DataError, match=r"instances\.json: has no list 'annotations', and the pipeline loads labels"):
+        MultiDataset([config])
+
+
 def test_things_of_the_config_name_classes(make_objects: Callable[..., dict[str, Any]]) -> None:
     dataset = DATASETS.build(make_objects(metainfo=dict(label_space='s', classes=['nut', 'screw'])))
     assert dataset.space.things == ('nut', 'screw')

@@ -417,3 +417,18 @@ def test_what_a_config_gives_must_fit(make_coco: MakeCoco) -> None:
         DATASETS.build(config(root, metainfo=dict(thing_classes=['cra', 'person'])))
     with pytest.raises(LabelSpaceError, match='1 colours for 4 classes'):
         DATASETS.build(config(root, metainfo=dict(palette=[[0, 0, 0]])))
+
+
+def test_images_without_labels_can_be_tested(
+    make_coco: Callable[..., Path], panoptic_pipeline: list[dict[str, Any]]
+) -> None:
+    root = make_coco()
+    content = json.loads((root / 'panoptic.json').read_text())
+    del content['annotations']
+    (root / 'panoptic.json').write_text(json.dumps(content))
+    without = [panoptic_pipeline[0], panoptic_pipeline[2]]
+    sample = MultiDataset([config(root, pipeline=without)])[0]['data_samples']
+    assert sample.image_id == 100
+    assert 'gt_segments' not in sample
+    with pytest.raises(DataError, match="has no list 'annotations', and the pipeline loads labels"):
+        MultiDataset([config(root, pipeline=panoptic_pipeline)])

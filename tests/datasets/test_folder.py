@@ -144,6 +144,11 @@ def _write(path: str, text: str) -> Callable[[Path], None]:
         (_write('train.txt', 'trian_0\n'), DataError, r"no image for 'trian_0'.*Did you mean: train_0"),
         (_remove('images/train_1.jpg'), DataError, r"no image for 'train_1' in .*images \(1 of 4 missing\)"),
         (_remove('labels/train_1.png'), DataError, r"no label for 'train_1' in .*labels"),
+        (
+            lambda root: (root / 'labels/train_1.png').rename(root / 'labels/train_1.JPG') and None,
+            DataError,
+            r"no label for 'train_1'.* There is train_1\.JPG, which smears ids .*; files here end in \.png, \.tif",
+        ),
         (_write('images/train_1.png', ''), DataError, r"both the sample 'train_1'"),
     ],
 )

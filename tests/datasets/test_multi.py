@@ -10,14 +10,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from mmseg.datasets import CityscapesDataset
+from mmengine.config import Config
+from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.registry import DefaultScope
+from mmseg.datasets import CityscapesDataset, MultiImageMixDataset
 from torch.utils.data import DataLoader
 
 from mmlmseg.cli import one_line_errors
-from mmlmseg.datasets import MultiDataset
+from mmlmseg.config import parts_of, space_names, training_spaces
+from mmlmseg.datasets import FolderDataset, MultiDataset
 from mmlmseg.datasets.streams import Draw
 from mmlmseg.errors import DataError, LabelSpaceError
-from mmlmseg.registry import TRANSFORMS
+from mmlmseg.label_space import LabelSpace
+from mmlmseg.registry import DATASETS, TRANSFORMS
 
 MakeFolder = Callable[..., Path]
 Pipeline = list[dict[str, Any]]
@@ -121,7 +126,61 @@ def test_registered_datasets(make_folder: MakeFolder, pipeline: Pipeline) -> Non
     assert repeated[-1]['data_samples'].dataset == 'repeated'
 
 
-def test_a_registered_dataset_without_samples(tmp_path: Path) -> None:
+REPEAT, CONCAT, MIX = RepeatDataset, ConcatDataset, MultiImageMixDataset
+
+
+@pytest.mark.parametrize('as_class', [False, True])
+@pytest.mark.parametrize(
+    ('wrap', 'times'),
+    [
+        (lambda one, of: dict(type=of(REPEAT), times=2, dataset=one), 2),
+        (lambda one, of: dict(type=of(CONCAT), datasets=[one, one]), 2),
+        (lambda one, of: dict(type=of(REPEAT), times=2, dataset=dict(type=of(CONCAT), datasets=[one, one])), 4),
+        (lambda one, of: dict(type=of(CONCAT), datasets=[dict(type=of(REPEAT), times=2, dataset=one), one]), 3),
+        (lambda one, of: dict(type=of(MIX), dataset=dict(type=of(CONCAT), datasets=[one, one]), pipeline=[]), 2),
+    ],
+)
+def test_wrapped_datasets_keep_their_label_space(
+    make_folder: Callable[..., Path], pipeline: list[dict], wrap: Callable[..., dict], times: int, as_class: bool
+) -> None:
+    """In training, in tests and in what a config tells without data; types are texts or, as in pure Python, classes."""
+    root = make_folder(things=['car'], name='roads')
+    folder = dict(type='mmlmseg.FolderDataset', data_root=str(root), pipeline=pipeline)
+    stock = dict(
+        type='CityscapesDataset',
+        data_root=str(root),
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        img_suffix='.jpg',
+        seg_map_suffix='.png',
+        pipeline=pipeline,
+    )
+    if as_class:
+        folder['type'], stock['type'] = FolderDataset, CityscapesDataset
+    parts = [wrap(one, lambda kind: kind if as_class else kind.__name__) for one in (folder, stock)]
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        joined = Config(dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=parts))).dataset
+        assert [space_names(part) for part in joined.datasets] == [('roads',), ('cityscapes',)]
+        assert [space.name for space in training_spaces(joined)] == ['roads', 'cityscapes']
+        dataset = MultiDataset(parts)
+        assert dataset.spaces[0][0] == LabelSpace.from_json(root)
+        assert dataset.sizes == [4 * times, 6 * times]
+        assert dataset[0]['data_samples'].label_spaces == ('roads',)
+        assert dataset[-1]['data_samples'].label_spaces == ('cityscapes',)
+        for part, name in zip(joined.datasets, ('roads', 'cityscapes')):  # the dataset of a loader
+            assert list(parts_of(part)) == [name]
+            assert [space.name for space in training_spaces(part)] == [name]
+
+
+def test_a_part_without_samples_is_named(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    root = make_folder()
+    (root / 'more').mkdir()
+    kind = dict(type='mmseg.BaseSegDataset', data_root=str(root), img_suffix='.jpg', metainfo=dict(classes=['a', 'b']))
+    parts = [dict(kind, data_prefix=dict(img_path=folder), pipeline=[]) for folder in ('images', 'more')]
+    with pytest.raises(DataError, match=r'there is no \*\.jpg in .*more'):
+        MultiDataset([dict(type='ConcatDataset', datasets=parts)], names=['both'])
+
+
+def test_a_registered_dataset_without_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of another library, whose own errors would be a traceback; its faults keep theirs."""
     config = dict(
         type='mmseg.CityscapesDataset', data_root=str(tmp_path), data_prefix=dict(img_path='train'), pipeline=[]
@@ -136,6 +195,11 @@ def test_a_registered_dataset_without_samples(tmp_path: Path) -> None:
         MultiDataset([config], names=['city'])
     with pytest.raises(TypeError):
         MultiDataset([dict(config, img_suffix=3)], names=['city'])
+    with pytest.raises(SystemExit), one_line_errors():  # also where it is a loader's only dataset
+        DATASETS.build(config)
+    assert 'error: CityscapesDataset has no sample: there is no *_leftImg8bit.png in' in capsys.readouterr().err
+    with pytest.raises(ValueError, match='need at least one array'), one_line_errors():
+        np.concatenate([])
 
 
 def test_no_dataset() -> None:

@@ -109,3 +109,50 @@ def test_panoptic_files(shared_data: Path, look: Look) -> None:
     seen = look(sample)
     assert [one.code for one in seen.findings] == ['class-not-here']
     assert len(seen.examined[0].samples) == 2
+
+
+def make_federated(root: Path, first: dict[str, Any], second: dict[str, Any]) -> Path:
+    """Gives the two images of a file lists, and the file a category that nobody looked for."""
+    file = root / 'instances_train.json'
+    content = json.loads(file.read_text())
+    content['categories'].append(dict(id=11, name='screw'))
+    for image, lists in zip(content['images'], (first, second), strict=True):
+        image.update(lists)
+    file.write_text(json.dumps(content))
+    return root
+
+
+def test_of_federated_labels_only_classes_that_somebody_looked_for_are_missed(make_parts: Make, look: Look) -> None:
+    root = make_federated(make_parts(), dict(neg_category_ids=[9]), dict(neg_category_ids=[]))
+    assert look(root).findings == ()
+    root = make_federated(make_parts(name='more'), dict(neg_category_ids=[11]), dict(neg_category_ids=[]))
+    (missed,) = look(root).findings
+    assert missed.code == 'class-without-pixel'
+    assert [case.what for case in missed.cases] == ['screw']
+
+
+def test_lists_that_contradict_annotations_are_all_named(make_parts: Make, look: Look) -> None:
+    root = make_federated(
+        make_parts(), dict(neg_category_ids=[7, 9]), dict(neg_category_ids=[11], not_exhaustive_category_ids=[11, 9])
+    )
+    seen = look(root)
+    found = {one.code: [case.what for case in one.cases] for one in seen.findings}
+    assert [len(found['class-list']), len(seen.examined[0].samples)] == [2, 2]
+    assert "images[0]: 'neg_category_ids' says that there is no 'bolt' (7) in the image" in found['class-list'][0]
+    assert "images[1]: 'neg_category_ids' says that there is no 'screw' (11)" in found['class-list'][1]
+    assert 'dataset' not in found
+
+
+def test_an_image_of_negatives_alone_is_meant(make_parts: Make, look: Look) -> None:
+    root = make_federated(make_parts(), dict(neg_category_ids=[]), dict(neg_category_ids=[7]))
+    file = root / 'instances_train.json'
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, 'annotations': content['annotations'][:1]}))
+    assert look(root).findings == ()
+
+
+def test_faults_in_lists_of_any_kind_leave_the_rest_readable(make_parts: Make, look: Look) -> None:
+    root = make_federated(make_parts(), dict(neg_category_ids='bolt'), dict(not_exhaustive_category_ids=[5]))
+    (found,) = [one for one in look(root).findings if one.code == 'class-list']
+    words = ['is "bolt"; it must be a list', "has no 'neg_category_ids'", 'names 5, which is no category']
+    assert all(word in case.what for word, case in zip(words, found.cases, strict=True))

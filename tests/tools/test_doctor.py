@@ -99,6 +99,28 @@ test_dataloader = val_dataloader
     assert 'nowhere: no such folder' in read['findings'][0]['what']
 
 
+def test_parts_that_mmengine_joins_are_one_dataset(doctor: ModuleType, folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f"""
+steps = [dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadAnnotations'), dict(type='PackSegInputs')]
+parts = [dict(type='mmlmseg.FolderDataset', data_root={str(folder)!r}, split=split, pipeline=steps)
+         for split in ('train', 'val')]
+both = dict(type='ConcatDataset', datasets=parts)
+train_dataloader = dict(dataset=both)
+val_dataloader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=[dict(both, datasets=parts[::-1])]))
+del parts
+"""
+    )
+    report = tmp_path / 'report.json'
+    doctor.main([str(config), '--json', str(report)])
+    read = json.loads(report.read_text())
+    assert [(one['name'], one['split'], one['images']) for one in read['datasets']] == [
+        ('streets', 'train', 2),
+        ('streets', 'val', 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +68,19 @@ def test_several_spaces_and_tasks(infer: ModuleType, files: list[str], tmp_path:
     ):
         with pytest.raises(SystemExit, match='2'):
             infer.main([*common, *wrong])
+
+
+def test_masks_go_to_annotation_tools(infer: ModuleType, files: list[str], tmp_path: Path) -> None:
+    (tmp_path / 'images' / 'town').mkdir()
+    (tmp_path / 'images' / 'photo0.png').rename(tmp_path / 'images' / 'town' / 'photo0.png')
+    out = tmp_path / 'labels' / 'coco.json'
+    inputs = [*files[:2], str(tmp_path / 'images' / 'photo1.png'), str(tmp_path / 'images' / 'town')]
+    assert infer.main([*inputs, '--label-space', 'facade', '--coco', str(out), '--device', 'cpu']) == 0
+    content = json.loads(out.read_text())
+    assert [one['file_name'] for one in content['images']] == ['photo1.png', 'town/photo0.png']
+    assert {one['height'] * one['width'] for one in content['images']} == {48 * 64}
+    assert sum(one['area'] for one in content['annotations']) == 2 * 48 * 64
+    assert [one['name'] for one in content['categories']] == ['wall', 'window', 'building']
 
 
 def test_list_label_spaces(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,6 @@ model = dict(
         mean=[122.7709383, 116.7460125, 104.09373615],  # CLIP's, in RGB
         std=[68.5005327, 66.6321579, 70.32316305],
         bgr_to_rgb=True,
-        size_divisor=32,
     ),
     backbone=dict(type='mmlmseg.CLIPResNet', model='RN50-quickgelu', pretrained='openai'),
     decode_head=dict(

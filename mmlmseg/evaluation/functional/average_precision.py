@@ -1,4 +1,4 @@
-"""Average precision of masks by COCO's rules, to the last digit of pycocotools'.
+"""Average precision of masks by COCO's rules, to the last digit of pycocotools', and by LVIS', to the last of lvis'.
 
 What an image says is a few numbers a prediction (:func:`match_masks`); the rest is sorting (:func:`precisions`). Other
 than pycocotools this keeps no masks, and matches in all areas and at all IoUs at once.
@@ -24,6 +24,9 @@ AREAS = {'all': (0.0, 1e10), 'small': (0.0, 32.0**2), 'medium': (32.0**2, 96.0**
 MOST = 100
 """Predictions of a class and image that count, the surest ones."""
 
+MOST_FEDERATED = 300
+"""Predictions of an image, of all classes together, that count where labels are federated."""
+
 
 @dataclass(frozen=True)
 class MatchedMasks:
@@ -47,6 +50,7 @@ def match_masks(
     true_area: np.ndarray,
     num_classes: int,
     most: int = MOST,
+    unmarked: Sequence[int] = (),
 ) -> MatchedMasks:
     """Matches the masks of an image, the surest first, each with the true mask of its class that it fits best.
 
@@ -64,6 +68,7 @@ def match_masks(
         true_area: [T].
         num_classes: K.
         most: Predictions of a class that count.
+        unmarked: Classes that have further objects which nobody marked: what matches nothing is not wrong.
     """
     given, order = len(labels), _surest(labels, scores, most)
     iou, labels, scores, area = iou[order], labels[order], scores[order], area[order]
@@ -87,7 +92,23 @@ def match_masks(
         left[a, i, chosen[a, i]] = False
     outside = ((area[:, None] < low[:, 0]) | (area[:, None] > high[:, 0]))[..., None]  # [P, A, 1]
     truths = np.stack([np.bincount(true_labels[own], minlength=num_classes) for own in counts])
-    return MatchedMasks(labels, scores, right, excused | (outside & ~right), truths, given)
+    may_be_right = outside | np.isin(labels, unmarked)[:, None, None]
+    return MatchedMasks(labels, scores, right, excused | (may_be_right & ~right), truths, given)
+
+
+def looked_for(labels: np.ndarray, scores: np.ndarray, searched: Sequence[int], most: int) -> np.ndarray:
+    """The places of the predictions of an image that count where it is labelled for some classes only.
+
+    Of the surest ones, whatever their class, those of a class that somebody looked for.
+
+    Args:
+        labels: [P].
+        scores: [P].
+        searched: The classes.
+        most: How many of the surest.
+    """
+    surest = np.argsort(-scores, kind='stable')[:most]
+    return surest[np.isin(labels[surest], searched)]
 
 
 def _surest(labels: np.ndarray, scores: np.ndarray, most: int) -> np.ndarray:

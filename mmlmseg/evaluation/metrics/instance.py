@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,15 +11,18 @@ import torch
 from torch import Tensor
 
 from ...errors import DataError, OptionError, errors_of
+from ...federated import FEDERATED, SearchedClasses
 from ...registry import METRICS
 from ..definitions import Kind
 from ..functional.average_precision import (
     AREAS,
     IOUS,
     MOST,
+    MOST_FEDERATED,
     MatchedMasks,
     cut_by_class,
     cut_by_image,
+    looked_for,
     match_masks,
     precisions,
 )
@@ -27,6 +31,7 @@ from ..functional.mask_areas import areas, packed, shared_areas
 from .common import ClassMetric, percent, predicted_masks, source, true_masks
 
 _RANGES = {'AP_s': 'small', 'AP_m': 'medium', 'AP_l': 'large'}
+_FREQUENCIES = {'AP_r': 'r', 'AP_c': 'c', 'AP_f': 'f'}
 
 
 @METRICS.register_module()
@@ -37,12 +42,18 @@ class InstanceAP(ClassMetric):
     that ``dataset_meta['is_thing']`` marks count. There is no score where there is no truth of its kind. Crowds match
     any number of predictions and are never missed.
 
+    Where images are labelled for some classes only (:mod:`mmlmseg.federated`), the numbers are those of lvis: in each
+    image predictions of classes that nobody looked for do not count, and those of classes that are not marked
+    exhaustively count where they match. Where the annotation file tells ``frequency``, there are ``AP_r``, ``AP_c`` and
+    ``AP_f``, the means over rare, common and frequent classes.
+
     In several label spaces at once it scores the masks of mixed results. These competed for pixels and passed a
     threshold, so there are fewer of them than ``instance`` results hold: the two are not to be compared.
 
     Args:
-        max_dets: How many predictions of a class and image count, the surest ones; COCO's ``maxDets``. Where images
-            hold more objects, a larger number is needed to reach 100, and is said to be no longer COCO's.
+        max_dets: How many predictions of a class and image count, the surest ones; COCO's ``maxDets``, 100 by default.
+            Where images hold more objects, a larger number is needed to reach 100, and is said to be no longer COCO's.
+            With federated labels it is those of an image, of all classes together; LVIS' 300 by default.
         **kwargs: ``collect_device`` and ``prefix`` of :class:`ClassMetric`.
 
     Raises:
@@ -53,19 +64,39 @@ class InstanceAP(ClassMetric):
     class_score = 'AP'
     counted = 'objects'
 
-    def __init__(self, max_dets: int = MOST, **kwargs: Any) -> None:
-        if isinstance(max_dets, bool) or not isinstance(max_dets, int) or max_dets < 1:
+    def __init__(self, max_dets: int | None = None, **kwargs: Any) -> None:
+        if max_dets is not None and (isinstance(max_dets, bool) or not isinstance(max_dets, int) or max_dets < 1):
             raise OptionError(
                 f'InstanceAP: max_dets is {max_dets!r}; write how many predictions of a class and image count, a whole '
                 f'number from 1 on (COCO: {MOST})'
             )
         super().__init__(**kwargs)
-        self.max_dets = max_dets
+        self._max_dets = max_dets
+
+    @property
+    def federated(self) -> bool:
+        """Whether the images are labelled for some classes only."""
+        return bool((self.dataset_meta or {}).get(FEDERATED))
+
+    @property
+    def max_dets(self) -> int:
+        """How many predictions count: of a class and image, or of an image where labels are federated."""
+        return self._max_dets or (MOST_FEDERATED if self.federated else MOST)
+
+    @property
+    def frequencies(self) -> list[str]:
+        """``r``, ``c``, ``f`` or nothing of each class; empty where no file tells."""
+        return list(self.meta('frequency')) if 'frequency' in (self.dataset_meta or {}) else []
 
     @classmethod
     def result_keys(cls) -> tuple[str, ...]:
-        """AP over all IoUs, at two of them, and of things of three sizes."""
-        return ('AP', 'AP50', 'AP75', *_RANGES)
+        """AP over all IoUs, at two of them, of things of three sizes, and of classes of three frequencies."""
+        return ('AP', 'AP50', 'AP75', *_RANGES, *_FREQUENCIES)
+
+    def all_keys(self) -> list[str]:
+        """See :class:`ClassMetric`; without those of frequencies where no file tells them."""
+        left_out = () if self.frequencies else _FREQUENCIES
+        return [key for key in super().all_keys() if key.rpartition('/')[2] not in left_out]
 
     @property
     def scored(self) -> list[bool]:
@@ -73,15 +104,19 @@ class InstanceAP(ClassMetric):
         return [bool(thing) for thing in self.meta('is_thing')]
 
     def define(self, score: str) -> tuple[Kind, str]:
-        """Those of pycocotools in one label space, with its limit, and where no size is asked for."""
-        text = f'average precision of masks, {self.max_dets} predictions of a class and image at most'
+        """Those of pycocotools or lvis in one label space, with their limits, and where no size is asked for."""
+        theirs, limit = ('lvis', MOST_FEDERATED) if self.federated else ('pycocotools', MOST)
+        per = 'an image' if self.federated else 'a class and image'
+        text = f'average precision of masks, {self.max_dets} predictions of {per} at most'
         if self.num_spaces > 1:
             return 'ours', f'{text}, of mixed results of several label spaces, which competed for pixels'
         if score in _RANGES:
-            return 'ours', f'{text}, as pycocotools, but sizes go by the pixels of masks, there by "area" of the file'
-        if self.max_dets != MOST:
-            return 'ours', f'{text}, as pycocotools with this maxDets; the published AP has {MOST}'
-        return 'comparable', f'{text}, as pycocotools'
+            return 'ours', f'{text}, as {theirs}, but sizes go by the pixels of masks, there by "area" of the file'
+        if self.max_dets != limit:
+            return 'ours', f'{text}, as {theirs} with this maxDets; the published AP has {limit}'
+        if score in _FREQUENCIES and not self.federated:
+            return 'ours', f'{text}, as pycocotools, over classes of one frequency'
+        return 'comparable', f'{text}, as {theirs}'
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Match the predictions of each sample; a DataError names the file of what is wrong.
@@ -105,20 +140,24 @@ class InstanceAP(ClassMetric):
         truth = torch.from_numpy(np.sum([image.truths[0] for image in results], axis=0))
         of_classes = self.report_classes({'AP': everything.mean((1, 2))}, truth)
         self._note_cuts(results)
+        own = np.array(self.frequencies)
+        frequent = {key: everything[own == group] for key, group in _FREQUENCIES.items() if len(own)}
         ious = {'AP': slice(None), 'AP50': IOUS == 0.5, 'AP75': np.isclose(IOUS, 0.75)}
         scores = {key: torch.from_numpy(found['all'][:, which]).nanmean() for key, which in ious.items()}
         scores |= {key: torch.from_numpy(found[area]).nanmean() for key, area in _RANGES.items()}
-        sizes = [key for key in _RANGES if scores[key].isnan()]
-        if sizes and not scores['AP'].isnan():
-            self.note('sizes without truth', f'{", ".join(sizes)}: no number, the truth has no objects of this size')
+        scores |= {key: precision.nanmean() for key, precision in frequent.items()}
+        for keys, what in ((_RANGES, 'size'), (frequent, 'frequency')):
+            lacking = [key for key in keys if scores[key].isnan()]
+            if lacking and not scores['AP'].isnan():
+                text = f'{", ".join(lacking)}: no number, the truth has no objects of this {what}'
+                self.note(f'{what} without truth', text)
         return {**{key: percent(score) for key, score in scores.items()}, **of_classes}
 
     def _note_cuts(self, results: list[MatchedMasks]) -> None:
         """Says where images hold more objects than they may have predictions."""
         allowed = max(image.given for image in results)
-        limits = {
-            f'max_dets = {self.max_dets} of a class; set max_dets of InstanceAP': cut_by_class(results, self.max_dets)
-        }
+        per, cut_by = ('an image', cut_by_image) if self.federated else ('a class', cut_by_class)
+        limits = {f'max_dets = {self.max_dets} of {per}; set max_dets of InstanceAP': cut_by(results, self.max_dets)}
         if allowed and self.num_spaces == 1:  # mixed results are fewer for other reasons
             what = f'the {allowed} predictions of an image; set test_cfg.instance.max_per_image, num_queries'
             limits[what] = cut_by_image(results, allowed)
@@ -148,9 +187,38 @@ class InstanceAP(ClassMetric):
         shared = shared_areas(found.bits, truth.bits, read=found.labels[:, None] == truth.labels)  # [P, T]
         iou = shared / (found.areas[:, None] + np.where(crowds, 0, truth.areas - shared)).clip(min=1)
         certain = scores.double().cpu().numpy()[things[labels.cpu()].numpy()]
-        return match_masks(
-            iou, found.labels, certain, found.areas, truth.labels, crowds, truth.areas, len(things), self.max_dets
+        searched = self._searched(sample)
+        counted: Any = slice(None)
+        if searched is not None:
+            counted = looked_for(found.labels, certain, searched['labels'], self.max_dets)
+        matched = match_masks(
+            iou[counted],
+            found.labels[counted],
+            certain[counted],
+            found.areas[counted],
+            truth.labels,
+            crowds,
+            truth.areas,
+            len(things),
+            self.max_dets,
+            searched['not_exhaustive'] if searched else (),
         )
+        return replace(matched, given=len(certain))
+
+    def _searched(self, sample: Mapping[str, Any]) -> SearchedClasses | None:
+        """The classes that were looked for in an image of a federated dataset."""
+        found: SearchedClasses | None = sample.get(FEDERATED)
+        if self.federated and found is None:
+            raise DataError(
+                'its dataset is labelled for some classes an image only, but the sample does not say for which: pack '
+                'it with mmlmseg.PackSegments'
+            )
+        if found is not None and not self.federated:
+            raise DataError(
+                'it is labelled for some classes only, but its dataset does not say so (federated of dataset_meta): '
+                'list files with neg_category_ids as datasets of their own, without ConcatDataset'
+            )
+        return found
 
 
 class _Masks(NamedTuple):

@@ -15,7 +15,6 @@ from ...config import complete_label_spaces, evaluate_only, innermost, read_conf
 from ...errors import DataError, OptionError, errors_of
 from ...label_space import LabelSpace
 from ...registry import DATASETS
-from .. import union  # noqa: F401  (registers SegmentorUnion)
 from .spec import BASES, Benchmark, Method, Options, Run
 
 HOLDOUT = 5  # tuning is scored on the last of so many parts of the training images

@@ -13,7 +13,7 @@ from ...errors import OptionError
 from ...registry import MODELS
 from ..numerics import at_least_float32, mask_classes, no_autocast
 from ..structures import HeadOutputs, Targets
-from .losses import class_losses, mask_losses, signed_targets
+from .losses import class_losses, mask_losses, signed_targets, without_unmarked
 from .matching import match, matching_cost
 
 
@@ -24,7 +24,8 @@ class Criterion(nn.Module):
     size groups and all ranks: the classification loss by the total class weight of the queries' targets, the mask
     losses by the number of matched masks. Pixels that do not count are left out of costs and losses. Weights of single
     classes (``Targets.weights``) count in the classification loss alone, as those of Mask2Former: matching and mask
-    losses know none.
+    losses know none. Queries that are matched with nothing are not told apart from classes of which a sample has
+    unmarked objects (``Targets.unmarked``).
 
     Args:
         weights: Factors of the classification loss and of the two mask losses, in the matching too.
@@ -106,6 +107,8 @@ class Criterion(nn.Module):
             class_logits = mask_classes(at_least_float32(output.class_logits), output.valid)
             classes = torch.full_like(class_logits[..., 0], class_logits.shape[-1] - 1, dtype=torch.long)  # [L, B, N]
             classes[layer, sample, query] = target.labels[sample, slot]
+            if target.unmarked is not None:
+                class_logits = without_unmarked(class_logits, classes, target.unmarked)
             weights = None
             if target.weights is not None:
                 weights = torch.ones_like(class_logits[..., 0])  # [L, B, N]

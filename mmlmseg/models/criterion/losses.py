@@ -60,6 +60,24 @@ def class_losses(
     return -(weight * log_likelihood).sum((1, 2))
 
 
+def without_unmarked(logits: Tensor, classes: Tensor, unmarked: Tensor) -> Tensor:
+    """Takes classes whose objects are not all marked out of what a query without a target is told apart from.
+
+    Such a query may have found one of them. Queries with a target are that one, so they keep all columns.
+
+    Args:
+        logits: Class logits [L, B, N, K + 1], no-object last.
+        classes: Target columns, long [L, B, N]; K is no-object.
+        unmarked: The classes, bool [B, W] of the first W columns.
+
+    Returns:
+        The logits, minus infinity where a class is taken out.
+    """
+    columns = F.pad(unmarked, (0, logits.shape[-1] - unmarked.shape[1]))  # [B, K + 1]
+    nothing = classes == logits.shape[-1] - 1  # [L, B, N]
+    return logits.masked_fill(nothing[..., None] & columns[:, None], -torch.inf)
+
+
 def signed_targets(masks: Tensor, pixels: Tensor) -> Tensor:
     """One byte per pixel that says what a mask loss wants there.
 

@@ -68,7 +68,7 @@ class PixelFeatureExtractor(BaseModule):
         """
         super().init_weights()
         if isinstance(self.pixel_decoder, PixelDecoder):
-            missed = [self.pixel_decoder.lateral_convs[-1], self.pixel_decoder.output_convs[-1]]
+            missed = [*self.pixel_decoder.lateral_convs[-1:], *self.pixel_decoder.output_convs[-1:]]  # none of one map
             for module in [*missed, getattr(self.pixel_decoder, 'last_feat_conv', None)]:
                 if module is not None:
                     caffe2_xavier_init(module.conv)

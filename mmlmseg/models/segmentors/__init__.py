@@ -2,5 +2,6 @@
 
 from .multi_space import MultiSpaceSegmentor
 from .tta import MultiSpaceTTA
+from .union import SegmentorUnion
 
-__all__ = ['MultiSpaceSegmentor', 'MultiSpaceTTA']
+__all__ = ['MultiSpaceSegmentor', 'MultiSpaceTTA', 'SegmentorUnion']

@@ -23,6 +23,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import resolve
 from ..backbones.folded_norm import fold_fixed_norms
+from ..backbones.joint_vit import PatchTokens
 from ..backbones.stems import StemOptions, Stems, warn_of_made_stems
 from ..numerics import Precision, class_probabilities, precision_context
 from ..pretrained import load_pretrained
@@ -30,6 +31,7 @@ from ..structures import Categories, HeadOutputs, Prediction
 from .result_options import ResultOptions
 from .results import grouped, predict_groups
 from .stock import AwaitedHead, StockInference
+from .whole_cells import fit_padding
 
 _BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
@@ -62,9 +64,14 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             ``bfloat16``, or ``auto``: bfloat16 where the machine has it. An autocast around the model goes first.
         init_cfg: See mmengine's BaseModule.
 
+    Attributes:
+        size_divisor: What height and width of images and tiles are multiples of, so that the maps of the backbone fill
+            them. The preprocessor pads to it, unless its config gives a multiple of its own.
+
     Raises:
         LabelSpaceError: Where thresholds name an unknown label space.
-        OptionError: On semantic results of a model that finds things only.
+        OptionError: On semantic results of a model that finds things only, and on a ``size_divisor`` of the
+            preprocessor that the maps of the backbone do not fill.
         OptionError: On an unknown task or key, or where a SyncBN would be trained: ranks whose batches fall into
             different numbers of groups would wait for each other for ever.
     """
@@ -100,6 +107,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         fold_fixed_norms(self.backbone)
         self._stems = None if stems is None else Stems(self.backbone, options_of(StemOptions, stems, 'model.stems'))
         self.neck = None if neck is None else MODELS.build(neck)
+        self.size_divisor = fit_padding(self.data_preprocessor, self.backbone, self.neck)
         self.test_cfg = test_cfg or {}
         self.align_corners = False
         if decode_head.get('label_spaces') is None:
@@ -170,7 +178,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
     @property
     def options(self) -> ResultOptions:
         """What ``test_cfg`` says; read anew for each batch, as test-time augmentation changes it."""
-        options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces)
+        options = ResultOptions.from_config(self.test_cfg, self.decode_head.label_spaces, self.size_divisor)
         self.decode_head.check_tasks(options.tasks)
         if options.relations is None and self.decode_head.relations:
             options = replace(options, relations=resolve(self.decode_head.relations, tuple(self.label_spaces)))
@@ -178,11 +186,14 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
             raise OptionError('test_cfg.mixed.similarity compares text rows, but the model reads no text; leave it out')
         return options
 
-    def extract_feat(self, inputs: Tensor) -> Sequence[Tensor]:
+    def extract_feat(self, inputs: Tensor) -> Sequence[Tensor] | PatchTokens:
         """``[B, bands, H, W]`` to the maps of the backbone, or of the neck where there is one, fine first."""
-        maps = self.backbone(inputs)
+        return self._behind_encoder(inputs, self.backbone(inputs))
+
+    def _behind_encoder(self, inputs: Tensor, maps: Any) -> Sequence[Tensor] | PatchTokens:
         maps = maps if self.neck is None else self.neck(maps)
-        if not torch.compiler.is_compiling() and not torch.jit.is_tracing():
+        inspected = not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+        if inspected and not isinstance(maps, PatchTokens):
             _warn_of_stretched_maps(inputs, maps)
         return maps
 
@@ -261,15 +272,24 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         with precision_context(self.precision, self._device):
             yield
 
-    def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
-        """What the model says of each image of a group ``[B, 3, H, W]``, in each label space that it is asked for."""
+    def predictions(
+        self, images: Tensor, metas: Sequence[dict[str, Any]], encoded: Sequence[Tensor] | None = None
+    ) -> list[list[Prediction]]:
+        """What the model says of each image of a group ``[B, bands, H, W]``, in each label space that it is asked for.
+
+        ``encoded`` are the maps of the backbone ``[B, C_i, h_i, w_i]``, where somebody has them already.
+        """
         asked = [self.decode_head.asked_spaces(meta) for meta in metas]
         found: list[list[Prediction]] = [[] for _ in metas]
         for number in sorted({len(own) for own in asked}):  # those that ask for equally many go side by side
             members = [i for i, own in enumerate(asked) if len(own) == number]
             spaces = [space for i in members for space in asked[i]]
             categories = self.decode_head.categories(spaces)
-            outputs = self.decode_head(self.extract_feat(images[members]), [metas[i] for i in members], categories)
+            if encoded is None:
+                feats = self.extract_feat(images[members])
+            else:
+                feats = self._behind_encoder(images[members], [level[members] for level in encoded])
+            outputs = self.decode_head(feats, [metas[i] for i in members], categories)
             said = [
                 _prediction(outputs, categories, b, self.decode_head.space_of(space)) for b, space in enumerate(spaces)
             ]
@@ -309,11 +329,14 @@ def _prediction(outputs: HeadOutputs, categories: Categories, b: int, space: Lab
 
 
 def _warn_of_stretched_maps(inputs: Tensor, maps: Sequence[Tensor]) -> None:
-    """Warns of maps whose cells do not fill the images ``[B, 3, H, W]``: masks would be stretched, and so shifted."""
+    """Warns of maps whose cells do not fill the images ``[B, 3, H, W]``: masks would be stretched, and so shifted.
+
+    Cells of half pixels are whole: a pyramid over patches of 14 pixels has some of 3.5.
+    """
     height, width = inputs.shape[-2:]
     for one in maps:
         rows, columns = one.shape[-2:]
-        if height % rows or width % columns or height // rows != width // columns:
+        if 2 * height % rows or 2 * width % columns or height * columns != width * rows:
             warnings.warn(
                 f'a map of the backbone has {rows}x{columns} cells for a padded image of {height}x{width}, which is no '
                 'whole stride: what it sees is said of other pixels. Set model.data_preprocessor.size_divisor to a '

@@ -10,8 +10,9 @@ from ...arguments import check_keys, options_of
 from ...errors import OptionError
 from ...label_space import LabelSpace, LabelSpaces
 from ...relations import Relations, ResolvedRelations, resolve
+from ..data_preprocessor import USUAL_DIVISOR
 from ..postprocess.panoptic import PanopticThresholds
-from .tiles import STRIDE, Tiles
+from .tiles import Tiles
 
 TASKS = ('semantic', 'panoptic', 'instance')
 _KEYS = ('tasks', 'panoptic', 'mixed', 'instance', 'tiles', 'keep_probabilities')
@@ -89,14 +90,16 @@ class ResultOptions:
     relations: ResolvedRelations | None = None
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], spaces: LabelSpaces) -> ResultOptions:
-        """Reads ``test_cfg``.
+    def from_config(
+        cls, config: Mapping[str, Any], spaces: LabelSpaces, size_divisor: int = USUAL_DIVISOR
+    ) -> ResultOptions:
+        """Reads ``test_cfg`` of a model with some label spaces, whose images are multiples of ``size_divisor``.
 
         Raises:
             LabelSpaceError: Where thresholds name an unknown label space.
             OptionError: On an unknown key or task, or a threshold that is no fraction.
         """
-        _check_mode(config)
+        _check_mode(config, size_divisor)
         check_keys(config, (*_KEYS, 'mode'), 'test_cfg')
         if isinstance(named := config.get('tasks', TASKS[:1]), str):
             raise OptionError(f'test_cfg.tasks = {named!r}: write a list, [{named!r}]')
@@ -104,6 +107,8 @@ class ResultOptions:
         if not tasks or not set(tasks) <= set(TASKS):
             raise OptionError(f'test_cfg.tasks is {list(tasks)}; choose from {", ".join(TASKS)}')
         tiles = None if config.get('tiles') is None else options_of(Tiles, config['tiles'], 'test_cfg.tiles')
+        if tiles is not None:
+            tiles.check(size_divisor)
         panoptic = config.get('panoptic', {})
         common = {key: value for key, value in panoptic.items() if key != 'per_space'}
         mixed = options_of(MixedOptions, config.get('mixed', {}), 'test_cfg.mixed')
@@ -127,7 +132,7 @@ class ResultOptions:
         return self.per_space.get(space.name, self.thresholds)
 
 
-def _check_mode(config: Mapping[str, Any]) -> None:
+def _check_mode(config: Mapping[str, Any], size_divisor: int) -> None:
     """Translates what mmseg's configs say of windows, which are cut by ``tiles`` here."""
     mode = config.get('mode', 'whole')
     if mode != 'whole' or 'crop_size' in config or 'stride' in config:
@@ -135,5 +140,6 @@ def _check_mode(config: Mapping[str, Any]) -> None:
         overlap = 128 if stride is None else max(0, *(a - b for a, b in zip(size, stride)))
         raise OptionError(
             f"test_cfg: mode={mode!r}, crop_size and stride are mmseg's; large images are read in tiles here, so write "
-            f'test_cfg=dict(tiles=dict(size={tuple(size)}, overlap={overlap})), in multiples of {STRIDE} pixels'
+            f'test_cfg=dict(tiles=dict(size={tuple(size)}, overlap={overlap})), in multiples of '
+            f'{size_divisor} pixels'
         )

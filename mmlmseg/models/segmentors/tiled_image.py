@@ -13,11 +13,13 @@ from ..postprocess.lazy_maps import LazyMaps, Size
 from ..postprocess.semantic import class_scores
 from ..postprocess.view import View
 from ..structures import Prediction
-from .tiles import STRIDE, Tiles, cells, common, counted_from, shares, spans
+from .tiles import Tiles, cells, common, counted_from, shares, spans
 
 
 class Reader(Protocol):
-    """What can read a tile."""
+    """What can read a tile, whose height and width are multiples of ``size_divisor``."""
+
+    size_divisor: int
 
     def predictions(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> list[list[Prediction]]:
         """What is said of each image ``[B, 3, H, W]`` in each label space that its metainfo asks for."""
@@ -45,7 +47,8 @@ class TiledImage:
     def __init__(self, model: Reader, image: Tensor | ImageReader, meta: Mapping[str, Any], tiles: Tiles) -> None:
         self.model, self.meta = model, meta
         # Padding beyond whole cells comes from larger images of the batch: no tile shall see nothing else.
-        padded = (-(-side // STRIDE) * STRIDE for side in meta['img_shape'][:2])
+        multiple = model.size_divisor
+        padded = (-(-side // multiple) * multiple for side in meta['img_shape'][:2])
         if isinstance(image, Tensor):
             whole = image
             self.image: ImageReader = lambda rows, columns: whole[
@@ -57,7 +60,7 @@ class TiledImage:
             height, width = padded
         self.size: Size = (height, width)
         self.down, self.across = (
-            spans(length, most, tiles.overlap) for length, most in zip(self.size, tiles.size, strict=True)
+            spans(length, most, tiles.overlap, multiple) for length, most in zip(self.size, tiles.size, strict=True)
         )
         self._rows: dict[int, list[list[Prediction]]] = {}
         self._kept = max(2, *(len(own) for _, own in cells(self.down)))

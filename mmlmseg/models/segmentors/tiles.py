@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from ...errors import OptionError
+from ..data_preprocessor import USUAL_DIVISOR
 from ..postprocess.lazy_maps import Size
-
-STRIDE = 32
-"""Pixels of a cell of the coarsest map: tiles that start and end with a cell see the image as one pass does."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +22,24 @@ class Tiles:
     Attributes:
         size: The largest tile, height and width in pixels of the model's input.
         overlap: The least that neighbours share, in pixels.
-
-    Raises:
-        OptionError: A size or an overlap that is not a multiple of :data:`STRIDE`, or more than a third of the size as
-            overlap.
     """
 
     size: Size
     overlap: int = 128
 
-    def __post_init__(self) -> None:
-        if min(self.size) < STRIDE or any(side % STRIDE for side in (*self.size, self.overlap)):
+    def check(self, multiple: int) -> None:
+        """Refuses what cannot be cut from images whose sides are multiples of some number of pixels.
+
+        Tiles that start and end with a cell of the coarsest map see the image as one pass does.
+
+        Raises:
+            OptionError: A size or an overlap that is no such multiple, or more than a third of the size as overlap.
+        """
+        if min(self.size) < multiple or any(side % multiple for side in (*self.size, self.overlap)):
+            near = whole_tiles(multiple, self.size, self.overlap)
             raise OptionError(
-                f'test_cfg.tiles takes a size and an overlap in multiples of {STRIDE} pixels, got size {self.size} and '
-                f'overlap {self.overlap}'
+                f'test_cfg.tiles takes a size and an overlap in multiples of {multiple} pixels, got size {self.size} '
+                f'and overlap {self.overlap}; take size {near.size} and overlap {near.overlap}'
             )
         if not 0 <= 3 * self.overlap <= min(self.size):
             raise OptionError(
@@ -49,13 +51,25 @@ class Tiles:
         return size[0] <= self.size[0] and size[1] <= self.size[1]
 
 
-def spans(length: int, most: int, overlap: int) -> list[range]:
+def whole_tiles(multiple: int, size: Size = (1024, 1024), overlap: int = 128) -> Tiles:
+    """The largest tiles of at most these pixels whose size and overlap are multiples of some number.
+
+    Example:
+        >>> whole_tiles(28)
+        Tiles(size=(1008, 1008), overlap=112)
+    """
+    height, width = (max(side // multiple, 1) * multiple for side in size)
+    return Tiles((height, width), max(0, min(overlap, height // 3, width // 3)) // multiple * multiple)
+
+
+def spans(length: int, most: int, overlap: int, multiple: int = USUAL_DIVISOR) -> list[range]:
     """The fewest tiles along one side of an image, all of one length, and that as short as whole cells allow.
 
     Args:
         length: Of the side, in pixels.
         most: The largest tile.
         overlap: The least that neighbours share.
+        multiple: Pixels of a whole cell.
 
     Example:
         >>> spans(250, 128, 32)
@@ -66,7 +80,7 @@ def spans(length: int, most: int, overlap: int) -> list[range]:
     if length <= most:
         return [range(length)]
     number = math.ceil((length - overlap) / (most - overlap))
-    own = math.ceil((length + (number - 1) * overlap) / number / STRIDE) * STRIDE
+    own = math.ceil((length + (number - 1) * overlap) / number / multiple) * multiple
     starts = [min(i * (own - overlap), length - own) for i in range(number)]
     return [range(start, start + own) for start in starts]
 

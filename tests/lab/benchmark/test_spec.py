@@ -60,6 +60,7 @@ MIXED = dict(
     **{'clash5_learning-rate': ()},
     clash3_panoptic=(),
     transfer=(),
+    transfer_relations=(),
     mixed_streets=('streets',),
     mixed_facades=('facades',),
     mixed_people=('garments', 'people'),

@@ -15,6 +15,7 @@ from mmlmseg.models.backbones.folded_norm import fold_fixed_norms
 from mmlmseg.models.backbones.stems import StemOptions, Stems, adapted, first_convolutions
 
 RESNET = dict(type='mmseg.ResNet', depth=18, norm_eval=True, norm_cfg=dict(type='BN', requires_grad=False))
+TIMM_VIT = dict(embed_dim=16, depth=1, num_heads=2)
 BACKBONES: dict[str, tuple[dict[str, Any], str]] = {
     'resnet': (RESNET, 'conv1'),
     'deep stem': (dict(type='mmseg.ResNetV1c', depth=18), 'stem.0'),
@@ -27,6 +28,31 @@ BACKBONES: dict[str, tuple[dict[str, Any], str]] = {
         dict(type='mmseg.VisionTransformer', embed_dims=12, num_layers=1, num_heads=2, img_size=64),
         'patch_embed.projection',
     ),
+    'timm patch 16': (
+        dict(type='mmlmseg.TimmBackbone', model='vit_small_patch16_dinov3', options=TIMM_VIT),
+        'model.patch_embed.proj',
+    ),
+    'timm patch 14': (
+        dict(type='mmlmseg.TimmBackbone', model='vit_small_patch14_dinov2', options=TIMM_VIT, frozen=True),
+        'model.patch_embed.proj',
+    ),
+    'timm swin': (
+        dict(
+            type='mmlmseg.TimmBackbone',
+            model='swin_tiny_patch4_window7_224',
+            options=dict(embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)),
+        ),
+        'model.patch_embed.proj',
+    ),
+    'timm convnext': (
+        dict(
+            type='mmlmseg.TimmBackbone',
+            model='convnext_tiny',
+            options=dict(dims=(8, 8, 8, 8), depths=(1, 1, 1, 1)),
+        ),
+        'model.stem.0',
+    ),
+    'open_clip vit': (dict(type='mmlmseg.OpenClipVision', model='ViT-S-32-alt', frozen=True), 'model.conv1'),
     'mit': (dict(type='mmseg.MixVisionTransformer', embed_dims=8, num_layers=[1] * 4), 'layers.0.0.projection'),
 }
 
@@ -69,7 +95,7 @@ def test_any_backbone_takes_other_bands(kind: str) -> None:
     config, place = BACKBONES[kind]
     backbone = build(config)
     assert list(first_convolutions(backbone)) == [place]
-    image, grey = torch.randn(1, 3, 64, 64), torch.randn(1, 1, 64, 64)
+    image, grey = torch.randn(1, 3, 224, 224), torch.randn(1, 1, 224, 224)
     before = maps(backbone, image), maps(backbone, grey.expand(-1, 3, -1, -1))
     Stems(backbone, StemOptions([3, 4, 7]))
     after = maps(backbone, image), maps(backbone, grey.expand(-1, 4, -1, -1))

@@ -81,7 +81,7 @@ def test_a_coarse_class_reads_the_names_of_the_finer_ones(model_config: Any) -> 
 
     queries = torch.randn(1, 2, 6, 32)
     with torch.no_grad():
-        logits = head._class_logits(queries, asked)
+        logits = head.class_logits(queries, asked)
         own = head.classifier(queries, asked)
         of_finer = head.classifier(queries, plain.restricted(torch.ones(1, 4, dtype=torch.bool)))[:, :1]
 
@@ -96,7 +96,7 @@ def test_coarse_labels_teach_finer_names(model_config: Any, make_sample: Any) ->
         head = head_of(model_config, **options).train()
         queries = torch.randn(1, 1, 6, 32)
         categories = head.categories(['coarse'])
-        head._class_logits(queries, categories)[..., 1].sum().backward()
+        head.class_logits(queries, categories)[..., 1].sum().backward()
         return head.text.adapter.weight.grad
 
     assert not gradient(relations=RELATIONS).allclose(gradient())

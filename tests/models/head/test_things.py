@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 
 from mmlmseg.errors import LabelSpaceError, OptionError
 from mmlmseg.label_space import LabelSpace
-from mmlmseg.models.head.query_head import _thing_columns
+from mmlmseg.models.head.label_space_head import _thing_columns
 
 STREET = LabelSpace.create('street', ['sky', 'car', 'road'], things=['car'])
 ROOM = LabelSpace.create('room', ['chair', 'cup'], things=['cup', 'chair'])

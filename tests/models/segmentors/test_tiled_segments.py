@@ -33,6 +33,8 @@ class Seer:
         classes: The class of object 0, 1, ... in each space, -1 where the space has none for it.
     """
 
+    size_divisor = 32
+
     def __init__(self, classes: dict[str, list[int]], **test_cfg: Any) -> None:
         self.spaces = LabelSpaces([STREET, ROOFS])
         self.classes, self.tiles = classes, 0

@@ -27,6 +27,8 @@ SPACE = LabelSpace.create('one', ['a', 'b', 'c'])
 class PixelModel:
     """Reads each cell of 4 x 4 pixels by itself, so that a tile sees what a whole image shows; notes its tiles."""
 
+    size_divisor = 32
+
     def __init__(self, spaces: int = 1, **test_cfg: Any) -> None:
         self.spaces, self.seen = spaces, list[tuple[int, ...]]()
         self.options = ResultOptions.from_config(test_cfg, LabelSpaces([SPACE]))

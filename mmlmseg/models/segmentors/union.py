@@ -11,12 +11,13 @@ from mmengine.model import BaseModel
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ..errors import LabelSpaceError
-from ..label_space import LabelSpaces
-from ..models.segmentors.multi_space import MultiSpaceSegmentor
-from ..models.segmentors.result_options import ResultOptions
-from ..models.segmentors.results import Prediction, predict_groups
-from ..registry import MODELS
+from ...errors import CheckpointError, LabelSpaceError, OptionError
+from ...label_space import LabelSpaces
+from ...registry import MODELS
+from ..structures import Prediction
+from .multi_space import MultiSpaceSegmentor
+from .result_options import ResultOptions
+from .results import predict_groups
 
 
 @MODELS.register_module()
@@ -31,10 +32,15 @@ class SegmentorUnion(BaseModel):
         members: Configs of :class:`MultiSpaceSegmentor`. Their ``test_cfg`` does not count.
         test_cfg: Which results, see :class:`MultiSpaceSegmentor`.
         data_preprocessor: Config of the preprocessor for all members.
+        shared_encoder: Whether all members have one frozen backbone, which then sees each image once. A member that is
+            added changes no answer of the others, as nothing of theirs is trained or computed anew (PMT's use of a
+            frozen encoder; ``tools/join_models.py`` puts trained heads together).
         init_cfg: See mmengine's BaseModule.
 
     Raises:
+        CheckpointError: As weights are loaded, where the encoder to be shared is another in one of the members.
         LabelSpaceError: Where two members know a label space of one name, or thresholds name one that none knows.
+        OptionError: Where members shall share an encoder, but are built with different ones, or it is not frozen.
         ValueError: Where a member has another preprocessor.
     """
 
@@ -43,6 +49,7 @@ class SegmentorUnion(BaseModel):
         members: Sequence[Mapping[str, Any]],
         test_cfg: Mapping[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
+        shared_encoder: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
@@ -58,8 +65,40 @@ class SegmentorUnion(BaseModel):
                     f'label space {space.name!r} is known to two members of the union, {i} and {other}; it must be one'
                 )
         self.label_spaces = LabelSpaces([space for space, _ in spaces])
+        self.encoder_is_shared = shared_encoder
+        if shared_encoder:
+            self._share_encoder(members)
         self.test_cfg = test_cfg or {}
         _ = self.options  # says at once what is wrong with test_cfg
+
+    def _share_encoder(self, configs: Sequence[Mapping[str, Any]]) -> None:
+        first, *others = self._models
+        for i, config in enumerate(configs):
+            if dict(config['backbone']) != dict(configs[0]['backbone']):
+                raise OptionError(
+                    f'shared_encoder: members 0 and {i} of the union have different backbones, '
+                    f'{dict(configs[0]["backbone"])} and {dict(config["backbone"])}'
+                )
+        if any(parameter.requires_grad for parameter in first.backbone.parameters()):
+            raise OptionError(
+                'shared_encoder: the backbone is not frozen, so the members were trained with different ones; train '
+                'them with a frozen one, such as mmlmseg.TimmBackbone(frozen=True)'
+            )
+        for member in others:
+            member.backbone = first.backbone
+        self._register_load_state_dict_pre_hook(self._check_encoders)
+
+    def _check_encoders(self, state_dict: Mapping[str, Any], prefix: str, *_: Any) -> None:
+        first = f'{prefix}members.0.backbone.'
+        for key, value in state_dict.items():
+            if key.startswith(first):
+                for i in range(1, len(self.members)):
+                    own = state_dict.get(f'{prefix}members.{i}.backbone.{key.removeprefix(first)}')
+                    if own is not None and not torch.equal(own, value):
+                        raise CheckpointError(
+                            f'shared_encoder: {key.removeprefix(prefix)} has other weights in member {i}, so its head '
+                            'was trained on another encoder'
+                        )
 
     @property
     def _models(self) -> Sequence[MultiSpaceSegmentor]:
@@ -90,11 +129,18 @@ class SegmentorUnion(BaseModel):
         """What the members say of each image of a group ``[B, 3, H, W]``, in each label space that is asked for."""
         asked = [self._asked(meta) for meta in metas]
         said: list[dict[str, Prediction]] = [{} for _ in metas]
+        encoded: Sequence[Tensor] | None = None
+        if self.encoder_is_shared:
+            with self._models[0].answering():
+                encoded = self._models[0].backbone(images)
         for place, member in enumerate(self._models):
             known = [tuple(name for name in names if self._place[name] == place) for names in asked]
             if which := [i for i, names in enumerate(known) if names]:
                 questions = [{**metas[i], 'label_spaces': known[i]} for i in which]
-                for i, answers in zip(which, member.predictions(images[which], questions), strict=True):
+                own = None if encoded is None else [level[which] for level in encoded]
+                with member.answering():
+                    predicted = member.predictions(images[which], questions, own)
+                for i, answers in zip(which, predicted, strict=True):
                     # Text rows of models that were trained apart cannot be compared: only names tell duplicates.
                     said[i].update({answer.space.name: replace(answer, rows=None) for answer in answers})
         return [[own[name] for name in names] for own, names in zip(said, asked, strict=True)]

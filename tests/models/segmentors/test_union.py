@@ -10,8 +10,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-import mmlmseg.lab.union  # noqa: F401  (registers SegmentorUnion)
-from mmlmseg.errors import CheckpointError, LabelSpaceError
+from mmlmseg.errors import CheckpointError, LabelSpaceError, OptionError
 from mmlmseg.evaluation import PanopticInstanceQuality, PanopticQuality
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.segments import SegmentMap
@@ -208,3 +207,65 @@ def test_its_checkpoint_holds_all_members(single_configs) -> None:
         second.load_state_dict(lost, strict=False)
     with pytest.raises(NotImplementedError, match='a union only predicts'):
         second(torch.zeros(1, 3, 64, 64), [], mode='loss')
+
+
+FROZEN = dict(
+    type='mmlmseg.TimmBackbone',
+    model='vit_small_patch16_dinov3',
+    frozen=True,
+    options=dict(embed_dim=32, depth=2, num_heads=2),
+)
+
+
+@pytest.fixture
+def on_one_encoder(model_config, spaces: list[LabelSpace]) -> list[dict[str, Any]]:
+    """Models of a space each on a frozen encoder of one kind: one with text, one without."""
+    made = [model_config(label_spaces=[space], text=text) for space, text in zip(spaces, (True, False))]
+    for config in made:
+        config['backbone'] = FROZEN
+        config['decode_head']['in_channels'] = [32] * 4
+        config['neck'] = dict(type='mmlmseg.SimpleFeaturePyramid', in_channels=32, out_channels=32)
+        config['data_preprocessor'].pop('size_divisor')
+    return [dict(config, test_cfg=PANOPTIC) for config in made]
+
+
+def test_heads_share_a_frozen_encoder(on_one_encoder, batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that comes along changes no bit of what the others say, and the encoder sees each image once."""
+    first, second = (build(config) for config in on_one_encoder)
+    second.backbone.load_state_dict(first.backbone.state_dict())
+    union = exact(MODELS.build(dict(union_config(on_one_encoder), shared_encoder=True)))
+    state = {
+        f'members.{i}.{key}': value for i, own in enumerate((first, second)) for key, value in own.state_dict().items()
+    }
+    union.load_state_dict(state)
+    assert union.members[1].backbone is union.members[0].backbone
+    calls: list[int] = []
+    forward = type(first.backbone).maps
+    monkeypatch.setattr(
+        type(first.backbone), 'maps', lambda self, images: calls.append(len(images)) or forward(self, images)
+    )
+    sample = batch[0]
+    for question, member in ((['street'], first), (['town'], second)):
+        (alone,) = predict(member, [sample], label_spaces=question)
+        (asked,) = predict(union, [sample], label_spaces=question)
+        assert torch.equal(asked.pred_sem_seg.data, alone.pred_sem_seg.data)
+        assert torch.equal(asked.pred_segments.ids, alone.pred_segments.ids)
+    calls.clear()
+    predict(union, [sample, batch[2]], label_spaces=['street', 'town'])
+    assert calls == [2]
+
+
+def test_heads_of_other_encoders_are_refused(on_one_encoder) -> None:
+    first, second = (build(config) for config in on_one_encoder)
+    union = MODELS.build(dict(union_config(on_one_encoder), shared_encoder=True))
+    state = {
+        f'members.{i}.{key}': value for i, own in enumerate((first, second)) for key, value in own.state_dict().items()
+    }
+    with pytest.raises(CheckpointError, match='other weights in member 1, so its head was trained on another encoder'):
+        union.load_state_dict(state)
+    trainable = [dict(config, backbone=dict(FROZEN, frozen=False)) for config in on_one_encoder]
+    with pytest.raises(OptionError, match='the backbone is not frozen'):
+        MODELS.build(dict(union_config(trainable), shared_encoder=True))
+    on_one_encoder[1]['backbone'] = dict(FROZEN, options=dict(embed_dim=32, depth=3, num_heads=2))
+    with pytest.raises(OptionError, match='members 0 and 1 of the union have different backbones'):
+        MODELS.build(dict(union_config(on_one_encoder), shared_encoder=True))
