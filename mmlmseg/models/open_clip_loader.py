@@ -24,7 +24,7 @@ def model_config(model: str) -> dict[str, Any]:
 
     try:
         config = open_clip.get_model_config(model)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:
         raise CheckpointError(
             f'the configuration of open_clip model {model!r} cannot be read ({str(error).splitlines()[0]}); a folder '
             'needs an open_clip_config.json'

@@ -47,6 +47,7 @@ CONFIGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("no projection 'conv'", 'mlp and linear'),
     ),
     'a_text_model_without_tokenizer': (dict(hf_model_name='x'), ('names no hf_tokenizer_name',)),
+    'heads_of_no_whole_width': (dict(heads=3), ('width 16 is no multiple of its 3 heads',)),
     'a_tokenizer_chosen_by_name': (dict(), ('siglip', 'write hf_tokenizer_name')),
 }
 for _name, (_text, _words) in CONFIGS.items():
@@ -76,6 +77,23 @@ def a_name_that_is_too_long(folder: Path) -> None:
 @REFUSALS.by(CheckpointError, 'absent', 'open_clip_config.json')
 def a_folder_that_is_none(folder: Path) -> None:
     OpenClipText(f'local-dir:{folder / "absent"}')
+
+
+@REFUSALS.by(CheckpointError, 'local-dir:', 'cannot be read', 'open_clip_config.json')
+def a_folder_whose_configuration_is_a_list(folder: Path) -> None:
+    (folder / 'open_clip_config.json').write_text('[]')
+    OpenClipText(f'local-dir:{folder}')
+
+
+@REFUSALS.by(CheckpointError, 'local-dir:', 'has no embed_dim and no text_cfg')
+def a_folder_of_another_kind_of_model(folder: Path) -> None:
+    (folder / 'open_clip_config.json').write_text('{"model_type": "bert"}')
+    OpenClipText(f'local-dir:{folder}')
+
+
+@REFUSALS.by(CheckpointError, "'bad-key'", "unknown key 'pooling_type'", 'Did you mean: pool_type')
+def a_misspelt_key_of_a_text_side(folder: Path) -> None:
+    OpenClipText(described(folder, 'bad-key', pooling_type='last'))
 
 
 @REFUSALS.by(CheckpointError, 'holds no weights of open_clip', 'give a weight file')

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...errors import TextBankError
+from ...errors import CheckpointError, TextBankError, did_you_mean
 from ..open_clip_loader import model_config
 
 if TYPE_CHECKING:
@@ -68,12 +68,18 @@ def text_side(model: str) -> TextSide:
     """Reads what the text side of an open_clip model is.
 
     Raises:
-        CheckpointError: On an unknown model.
+        CheckpointError: On an unknown model, or a configuration that is none.
         TextBankError: Where no vector of a text comes out of it, or open_clip itself cannot run it.
     """
     from open_clip import CLIPTextCfg
 
     config = model_config(model)
+    if lacking := [key for key in ('embed_dim', 'text_cfg') if key not in config]:
+        raise CheckpointError(f'the configuration of open_clip model {model!r} has no {" and no ".join(lacking)}')
+    for key in config['text_cfg']:
+        if key not in (known := [field.name for field in fields(CLIPTextCfg)]):
+            near = did_you_mean(key, known)
+            raise CheckpointError(f'open_clip model {model!r}: its text_cfg has the unknown key {key!r}.{near}')
     text = CLIPTextCfg(**config['text_cfg'])
     if reason := _unreadable(text, model):
         raise TextBankError(f'the text side of open_clip model {model!r} cannot be read: {reason}. {WAY_OUT}')
@@ -116,6 +122,8 @@ def _unreadable(text: CLIPTextCfg, model: str) -> str | None:
         return None if text.hf_tokenizer_name else 'it has a Hugging Face model, but names no hf_tokenizer_name'
     if not text.embed_cls and text.pool_type not in _POOLINGS:
         return f'the pooling {text.pool_type!r} does not make one vector of a text (these do: {", ".join(_POOLINGS)})'
+    if text.width % text.heads:
+        return f'its width {text.width} is no multiple of its {text.heads} heads'
     if has_custom_blocks(text) and text.scaled_cosine_attn:
         return "open_clip's own scaled_cosine_attn does not run"
     if 'siglip' in model.lower() and not text.hf_tokenizer_name and 'local-dir:' not in model:
