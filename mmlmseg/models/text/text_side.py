@@ -46,8 +46,8 @@ class TextSide:
     @property
     def title(self) -> str:
         """What the model is called in checkpoints and banks: of a folder its name, not where it lies."""
-        scheme, _, place = self.model.partition('local-dir:')
-        return Path(place).name if place and not scheme else self.model
+        folder = self.model.removeprefix('local-dir:')
+        return self.model if folder == self.model else Path(folder).resolve().name
 
     @property
     def needs_transformers(self) -> bool:

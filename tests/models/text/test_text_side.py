@@ -8,11 +8,14 @@ from pathlib import Path
 
 import open_clip
 import pytest
+import torch
+from open_clip.transformer import ResidualAttentionBlock
 
 from mmlmseg.errors import CheckpointError, TextBankError
 from mmlmseg.models.text import OpenClipText, text_side
 from mmlmseg.models.text.open_tower import open_tower
 from mmlmseg.models.text.text_side import TextSide, TowerKind
+from mmlmseg.models.text.text_weights import build_text
 
 # The first pattern that fits the name of a model: how its text is read, and whether Hugging Face's library is needed.
 KINDS: list[tuple[str, TowerKind, bool]] = [
@@ -43,6 +46,11 @@ def test_every_model_of_open_clip_is_read(model: str, no_weights: None) -> None:
         encoder = OpenClipText(model)
         assert encoder.prompt.shape == (8, side.config.width)
         assert encoder.width == side.width
+        with torch.device('meta'):
+            text = build_text(side)
+        plain = all(type(block) is ResidualAttentionBlock for block in text.transformer.resblocks)
+        causal = text.attn_mask is not None and text.cls_emb is None
+        assert (kind == 'packed') == (plain and causal and text.pool_type in ('argmax', 'eos'))
 
 
 @pytest.mark.parametrize(
