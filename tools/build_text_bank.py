@@ -14,6 +14,8 @@ A CLIP bank::
 A bank in which the definitions of a classes.json stand for its names::
 
     python tools/build_text_bank.py DATA/classes.json --read both --encoder FOLDER --out defined.safetensors
+
+docs/text_encoders.md says which encoders there are, and what each needs.
 """
 
 from __future__ import annotations
@@ -33,7 +35,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'names', nargs='+', help='text files with one name per line, classes.json files or their folders'
     )
-    parser.add_argument('--encoder', required=True, help='open_clip:MODEL:WEIGHTS (hub tag or file), or a folder')
+    parser.add_argument(
+        '--encoder',
+        required=True,
+        help='open_clip:MODEL:WEIGHTS (hub tag or file), open_clip:local-dir:FOLDER, dinotxt:FILE, or a folder of '
+        'sentence-transformers',
+    )
     parser.add_argument('--encoder-name', help='what to call the encoder of a folder (default: the name of the folder)')
     parser.add_argument('--prompt', default='a photo of a {name}', help='template (default: %(default)r)')
     parser.add_argument(
@@ -60,8 +67,12 @@ from mmlmseg.checkpoint import TextSource
 from mmlmseg.errors import OptionError, TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text.bank import TextBank, equal_rows, read_names
+from mmlmseg.models.text.dinotxt import open_dinotxt
+from mmlmseg.models.text.open_tower import open_tower
 from mmlmseg.models.text.table import NO_OBJECT_TEXT
-from mmlmseg.models.text.tower import TextTower, weights_digest
+from mmlmseg.models.text.text_side import text_side
+from mmlmseg.models.text.tokens import PROBES, require_words
+from mmlmseg.models.text.tower import weights_digest
 from mmlmseg.names import normalise_name
 
 Embed = Callable[[list[str]], Tensor]
@@ -105,23 +116,38 @@ def collect_definitions(sources: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def open_clip_encoder(model: str, weights: str | None) -> tuple[Embed, str, str]:
-    """An open_clip text tower: how it embeds, its name, the hash of its weights."""
-    tower = TextTower(model, weights)
-    return tower.encode_texts, f'open_clip:{model}', tower.digest
+def open_clip_encoder(encoder: str) -> tuple[Embed, str, str]:
+    """An open_clip text tower, ``MODEL:WEIGHTS``: how it embeds, its name, the hash of its weights."""
+    scheme = next((scheme for scheme in ('local-dir:', 'hf-hub:') if encoder.startswith(scheme)), '')
+    model, _, weights = encoder.removeprefix(scheme).partition(':')
+    side = text_side(scheme + model)
+    tower = open_tower(side.model, weights or None)
+    return tower.encode_texts, f'open_clip:{side.title}', tower.digest
+
+
+def dinotxt_encoder(file: str) -> tuple[Embed, str, str]:
+    """The text tower of dino.txt: how it embeds, its name, the hash of its weights."""
+    tower = open_dinotxt(file)
+    transformer = tower.text.transformer
+    return tower.encode_texts, f'dino.txt:{transformer.layers} layers of width {transformer.width}', tower.digest
 
 
 def sentence_encoder(folder: str, name: str | None) -> tuple[Embed, str, str]:
     """A sentence-transformers folder: how it embeds (unit norm), its name, the hash of its weights."""
     if not Path(folder).is_dir():
         raise TextBankError(
-            f'{folder}: no such folder; --encoder takes open_clip:MODEL:WEIGHTS or a sentence-transformers folder'
+            f'{folder}: no such folder; --encoder takes open_clip:MODEL:WEIGHTS, dinotxt:FILE or a folder of '
+            'sentence-transformers'
         )
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError:
         raise TextBankError('a sentence-transformers folder needs: pip install sentence-transformers') from None
-    model = SentenceTransformer(folder, device='cpu')
+    try:
+        model = SentenceTransformer(folder, device='cpu')
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().split('\n')[0]
+        raise TextBankError(f'{folder}: sentence-transformers cannot open it ({reason})') from None
 
     def embed(texts: list[str]) -> Tensor:
         return model.encode(texts, convert_to_tensor=True, normalize_embeddings=True).float().cpu()
@@ -171,6 +197,7 @@ def build_bank(
             f'{encoder} cannot tell {first!r} and {second!r} apart: their embeddings are equal. Is its tokenizer '
             'there? Some libraries go on without the files of one, and read all names alike'
         )
+    require_words(embed(list(PROBES)).tolist(), encoder)  # names of unlike length may differ all the same
     return TextBank(names, embeddings.half(), TextSource(encoder, prompt, embeddings.shape[1], weights))
 
 
@@ -181,9 +208,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         if Path(args.out).suffix not in ('.safetensors', '.npy'):
             raise OptionError(f'--out {args.out}: a bank is a .safetensors or a .npy file')
         names = collect_names(args.names)
-        if args.encoder.startswith('open_clip:'):
-            model, _, weights = args.encoder.removeprefix('open_clip:').partition(':')
-            embed, encoder, digest = open_clip_encoder(model, weights or None)
+        scheme, _, place = args.encoder.partition(':')
+        if scheme == 'open_clip':
+            embed, encoder, digest = open_clip_encoder(place)
+        elif scheme == 'dinotxt':
+            embed, encoder, digest = dinotxt_encoder(place)
         else:
             embed, encoder, digest = sentence_encoder(args.encoder, args.encoder_name)
         definitions = {} if args.read == 'name' else collect_definitions(args.names)

@@ -16,6 +16,7 @@ from .imbalance import check_imbalance
 from .loaders import check_loaders, loads_labels, without_workers
 from .results import check_save_best
 from .schedule import check_schedule, schedule_cautions
+from .text import check_text_towers
 from .top_level import check_overrides, check_top_level, require, top_level_cautions
 from .types import check_types
 from .weights import check_weights_files
@@ -31,9 +32,10 @@ def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val')) -> None:
         splits: What shall be run of it: ``train`` and ``val``, or ``test``.
 
     Raises:
-        CheckpointError: Where a file of weights is missing.
+        CheckpointError: Where a file of weights is missing, or a model of open_clip is unknown.
         DataError: Where weights of datasets are unusable, or a file of counted classes is missing.
         OptionError: Naming entry, value and way out.
+        TextBankError: Where a text tower cannot be read.
     """
     check_top_level(cfg, splits)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmseg'):
@@ -46,6 +48,8 @@ def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val')) -> None:
         if 'val' in splits:
             check_save_best(cfg)
         check_weights_files(cfg)
+        if 'train' in splits:
+            check_text_towers(cfg)
 
 
 def cautions(cfg: Config) -> list[str]:

@@ -22,7 +22,13 @@ def model_config(model: str) -> dict[str, Any]:
     """The configuration of an open_clip model, without building it; unknown names are refused."""
     import open_clip
 
-    config = open_clip.get_model_config(model)
+    try:
+        config = open_clip.get_model_config(model)
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+        raise CheckpointError(
+            f'the configuration of open_clip model {model!r} cannot be read ({str(error).splitlines()[0]}); a folder '
+            'needs an open_clip_config.json'
+        ) from None
     if config is None:
         near = did_you_mean(model, open_clip.list_models())
         raise CheckpointError(f'unknown open_clip model {model!r}.{near} open_clip.list_models() lists all')
@@ -46,35 +52,80 @@ def load_open_clip(model: str, pretrained: str | None) -> nn.Module:
     """
     import open_clip
 
-    config = model_config(model)
-    with _quiet():
-        if pretrained is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(_RANDOM_SEED)
-                return open_clip.create_model(model).eval()
-        if Path(pretrained).is_file():
-            return _from_file(model, Path(pretrained), bool(config.get('quick_gelu'))).eval()
-        _check_tag(model, pretrained, bool(config.get('quick_gelu')))
-        try:
-            return open_clip.create_model(model, pretrained=pretrained).eval()
-        except (RuntimeError, OSError) as error:
-            raise CheckpointError(
-                f'open_clip could not fetch the weights {pretrained!r} of {model} ({error}); '
-                'give a local weight file instead'
-            ) from None
+    file = fetch(model, pretrained)
+    with quiet():
+        if file is not None:
+            return _from_file(model, file).eval()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_RANDOM_SEED)
+            return open_clip.create_model(model, load_weights=False, pretrained_text=False).eval()
 
 
-def _from_file(model: str, path: Path, quick_gelu: bool) -> nn.Module:
+def fetch(model: str, pretrained: str | None) -> Path | None:
+    """The weight file of an open_clip model, which is downloaded for a hub tag; None stands for random weights.
+
+    Raises:
+        CheckpointError: On an unknown model or tag, a missing file, or OpenAI weights in a model without QuickGELU.
+    """
+    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+
+    check_weights(model, pretrained)
+    if pretrained is None:
+        return _own_weights(model)
+    if Path(pretrained).is_file():
+        return Path(pretrained)
+    with quiet(), _fetching(pretrained, model):
+        return Path(download_pretrained(get_pretrained_cfg(model, pretrained)))
+
+
+def check_weights(model: str, pretrained: str | None) -> None:
+    """Raises what :func:`fetch` does, as far as it is known without fetching."""
+    quick_gelu = bool(model_config(model).get('quick_gelu'))
+    if pretrained is None:
+        return
+    if not Path(pretrained).is_file():
+        _check_tag(model, pretrained, quick_gelu)
+    elif is_torchscript(Path(pretrained)) and not quick_gelu:  # only OpenAI published TorchScript, with QuickGELU
+        raise CheckpointError(f'{pretrained}: OpenAI weights need QuickGELU; use the model {model}-quickgelu')
+
+
+def _own_weights(model: str) -> Path | None:
+    """The weights that lie beside the configuration of a model that is a folder or a repository of the hub."""
+    from open_clip.factory import _find_checkpoint_in_dir, parse_model_name
+    from open_clip.pretrained import download_pretrained_from_hf
+
+    scheme, place = parse_model_name(model)
+    if scheme == 'hf-hub':
+        with _fetching(place, model):
+            return Path(download_pretrained_from_hf(place))
+    if scheme != 'local-dir':
+        return None
+    with quiet():
+        found = _find_checkpoint_in_dir(Path(place))
+    if found is None:
+        raise CheckpointError(f'{place}: holds no weights of open_clip; put them there, or give a weight file')
+    return Path(found)
+
+
+@contextmanager
+def _fetching(weights: str, model: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise CheckpointError(
+            f'open_clip could not fetch the weights {weights!r} of {model} ({error}); give a local weight file instead'
+        ) from None
+
+
+def _from_file(model: str, path: Path) -> nn.Module:
     import open_clip
 
-    torchscript = _is_torchscript(path)
-    if torchscript and not quick_gelu:  # only OpenAI published CLIP as TorchScript, and only with QuickGELU
-        raise CheckpointError(f'{path}: OpenAI weights need QuickGELU; use the model {model}-quickgelu')
     try:
-        if not torchscript:
-            return open_clip.create_model(model, pretrained=str(path))
+        built = open_clip.create_model(model, load_weights=False, pretrained_text=False)
+        if not is_torchscript(path):
+            open_clip.load_checkpoint(built, str(path))
+            return built
         state = torch.jit.load(str(path), map_location='cpu').state_dict()
-        built = open_clip.create_model(model)
         own = built.state_dict()
         built.load_state_dict({k: v.float() for k, v in state.items() if k in own})
         return built
@@ -99,7 +150,8 @@ def _check_tag(model: str, tag: str, quick_gelu: bool) -> None:
         raise CheckpointError(f'the weights {tag!r} do not fit the activation of {model}; use the model {other}')
 
 
-def _is_torchscript(path: Path) -> bool:
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is an archive of TorchScript, as OpenAI published CLIP."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -107,8 +159,8 @@ def _is_torchscript(path: Path) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    # open_clip warns on the root logger of every model without weights, which here is meant so.
+def quiet() -> Iterator[None]:
+    """Without the warning that open_clip gives of every model without weights, which here are meant so."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

@@ -76,11 +76,6 @@ def a_misspelt_name(folder: Path) -> None:
     TextBank.load('minilm').rows(['trafic light'])
 
 
-@REFUSALS.by(TextBankError, "'ViT-B-16-SigLIP'", 'a tokenizer of its own', 'RN50-quickgelu')
-def a_model_whose_text_is_not_read(folder: Path) -> None:
-    OpenClipText('ViT-B-16-SigLIP', 'webli')
-
-
 @REFUSALS.by(CheckpointError, "'RN50-quickgelo'", 'Did you mean: RN50-quickgelu')
 def a_misspelt_model(folder: Path) -> None:
     OpenClipText('RN50-quickgelo')

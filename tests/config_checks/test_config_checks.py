@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from mmlmseg.config import read_config
 from mmlmseg.config_checks import cautions, check_config, loads_labels, without_workers
+from mmlmseg.errors import TextBankError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -23,6 +24,17 @@ def test_shipped_configs_pass_without_a_word(name: str) -> None:
     check_config(cfg)
     check_config(cfg, ['test'])
     assert cautions(cfg) == []
+
+
+def test_text_towers_are_looked_at_before_a_training_and_no_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint serves its own label spaces without what reads text."""
+    monkeypatch.setattr('mmlmseg.models.text.text_side.find_spec', lambda _: None)
+    cfg = read_config(CONFIGS / 'demo' / 'lmseg_demo.py')
+    encoder = dict(type='mmlmseg.OpenClipText', model='ViT-B-16-SigLIP', pretrained='webli')
+    cfg.model.decode_head.text.encoder = encoder
+    check_config(cfg, ['test'])
+    with pytest.raises(TextBankError, match=r'needs a package that is not there: pip install "mmlmseg\[hf\]"'):
+        check_config(cfg, ['train'])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from mmlmseg.errors import TextBankError
+from mmlmseg.models.open_clip_loader import load_open_clip
 from mmlmseg.models.text.bank import TextBank
+from mmlmseg.models.text.open_tower import open_tower
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'build_text_bank.py'
 
@@ -46,13 +48,11 @@ def test_gathers_names_once(tool: ModuleType, tmp_path: Path) -> None:
 
 
 def test_makes_a_clip_bank(tool: ModuleType, tmp_path: Path, clip_config: str, capsys: Any) -> None:
-    from mmlmseg.models.text.tower import TextTower
-
     (tmp_path / 'names.txt').write_text('tree\ntraffic light\n')
     out = tmp_path / 'out' / 'bank.safetensors'
     tool.main([str(tmp_path / 'names.txt'), '--encoder', f'open_clip:{clip_config}', '--out', str(out)])
     assert '3 names, width 12, open_clip:tiny-bank' in capsys.readouterr().out
-    bank, tower = TextBank.load(out), TextTower(clip_config, None)
+    bank, tower = TextBank.load(out), open_tower(clip_config, None)
     assert bank.source.prompt == 'a photo of a {name}'
     assert bank.source.weights == tower.digest
     expected = tower.encode_texts(['a photo of a traffic light'])
@@ -101,6 +101,65 @@ def test_an_encoder_that_reads_all_names_alike_makes_no_bank(
     assert not out.exists()
 
 
+def test_an_encoder_that_counts_words_makes_no_bank_of_unlike_counts_either(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    encoder = SimpleNamespace(
+        encode=lambda texts, **_: torch.tensor([[len(text.split()), 1.0] for text in texts]),
+        state_dict=lambda: {'weight': torch.ones(1)},
+    )
+    monkeypatch.setitem(
+        sys.modules, 'sentence_transformers', SimpleNamespace(SentenceTransformer=lambda folder, device: encoder)
+    )
+    (tmp_path / 'names.txt').write_text('traffic light\n')
+    with pytest.raises(SystemExit):
+        tool.main([str(tmp_path / 'names.txt'), '--encoder', str(tmp_path), '--out', str(tmp_path / 'bank.npy')])
+    assert "reads 'sky', 'car'" in (said := capsys.readouterr().err)
+    assert 'knows no words' in said
+    assert not (tmp_path / 'bank.npy').exists()
+
+
+def test_reads_a_folder_of_open_clip(tool: ModuleType, tmp_path: Path, clip_config: str) -> None:
+    import open_clip
+
+    folder = tmp_path / 'my-clip'
+    folder.mkdir()
+    config = dict(model_cfg=open_clip.get_model_config(clip_config))
+    (folder / 'open_clip_config.json').write_text(json.dumps(config))
+    torch.save(load_open_clip(clip_config, None).state_dict(), folder / 'open_clip_pytorch_model.bin')
+    (tmp_path / 'names.txt').write_text('tree\n')
+    weights = ['', f':{folder / "open_clip_pytorch_model.bin"}']
+    for i, file in enumerate(weights):
+        out = tmp_path / f'{i}.safetensors'
+        encoder = f'open_clip:local-dir:{folder}{file}'
+        tool.main([str(tmp_path / 'names.txt'), '--encoder', encoder, '--out', str(out)])
+        source = TextBank.load(out).source
+        assert source.encoder == 'open_clip:my-clip'
+        assert source.weights == open_tower(clip_config, None).digest
+
+
+def test_reads_the_text_of_dinotxt(tool: ModuleType, tmp_path: Path) -> None:
+    sizes = {'token_embedding.weight': (49408, 64), 'positional_embedding': (20, 64)}
+    sizes |= {f'ln_final.{kind}': (64,) for kind in ('weight', 'bias')}
+    for part, size in {
+        'attention.qkv.weight': (192, 64),
+        'attention.proj.weight': (64, 64),
+        'attention.proj.bias': (64,),
+        'feed_forward.fc1.weight': (256, 64),
+        'feed_forward.fc1.bias': (256,),
+        'feed_forward.fc2.weight': (64, 256),
+        'feed_forward.fc2.bias': (64,),
+        **{f'{norm}.{kind}': (64,) for norm in ('attention_norm', 'ffn_norm') for kind in ('weight', 'bias')},
+    }.items():
+        sizes[f'blocks.0.{part}'] = size
+    state = {f'backbone.{name}': 0.1 * torch.randn(size) for name, size in sizes.items()}
+    torch.save({**state, 'head.linear_projection.weight': torch.randn(12, 64)}, tmp_path / 'text.pth')
+    (tmp_path / 'names.txt').write_text('tree\n')
+    out = tmp_path / 'bank.safetensors'
+    tool.main([str(tmp_path / 'names.txt'), '--encoder', f'dinotxt:{tmp_path / "text.pth"}', '--out', str(out)])
+    assert TextBank.load(out).source.encoder == 'dino.txt:1 layers of width 64'
+
+
 def test_mistakes_are_named(tool: ModuleType, tmp_path: Path, clip_config: str, capsys: Any) -> None:
     (tmp_path / 'names.txt').write_text('tree\n')
     names, out = str(tmp_path / 'names.txt'), str(tmp_path / 'bank.safetensors')
@@ -109,6 +168,7 @@ def test_mistakes_are_named(tool: ModuleType, tmp_path: Path, clip_config: str, 
         ([names, '--encoder', f'open_clip:{clip_config}', '--prompt', 'a photo'], 'no place for the class name'),
         ([names, '--encoder', f'open_clip:{clip_config}', '--prompt', '{name} in {place}'], 'one for something else'),
         ([names, '--encoder', 'absent'], 'absent: no such folder'),
+        ([names, '--encoder', 'dinotxt:absent.pth'], 'absent.pth: no such file'),
         ([names, '--encoder', 'open_clip:tiny-bonk'], 'Did you mean: tiny-bank'),
     ):
         with pytest.raises(SystemExit):

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 
-import open_clip
 import pytest
 import torch
 
@@ -21,7 +19,9 @@ def encoder(tiny_clip: str) -> OpenClipText:
     return MODELS.build(dict(type='mmlmseg.OpenClipText', model=tiny_clip))
 
 
-def test_learns_eight_shared_vectors_and_nothing_else(encoder: OpenClipText) -> None:
+@pytest.mark.parametrize('model', ['tiny-quickgelu', 'tiny-last'])
+def test_learns_eight_shared_vectors_and_nothing_else(model: str, tiny_clip: str) -> None:
+    encoder: OpenClipText = MODELS.build(dict(type='mmlmseg.OpenClipText', model=model))
     rows = encoder.encode(['tree', 'traffic light'], CPU)
     assert rows.shape == (2, 12)
     assert encoder.width == 12
@@ -72,15 +72,9 @@ def test_a_missing_file_matters_only_when_text_is_encoded(tiny_clip: str) -> Non
         encoder.encode(['tree'], CPU)
 
 
-def test_a_text_model_of_another_kind_is_refused(tmp_path: Path) -> None:
-    text = dict(context_length=20, vocab_size=49408, width=16, heads=2, layers=1)
-    config = dict(embed_dim=12, vision_cfg=dict(image_size=64, layers=[1, 1, 1, 1], width=8, patch_size=None))
-    for name, more in (
-        ('tiny-hugging-face', dict(text_cfg=dict(hf_model_name='roberta-base'))),
-        ('tiny-normed-queries', dict(text_cfg=dict(text, qk_norm=True))),
-    ):
-        (tmp_path / f'{name}.json').write_text(json.dumps({**config, **more}))
-    open_clip.add_model_config(tmp_path)
-    for name, reason in (('tiny-hugging-face', 'a Hugging Face text model'), ('tiny-normed-queries', 'other blocks')):
-        with pytest.raises(TextBankError, match=f"'{name}' has {reason} .*such as those of RN50-quickgelu"):
-            OpenClipText(name).encode(['tree'], CPU)
+def test_names_that_differ_in_punctuation_only_may_be_read_alike(encoder: OpenClipText) -> None:
+    """SigLIP's tokenizers leave it out by design; two such classes of one label space are another matter."""
+    encoder.tower.tokeniser.words = lambda text: [7]
+    assert encoder.encode(['sign (back)', 'sign back'], CPU).shape == (2, 12)
+    with pytest.raises(TextBankError, match=r"'sign \(back\)' and 'car' as the same tokens"):
+        encoder.encode(['car'], CPU)
