@@ -24,9 +24,6 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
-
-from mmlmseg.class_texts import Read, defined
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,7 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--prompt', default='a photo of a {name}', help='template (default: %(default)r)')
     parser.add_argument(
         '--read',
-        choices=get_args(Read),
+        choices=['name', 'definition', 'both'],
         default='name',
         help='what of a class with a definition is embedded under its name (default: %(default)s)',
     )
@@ -64,6 +61,7 @@ from torch import Tensor
 import mmlmseg  # noqa: F401  (lets a CUDA torchvision import beside a CPU torch)
 from mmlmseg import cli
 from mmlmseg.checkpoint import TextSource
+from mmlmseg.class_texts import Read, defined
 from mmlmseg.errors import OptionError, TextBankError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text.bank import TextBank, equal_rows, read_names

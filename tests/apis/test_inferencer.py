@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import mmlmseg.lab.union  # noqa: F401  (registers SegmentorUnion)
 import numpy as np
 import pytest
 import torch

@@ -16,15 +16,29 @@ import contextlib
 import io
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--iterations', type=int, default=500, help='steps of 4 images')
+    parser.add_argument('--images', type=int, default=200, help='of the training; a quarter as many are scored')
+    parser.add_argument('--activation', choices=['softmax', 'sigmoid'], default='sigmoid')
+    parser.add_argument('--seed', type=int, default=0)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
 
 import cv2
 import numpy as np
 from mmengine.runner import Runner
 
 import mmlmseg  # noqa: F401
-from mmlmseg.models.numerics import ClassActivation
 
 SIZE, BATCH = 48, 4
 COLOURS = {
@@ -152,12 +166,7 @@ def train(folder: Path, way: str, activation: str, iterations: int, seed: int) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--iterations', type=int, default=500, help=f'steps of {BATCH} images')
-    parser.add_argument('--images', type=int, default=200, help='of the training; a quarter as many are scored')
-    parser.add_argument('--activation', choices=get_args(ClassActivation), default='sigmoid')
-    parser.add_argument('--seed', type=int, default=0)
-    args = parser.parse_args()
+    args = parse_args()
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
         everything = draw(folder, 'train', args.images, args.seed + 1)

@@ -25,6 +25,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
 
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description='Judge the audit of label spaces by the taxonomy of MSeg.')
+    parser.add_argument('table', help='MSeg_master.tsv')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes need not wait for the imports below
+
 from mmlmseg import cli
 from mmlmseg.audit import Claim, claims_of_names
 from mmlmseg.label_space import LabelSpace
@@ -146,9 +157,7 @@ def halves() -> tuple[list[Pair], list[Pair]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
-    parser = argparse.ArgumentParser(description='Judge the audit of label spaces by the taxonomy of MSeg.')
-    parser.add_argument('table', help='MSeg_master.tsv')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with cli.one_line_errors():
         table = Table(args.table)
         for name, pairs in zip(('made with', 'test'), halves()):
