@@ -93,6 +93,7 @@ def config(model_config: Callable[..., dict], tmp_path: Path) -> Config:
     )
 
 
+@pytest.mark.slow
 def test_rgb_and_four_bands_train_one_model(config: Config, tmp_path: Path) -> None:
     complete_label_spaces(config)
     config.dump(str(tmp_path / 'dumped.py'))
