@@ -108,6 +108,15 @@ class ResolvedRelations:
     inside: Relation
     part_of: Relation
 
+    def places(self, name: str) -> range:
+        """Where the classes of a label space stand among the K; nowhere where it is not known."""
+        start = 0
+        for space in self.spaces:
+            if space.name == name:
+                return range(start, start + space.num_classes)
+            start += space.num_classes
+        return range(0)
+
     def finer(self, space: LabelSpace) -> list[list[tuple[LabelSpace, int]]]:
         """The classes of other spaces that are the same as each class of a space, or inside of it: space and label.
 
@@ -115,9 +124,8 @@ class ResolvedRelations:
         """
         owners = [(own, label) for own in self.spaces for label in range(own.num_classes)]
         taken = {name_key(name) for name in space.names}
-        start = next(place for place, (own, _) in enumerate(owners) if own.name == space.name)
         found = []
-        for column in range(start, start + space.num_classes):
+        for column in self.places(space.name):
             members: dict[str, tuple[LabelSpace, int]] = {}
             for place in np.flatnonzero(self.same[column] | self.inside[:, column]):
                 own, label = owners[place]
@@ -129,9 +137,8 @@ class ResolvedRelations:
     def among(self, spaces: Sequence[LabelSpace]) -> tuple[Relation, Relation]:
         """Which classes of some spaces, one space after the other, are the same, and which may overlap as one is inside
         or part of the other; ``[k, k]`` bool each. Of spaces that are not known nothing is declared."""
-        starts = np.cumsum([0, *(space.num_classes for space in self.spaces)])
-        first = {space.name: int(start) for space, start in zip(self.spaces, starts)}
-        places = np.array([first.get(s.name, -(10**9)) + label for s in spaces for label in range(s.num_classes)])
+        unknown = -1
+        places = np.array([p for s in spaces for p in self.places(s.name) or [unknown] * s.num_classes])
         known = (places >= 0)[:, None] & (places >= 0)
         at = np.ix_(np.maximum(places, 0), np.maximum(places, 0))
         nested = self.inside | self.part_of

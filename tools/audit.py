@@ -43,7 +43,7 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes need not wait for the imports below
 
 import json
-from itertools import groupby, product
+from itertools import groupby
 
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
@@ -92,10 +92,10 @@ def read_targets(targets: Sequence[str]) -> tuple[list[LabelSpace], list[Source]
 def ask(args: argparse.Namespace) -> dict[tuple[str, str], Confusion]:
     """What a model finds of each test dataset in each label space."""
     model = CrossSpace(read_config(args.targets[0]), args.weights, args.device)
-    pairs = [*product(model.datasets, model.inferencer.label_spaces.names)]
     found: dict[tuple[str, str], Confusion] = {}
-    for dataset, asked in track(pairs, 'asking the model', disable=None):
-        found.setdefault((model.space(dataset).name, asked), model.confusion(dataset, asked, args.images))
+    for dataset in track(model.datasets, 'asking the model', disable=None):
+        for confusion in model.confusions(dataset, [*model.inferencer.label_spaces], args.images):
+            found.setdefault((confusion.truth.name, confusion.prediction.name), confusion)
     return found
 
 

@@ -48,13 +48,11 @@ def counterparts(relations: ResolvedRelations, truth: LabelSpace, prediction: La
     return tuple(int(row.argmax()) if row.any() else None for row in held)
 
 
-def _places(relations: ResolvedRelations, space: LabelSpace) -> list[int]:
-    start = 0
-    for own in relations.spaces:
-        if own.name == space.name:
-            return [*range(start, start + own.num_classes)]
-        start += own.num_classes
-    raise LabelSpaceError(f'no relations are known of the label space {space.name!r}')
+def _places(relations: ResolvedRelations, space: LabelSpace) -> range:
+    places = relations.places(space.name)
+    if not places:
+        raise LabelSpaceError(f'no relations are known of the label space {space.name!r}')
+    return places
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def test_browse_dataset(tool: Load, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_confusion(
-    tool: Load, model_config: Callable[..., dict], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tool: Load, model_config: Callable[..., dict], tested: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main = tool('confusion').main
     names = ('street', 'facade')
@@ -155,27 +155,8 @@ def test_confusion(
         write_folder_dataset(tmp_path / name, name, range(1), range(1, 3), size=(64, 96))
     folders = [str(tmp_path / name) for name in names]
     model = model_config(folders, text=False)
-    steps = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-    datasets = [dict(type='mmlmseg.FolderDataset', data_root=f, split='val', pipeline=steps) for f in folders]
-    config = Config(
-        dict(
-            model={**model, 'test_cfg': dict(tasks=['panoptic'])},
-            test_dataloader=dict(
-                batch_size=2,
-                num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False),
-                dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets),
-                collate_fn=dict(type='pseudo_collate'),
-            ),
-            test_evaluator=dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU')),
-            test_cfg=dict(type='TestLoop'),
-            default_scope='mmseg',
-        )
-    )
-    config.dump(tmp_path / 'config.py')
-    built = MODELS.build(model)
-    torch.save(dict(state_dict=built.state_dict()), tmp_path / 'tiny.pth')
-    files, out = [str(tmp_path / 'config.py'), str(tmp_path / 'tiny.pth')], tmp_path / 'new' / 'out'
+    panoptic, files = tested({**model, 'test_cfg': dict(tasks=['panoptic'])}, folders)
+    out = tmp_path / 'new' / 'out'
     assert main([*files, '--out', str(out)]) == 0
     assert main([*files, '--dataset', 'street', '--label-space', 'facade', '--out', str(out)]) == 0
     stems = ['facade_in_facade', 'street_in_facade', 'street_in_street']
@@ -185,6 +166,8 @@ def test_confusion(
 
     found = json.loads((out / 'street_in_facade.json').read_text())
     expected = np.zeros((len(found['truth']['classes']), len(found['prediction']['classes'])), dtype=int)
+    built = MODELS.build(model)
+    built.load_state_dict(panoptic.state_dict())
     inferencer = LMSegInferencer(built.eval())
     for file in sorted((tmp_path / 'street' / 'labels').iterdir())[1:]:  # the first is of the training
         (result,) = inferencer(str(tmp_path / 'street' / 'images' / f'{file.stem}.jpg'), label_space='facade')

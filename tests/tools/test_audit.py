@@ -4,13 +4,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
-import torch
-from mmengine.config import Config
 
 from mmlmseg.lab.scenes import write_folder_dataset
-from mmlmseg.registry import MODELS
 from mmlmseg.relations import Relations
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -50,29 +48,10 @@ def test_folders_are_shown_in_pictures(tool: ModuleType, folders: list[str], tmp
 
 
 def test_a_model_is_asked(
-    tool: ModuleType, folders: list[str], model_config: Callable[..., dict], tmp_path: Path
+    tool: ModuleType, folders: list[str], model_config: Callable[..., dict], tested: Any, tmp_path: Path
 ) -> None:
-    steps = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-    datasets = [dict(type='mmlmseg.FolderDataset', data_root=f, split='val', pipeline=steps) for f in folders]
-    model = model_config(folders, text=False)
-    config = Config(
-        dict(
-            model=model,
-            test_dataloader=dict(
-                batch_size=2,
-                num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False),
-                dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets),
-                collate_fn=dict(type='pseudo_collate'),
-            ),
-            test_evaluator=dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU')),
-            test_cfg=dict(type='TestLoop'),
-            default_scope='mmseg',
-        )
-    )
-    config.dump(tmp_path / 'config.py')
-    torch.save(dict(state_dict=MODELS.build(model).state_dict()), tmp_path / 'tiny.pth')
-    arguments = [str(tmp_path / 'config.py'), '--weights', str(tmp_path / 'tiny.pth'), '--images', '1']
+    _, (config, weights) = tested(model_config(folders, text=False), folders)
+    arguments = [config, '--weights', weights, '--images', '1']
     assert tool.main([*arguments, '--json', str(tmp_path / 'audit.json')]) == 0
     claims = json.loads((tmp_path / 'audit.json').read_text())['claims']
     asked = tool.ask(tool.parse_args(arguments))

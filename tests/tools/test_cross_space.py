@@ -16,7 +16,6 @@ from mmengine.runner import Runner
 from mmlmseg.apis import LMSegInferencer
 from mmlmseg.evaluation import MultiDatasetEvaluator
 from mmlmseg.lab.scenes import write_folder_dataset
-from mmlmseg.registry import MODELS
 
 NAMES = ('street', 'facade', 'wardrobe')
 
@@ -27,31 +26,12 @@ def tool(load_script: Callable[[Path], ModuleType]) -> ModuleType:
 
 
 @pytest.fixture
-def files(model_config: Callable[..., dict], tmp_path: Path) -> list[str]:
+def files(model_config: Callable[..., dict], tested: Any, tmp_path: Path) -> list[str]:
     """Config and checkpoint of a random model of two label spaces, tested on a third one too."""
     for name in NAMES:
         write_folder_dataset(tmp_path / name, name, range(1), range(1, 4), size=(64, 96))
     folders = [str(tmp_path / name) for name in NAMES]
-    steps = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-    datasets = [dict(type='mmlmseg.FolderDataset', data_root=f, split='val', pipeline=steps) for f in folders]
-    config = Config(
-        dict(
-            model=model_config(folders[:2]),
-            test_dataloader=dict(
-                batch_size=2,
-                num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False),
-                dataset=dict(type='mmlmseg.MultiDataset', datasets=datasets),
-                collate_fn=dict(type='pseudo_collate'),
-            ),
-            test_evaluator=dict(type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU')),
-            test_cfg=dict(type='TestLoop'),
-            default_scope='mmseg',
-        )
-    )
-    config.dump(tmp_path / 'config.py')
-    torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), tmp_path / 'tiny.pth')
-    return [str(tmp_path / 'config.py'), str(tmp_path / 'tiny.pth')]
+    return tested(model_config(folders[:2]), folders)[1]
 
 
 def test_every_dataset_is_asked_in_every_label_space(tool: ModuleType, files: list[str], tmp_path: Path) -> None:
