@@ -29,7 +29,8 @@ Confusions = Mapping[tuple[str, str], Confusion]
 
 def judged(claims: Sequence[Claim], confusions: Confusions) -> list[Claim]:
     """Adds to each claim what was found, and whether that confirms it or makes it doubtful."""
-    return [_judged(claim, _Findings(confusions)) for claim in claims]
+    seen = _Findings(confusions)
+    return [_judged(claim, seen) for claim in claims]
 
 
 def suggested(claims: Sequence[Claim], confusions: Confusions) -> list[Claim]:
@@ -56,9 +57,15 @@ class _Findings:
 
     def __init__(self, confusions: Confusions) -> None:
         self.confusions = confusions
+        self._shares: dict[tuple[str, str], Tensor] = {}
 
     def shares(self, space: str, asked: str) -> Tensor:
         """The share of each class ``[R]`` found as each asked one ``[C]``; nan where that says nothing."""
+        if (space, asked) not in self._shares:
+            self._shares[space, asked] = self._measured(space, asked)
+        return self._shares[space, asked]
+
+    def _measured(self, space: str, asked: str) -> Tensor:
         confusion = self.confusions[space, asked]
         shares = torch.where(confusion.counts.sum(1, keepdim=True) >= PIXELS, confusion.shares, torch.nan)
         own = self.confusions.get((asked, asked))

@@ -19,7 +19,8 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import Relations, resolve
 from ..numerics import no_autocast
-from ..structures import Categories, FinerClasses
+from ..structures import Categories
+from .finer_classes import finer_classes
 from .variation import check_choices, draw_texts, with_lexicon
 
 NO_OBJECT_TEXT = 'background'
@@ -303,7 +304,7 @@ class TextTable(BaseModule):
             tuple(space.name for space in asked),
             valid=index != blank,
             rows=F.embedding(index, values),
-            finer=_finer_classes(finer_names, width, values, position) if any(finer) else None,
+            finer=finer_classes(finer_names, width, values, position) if any(finer) else None,
         )
 
     def rows(self, texts: Sequence[Text]) -> Tensor:
@@ -373,28 +374,3 @@ class TextTable(BaseModule):
         saved = {name: state_dict[prefix + name].detach().clone() for name in wanted if prefix + name in state_dict}
         self._kept = self._keep(saved.pop('table'), saved) if len(saved) == len(wanted) else None
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def _finer_classes(
-    names: Sequence[Sequence[Sequence[Text]]], width: int, values: Tensor, position: Mapping[Text, int]
-) -> FinerClasses:
-    """The finer classes of samples, by their names: of each sample, of each of its classes.
-
-    Args:
-        names: Of samples without any, nothing.
-        width: K.
-        values: Rows, the last one zero.
-        position: Of each name in them.
-    """
-    blank = len(values) - 1
-    rows = [[position[name] for members in classes for name in members] for classes in names]
-    most = max(map(len, rows))  # E
-    largest = max(len(members) for classes in names for members in classes)  # G
-    table = torch.full((len(names), width + 1, largest), most)
-    for sample, classes in enumerate(names):
-        start = 0
-        for column, members in enumerate(classes):
-            table[sample, column, : len(members)] = torch.arange(start, start + len(members))
-            start += len(members)
-    index = torch.tensor([own + [blank] * (most - len(own)) for own in rows], device=values.device)  # [B, E]
-    return FinerClasses(F.embedding(index, values), table.to(values.device))
