@@ -57,6 +57,7 @@ def test_clash5_semantic() -> None:
 
 MIXED = dict(
     clash5_semantic=(),
+    clash5_encoder_only=(),
     **{'clash5_learning-rate': ()},
     clash3_panoptic=(),
     transfer=(),
