@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
 from ...config import complete_label_spaces, evaluate_only, innermost, read_config, restrict, set_length
-from ...errors import DataError, OptionError, errors_of
+from ...errors import DataError, OptionError, did_you_mean, errors_of
 from ...label_space import LabelSpace
 from ...models.head.adapters import served_alone
 from ...registry import DATASETS, MODELS
@@ -77,13 +77,17 @@ def check_fairness(benchmark: Benchmark) -> None:
     for run in benchmark.final_runs():
         if run.members and run.seed == benchmark.seeds[0]:
             run_config(benchmark, run, {}, Path())
+    for key in benchmark.differing:
+        if key not in _COMMON:
+            near = did_you_mean(key, _COMMON)
+            raise OptionError(f'{benchmark.name}: differing: {key!r} is none of the common conditions.{near}')
     wanted = configs[benchmark.reference]
     for name, cfg in configs.items():
-        for key in _COMMON:
+        for key in sorted(set(_COMMON) - set(benchmark.differing), key=_COMMON.index):
             if _entry(cfg, key) != _entry(wanted, key):
                 raise OptionError(
                     f'{benchmark.name}: {name!r} ({cfg.filename}) and {benchmark.reference!r} ({wanted.filename}) '
-                    f'differ in {key}; a comparison needs the same for all'
+                    f'differ in {key}; a comparison needs the same for all, or `differing` that names it'
                 )
 
 

@@ -93,11 +93,13 @@ class Report:
         tuned = f', with the best of {choices} settings on held-out training images' if choices else ''
         repeated = f'mean over {seeds} seeds ± standard deviation' if seeds > 1 else 'one seed'
         own = [name for name, kind in self.kinds.items() if kind == 'ours']
+        differing = self.benchmark.differing
+        unlike = f' Methods differ in {", ".join(differing)} too.' if differing else ''
         ours = f' By definitions of our own, not those of the literature: {", ".join(own)}.' if own else ''
         return (
             f'{metric} in percent; {cost} of {self.batch_size} images for each method{tuned}; {repeated}. In brackets: '
             'where 95 % of the differences lie when validation images are drawn again with replacement, the same for '
-            f'both methods.{ours}'
+            f'both methods.{unlike}{ours}'
         )
 
 

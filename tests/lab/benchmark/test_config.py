@@ -248,14 +248,16 @@ def test_models_of_one_label_space_cannot_answer_together(mixed: Benchmark) -> N
 )
 def test_methods_under_other_conditions(benchmark: Benchmark, option: dict[str, Any], key: str) -> None:
     methods = (Method('LMSeg', LMSEG), Method('rival', MULTI_HEAD, alone=True, options=option))
-    wanted = rf"'rival' \({MULTI_HEAD}\) and 'LMSeg' \({LMSEG}\) differ in {key}; a comparison needs the same for all"
+    wanted = rf"'rival' \({MULTI_HEAD}\) and 'LMSeg' \({LMSEG}\) differ in {key}; a comparison needs the same for all, or"
     with pytest.raises(OptionError, match=wanted):
         check_fairness(replace(benchmark, methods=methods))
+    check_fairness(replace(benchmark, methods=methods, differing=(key,)))
 
 
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
+        (dict(differing=('model.backbones',)), r"'model\.backbones' is none of the .* Did you mean: model\.backbone"),
         (dict(methods=(Method('LMSeg', 'configs/lmseg/lmseg_r18_clash6.py'),)), 'no such config file. Did you mean'),
         (dict(datasets=('camvid',)), "has no dataset 'camvid', only .* Did you mean: camvid11"),
         (dict(datasets=('ccp',), scored=('ccp', 'camvid11')), 'no dataset to train on has the label space of camvid11'),
