@@ -248,7 +248,9 @@ def test_models_of_one_label_space_cannot_answer_together(mixed: Benchmark) -> N
 )
 def test_methods_under_other_conditions(benchmark: Benchmark, option: dict[str, Any], key: str) -> None:
     methods = (Method('LMSeg', LMSEG), Method('rival', MULTI_HEAD, alone=True, options=option))
-    wanted = rf"'rival' \({MULTI_HEAD}\) and 'LMSeg' \({LMSEG}\) differ in {key}; a comparison needs the same for all, or"
+    wanted = (
+        rf"'rival' \({MULTI_HEAD}\) and 'LMSeg' \({LMSEG}\) differ in {key}; a comparison needs the same for all, or"
+    )
     with pytest.raises(OptionError, match=wanted):
         check_fairness(replace(benchmark, methods=methods))
     check_fairness(replace(benchmark, methods=methods, differing=(key,)))
