@@ -383,6 +383,19 @@ def test_a_fifth_is_held_out(cfg: Config, clash5: Path) -> None:
     assert 'mmlmseg.RandomCrop' in [step.type for step in cfg.train_dataloader.dataset.datasets[0].pipeline]
 
 
+def test_of_a_dataset_in_parts_a_fifth_of_each_is_held_out(cfg: Config, clash5: Path) -> None:
+    restrict(cfg, ['ccp'], ['ccp'])
+    (part,) = cfg.train_dataloader.dataset.datasets
+    halves = [dict(part, indices=list(indices)) for indices in (range(6), range(6, 12))]
+    cfg.train_dataloader.dataset.datasets = [dict(type='ConcatDataset', datasets=halves)]
+    hold_out(cfg)
+    (trained,), (scored,) = cfg.train_dataloader.dataset.datasets, cfg.val_dataloader.dataset.datasets
+    assert [own.indices for own in trained.datasets] == [[0, 1, 2, 3, 4], [6, 7, 8, 9, 10]]
+    assert [own.indices for own in scored.datasets] == [[5], [11]]
+    init_default_scope('mmseg')
+    assert len(DATASETS.build(cfg.val_dataloader.dataset)) == 2
+
+
 @pytest.mark.parametrize(
     ('indices', 'taken'), [(10, range(10)), (-5, range(7, 12)), ([3, 1, 11, 5, 7, 2], [3, 1, 11, 5, 7, 2])]
 )
