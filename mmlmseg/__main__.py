@@ -12,6 +12,7 @@ from .errors import did_you_mean
 COMMANDS = {
     'doctor': 'look at datasets: all that is wrong with them, before a training',
     'audit': 'compare label spaces: classes that are the same, inside each other, or clash',
+    'plan': 'tell what a training will take: time, memory, epochs',
     'train': 'train a model',
     'test': 'evaluate a model',
     'infer': 'segment images',
