@@ -58,7 +58,7 @@ with redirect_stdout(sys.stderr):
 
     from mmlmseg import cli
     from mmlmseg.errors import OptionError
-    from mmlmseg.planning import bytes_of, compare, measure, memory, predict, report
+    from mmlmseg.planning import bytes_of, compare, measure, memory, predict, read_run, report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,8 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise OptionError(f'--device {args.device}: torch sees {"no" if args.device == "cuda" else "a"} GPU here')
         limit = memory.available() if args.memory is None else bytes_of(args.memory)
         with redirect_stdout(sys.stderr):
-            plan = predict(measure(cli.load_config(args)), limit)
-        compared = compare(plan, args.against) if args.against else []
+            cfg = cli.load_config(args)
+            run = read_run(args.against, cfg.train_dataloader.get('batch_size')) if args.against else None
+            plan = predict(measure(cfg), limit)
+        compared = [] if run is None else compare(plan, run)
         report.show(plan, console)
         if compared:
             report.show_comparison(compared, console)

@@ -33,43 +33,63 @@ class Compared:
         return (self.predicted - self.measured) / self.measured
 
 
-def compare(plan: Plan, run: str | Path) -> list[Compared]:
-    """Reads the last start of a run, and puts its times beside those of a plan.
+@dataclass(frozen=True)
+class Run:
+    """What one start of a training logged: seconds of the iterations of each line, and of a batch of each evaluation.
+
+    Attributes:
+        times: Of iterations.
+        data_times: Of these, how long they waited for their batch.
+        evaluations: The mean time of a batch.
+        memory: The most MB that an accelerator had in use; None on a CPU.
+    """
+
+    times: tuple[float, ...]
+    data_times: tuple[float, ...]
+    evaluations: tuple[float, ...]
+    memory: float | None
+
+
+def read_run(folder: str | Path, batch_size: int) -> Run:
+    """Reads the last start of a training.
 
     Args:
-        plan: The prediction.
-        run: The work directory of a training on this machine, or the folder of one start below it.
+        folder: The work directory of a training on this machine, or the folder of one start below it.
+        batch_size: What is planned with.
 
     Raises:
         DataError: Where nothing was logged there, or a line is damaged.
         OptionError: Where the run had another batch size, or took too few iterations.
     """
-    file = _newest_log(Path(run))
-    lines = _logged(file)
-    _check_batch(plan, file)
+    file = _newest_log(Path(folder))
+    _check_batch(batch_size, file.with_name('config.py'))
+    lines = [line for line in _logged(file) if _has_times(line)]
     # The time of an evaluation stands in a line of its own, without a loss.
-    steps = [line for line in lines if 'loss' in line and _has_times(line) and line['step'] > WARM_UP]
+    steps = [line for line in lines if 'loss' in line and line['step'] > WARM_UP]
     if not steps:
         raise OptionError(f'{file}: logs no iteration after the {WARM_UP}th; compare with a longer run')
+    return Run(
+        times=tuple(line['time'] for line in steps),
+        data_times=tuple(line['data_time'] for line in steps),
+        evaluations=tuple(line['time'] for line in lines if 'loss' not in line),
+        memory=max((line['memory'] for line in steps if 'memory' in line), default=None),
+    )
+
+
+def compare(plan: Plan, run: Run) -> list[Compared]:
+    """Puts what a run took beside its prediction."""
+    time, data_time = statistics.fmean(run.times), statistics.fmean(run.data_times)
     found = [
-        Compared('iteration', 's', plan.iteration_seconds, statistics.fmean(line['time'] for line in steps)),
-        Compared(
-            'iteration without waiting for data',
-            's',
-            plan.compute_seconds,
-            statistics.fmean(line['time'] - line['data_time'] for line in steps),
-        ),
+        Compared('iteration', 's', plan.iteration_seconds, time),
+        Compared('iteration, without waiting for data', 's', plan.compute_seconds, time - data_time),
     ]
-    evaluated = [line['time'] for line in lines if 'loss' not in line and _has_times(line)]
-    if evaluated and (figures := plan.measured.evaluation) is not None:
+    figures = plan.measured.evaluation
+    if run.evaluations and figures is not None:
         batches = sum(figures.images.values()) / figures.batch_size
-        found.append(
-            Compared('batch of an evaluation', 's', plan.evaluation_seconds / batches, statistics.fmean(evaluated))
-        )
-    memory = [line['memory'] for line in steps if 'memory' in line]
-    if memory and plan.measured.device != 'cpu':
-        peak = plan.measured.memory[plan.measured.batch_size] / 2**20
-        found.append(Compared('memory', 'MB', peak, float(max(memory))))
+        seconds = plan.evaluation_seconds / batches
+        found.append(Compared('batch of an evaluation', 's', seconds, statistics.fmean(run.evaluations)))
+    if run.memory is not None and plan.measured.device != 'cpu':
+        found.append(Compared('memory', 'MB', plan.measured.memory[plan.measured.batch_size] / 2**20, run.memory))
     return found
 
 
@@ -98,15 +118,13 @@ def _has_times(line: dict[str, Any]) -> bool:
     return all(isinstance(line.get(key), (int, float)) and line[key] > 0 for key in ('time', 'data_time'))
 
 
-def _check_batch(plan: Plan, file: Path) -> None:
+def _check_batch(planned: int, config: Path) -> None:
     """Refuses a run of another batch size, as far as its config is still there."""
-    config = file.with_name('config.py')
     if not config.is_file():
         return
-    batch = Config.fromfile(config, use_predefined_variables=False, import_custom_modules=False)
-    size = batch.get('train_dataloader', {}).get('batch_size')
-    if size != plan.measured.batch_size:
+    run = Config.fromfile(config, use_predefined_variables=False, import_custom_modules=False)
+    if (size := run.get('train_dataloader', {}).get('batch_size')) != planned:
         raise OptionError(
-            f'{config}: the run has train_dataloader.batch_size = {size}, what is planned '
-            f'{plan.measured.batch_size}; plan with the config of the run'
+            f'{config}: the run has train_dataloader.batch_size = {size}, what is planned {planned}; plan with the '
+            'config of the run'
         )

@@ -88,7 +88,7 @@ def _prepare(cfg: Config, folder: str) -> Mapping[str, Any]:
         if key in cfg.train_cfg:
             cfg.train_cfg[key] = max(cfg.train_cfg[key], 1000)  # the measurement ends it
     cfg.train_cfg.val_begin = 1001  # what is evaluated is measured apart
-    cfg.work_dir, cfg.resume, cfg.log_level = folder, False, 'WARNING'
+    cfg.work_dir, cfg.resume, cfg.log_level = folder, False, 'ERROR'  # changed lengths look odd
     cfg.setdefault('default_hooks', {})
     cfg.default_hooks.checkpoint = None
     cfg.visualizer = dict(type='Visualizer', vis_backends=[])
