@@ -136,9 +136,9 @@ class _Measurement(Hook):
         memory.start_peak()
         if self.batch_size > 1:
             half = self.batch_size // 2
-            self._steps(runner, half)
+            self._steps(runner, half, repeats=1)
             self.memory[half] = memory.peak()
-        step_seconds = self._steps(runner, self.batch_size)
+        step_seconds = self._steps(runner, self.batch_size, REPEATS)
         factors = getattr(sampler, 'repeat_factors', [None] * len(sizes))
         for which, seconds in zip(drawn, step_seconds, strict=True):
             _, load_seconds, pixels = loaded[which]
@@ -165,12 +165,12 @@ class _Measurement(Hook):
             times.append(time.perf_counter() - start)
         return samples[: self.batch_size], middle_mean(times[1:]), mean_pixels([pixels_of(one) for one in samples])
 
-    def _steps(self, runner: Runner, batch_size: int) -> list[float]:
+    def _steps(self, runner: Runner, batch_size: int, repeats: int) -> list[float]:
         """Steps with some of the samples of each dataset; returns the time of a step of each."""
         times: list[list[float]] = [[] for _ in self._batches]
         self._step(runner, self._batches[0][:batch_size])  # warms up
         started = time.perf_counter()
-        for repeat in range(REPEATS):
+        for repeat in range(repeats):
             for own, samples in zip(times, self._batches, strict=True):
                 if repeat == 0 or time.perf_counter() - started < PART_SECONDS:
                     own.append(self._step(runner, samples[:batch_size]))

@@ -59,7 +59,8 @@ def config(
     ]
 
     def write(batch_size: int = 2) -> str:
-        model = {**model_config(), '_delete_': True}
+        model = {**model_config(in_channels=[8, 16, 32, 64]), '_delete_': True}
+        model['backbone']['base_channels'] = 8
         del model['decode_head']['label_spaces']  # those of the datasets
         demo = str(ROOT / 'configs' / 'demo' / 'lmseg_demo.py')
         text = CONFIG.format(demo=demo, model=model, folders=folders, batch_size=batch_size)
@@ -69,7 +70,7 @@ def config(
     return write
 
 
-@pytest.mark.parametrize('batch_size', [2, 1])
+@pytest.mark.parametrize('batch_size', [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_tiny_training_is_planned(
     plan: ModuleType,
     config: Callable[..., str],
@@ -97,6 +98,7 @@ def test_a_tiny_training_is_planned(
     assert not (tmp_path / 'work_dirs').exists()  # nothing stays of the training
 
 
+@pytest.mark.slow
 def test_a_shorter_training_has_its_own_schedule(plan: ModuleType, config: Callable[..., str], tmp_path: Path) -> None:
     assert plan.main([config(), '--iterations', '2', '--datasets', 'street', '--json', str(tmp_path / 'a.json')]) == 0
     measured = json.loads((tmp_path / 'a.json').read_text())['measured']
