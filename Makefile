@@ -10,7 +10,7 @@ REQUIREMENTS := requirements.txt
 endif
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := mmlmseg tests tools configs docs/conf.py docs/_ext setup.py
+SOURCES := mmlmseg mmlmseg_command.py tests tools configs docs/conf.py docs/_ext setup.py
 
 .PHONY: help install demo docs test test-slow bench soak lint format clean
 
