@@ -1,4 +1,4 @@
-"""The pages "ten minutes" and "tasks" do what they say: their blocks are run, one after another, as they stand there."""
+"""The blocks of the pages "ten minutes" and "tasks" are run, one after another, as they stand there."""
 
 from __future__ import annotations
 
@@ -27,10 +27,8 @@ def checkout(tmp_path: Path) -> dict[str, str]:
     (tmp_path / 'configs').mkdir()
     (tmp_path / 'configs' / '_base_').symlink_to(ROOT / 'configs' / '_base_')
     (tmp_path / 'bin').mkdir()
-    for name, runs in {
-        'mmlmseg': f"'{sys.executable}' '{ROOT}/mmlmseg_command.py'",
-        'python': f"'{sys.executable}'",
-    }.items():
+    command = f"'{sys.executable}' '{ROOT / 'mmlmseg_command.py'}'"
+    for name, runs in dict(mmlmseg=command, python=f"'{sys.executable}'").items():
         script = tmp_path / 'bin' / name
         script.write_text(f'#!/bin/sh\nexec {runs} "$@"\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
@@ -57,13 +55,6 @@ def test_every_block_runs(checkout: dict[str, str], tmp_path: Path) -> None:
     assert {'street/mIoU', 'facade/mIoU', 'wardrobe/mIoU', 'mean/mIoU'} <= set(scores)
     assert (tmp_path / 'audit.html').is_file()
     assert 'images' in json.loads((tmp_path / 'objects.json').read_text())
-    for folder in (
-        'seen',
-        'shown',
-        'out/street/pred',
-        'out/mine/vis',
-        'out/both/vis',
-        'out/panoptic/pred',
-        'out/words',
-    ):
+    out = [f'out/{name}' for name in ('street', 'mine', 'both', 'semantic', 'panoptic', 'words')]
+    for folder in ('seen', 'shown', *out):
         assert any((tmp_path / folder).rglob('*.*')), folder
