@@ -5,12 +5,14 @@ It stands beside the package and not in it, since importing the package takes se
 
 from __future__ import annotations
 
+import runpy
 import sys
 import types
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+PACKAGE = Path(__file__).resolve().parent / 'mmlmseg'
 # `some-name` runs tools/some_name.py.
 COMMANDS = {
     'doctor': 'look at datasets: all that is wrong with them, before a training',
@@ -75,9 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command in ('-h', '--help'):
         print(USAGE, '', *(f'  {name:20}{what}' for name, what in COMMANDS.items()), sep='\n')
         return 0
+    if command == '--version':
+        print(runpy.run_path(str(PACKAGE / 'version.py'))['__version__'])
+        return 0
     if command not in COMMANDS:
-        near = ''.join(f' Did you mean {name!r}?' for name in get_close_matches(command, COMMANDS, 1))
-        print(f'error: mmlmseg has no command {command!r}: {", ".join(COMMANDS)}.{near}', file=sys.stderr)
+        near = [name for name in COMMANDS if command and name.startswith(command)]
+        near = near or get_close_matches(command.lower(), COMMANDS, 1)
+        meant = f' Did you mean: {", ".join(near)}?' if near else ''
+        print(f'error: mmlmseg has no command {command!r}: {", ".join(COMMANDS)}.{meant}', file=sys.stderr)
         return 2
     if command == 'completion':
         return print_completion(rest)
@@ -112,9 +119,8 @@ def print_completion(arguments: Sequence[str]) -> int:
 
 def script_of(command: str) -> Path:
     """The script of a command: in a checkout beside this file, in an installed package below its ``.mim``."""
-    here = Path(__file__).resolve().parent
-    packaged = here / 'mmlmseg' / '.mim' / 'tools'
-    return (packaged if packaged.is_dir() else here / 'tools') / f'{command.replace("-", "_")}.py'
+    packaged = PACKAGE / '.mim' / 'tools'
+    return (packaged if packaged.is_dir() else PACKAGE.parent / 'tools') / f'{command.replace("-", "_")}.py'
 
 
 if __name__ == '__main__':

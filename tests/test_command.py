@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mmlmseg_command as command
+from mmlmseg.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,11 +25,27 @@ def test_every_listed_command_has_its_script(name: str) -> None:
     [
         (['--help'], 0, ['usage: mmlmseg', *command.COMMANDS]),
         ([], 0, ['usage: mmlmseg']),
-        (['docter'], 2, ["no command 'docter'", "Did you mean 'doctor'?"]),
+        (['--version'], 0, [__version__]),
+        (['docter'], 2, ["no command 'docter'", 'Did you mean: doctor?']),
+        (['Train', 'config.py'], 2, ["no command 'Train'", 'Did you mean: train?']),
+        (['convert'], 2, ["no command 'convert'", 'Did you mean: convert-checkpoint?']),
+        (['add_label_space', '--help'], 2, ["no command 'add_label_space'", 'Did you mean: add-label-space?']),
+        (['train.py'], 2, ["no command 'train.py'", 'Did you mean: train?']),
+        (['pre'], 2, ['Did you mean: predict, predict-geotiff?']),
+        ([''], 2, ["no command ''", 'train, test']),
+        (['--config', 'config.py'], 2, ["no command '--config'", 'train, test']),
+        (['configs/lmseg/lmseg_r18_clash5.py'], 2, ['no command', 'lmseg_r18_clash5.py', 'train, test']),
         (['completion'], 2, ['bash, zsh', 'nothing']),
+        (['completion', 'bash', 'zsh'], 2, ['one of bash, zsh', 'not bash zsh']),
         (['completion', 'fish'], 2, ['bash, zsh', 'fish']),
         (['completion', '--help'], 0, ['usage: mmlmseg completion']),
         (['predict', '--help'], 0, ['usage: mmlmseg predict', '--label-spaces']),
+        (['train'], 2, ['mmlmseg train: error', 'config']),
+        (['train', 'config.py', '--iterations'], 2, ['mmlmseg train: error', '--iterations', 'expected one argument']),
+        (['train', 'config.py', '--iterations', 'many'], 2, ['mmlmseg train: error', "invalid int value: 'many'"]),
+        (['predict', 'config.py'], 2, ['mmlmseg predict: error', 'checkpoint']),
+        (['predict', 'a', 'b'], 2, ['mmlmseg predict: error', 'at least one image']),
+        (['doctor'], 2, ['mmlmseg doctor: error', 'folder of a dataset']),
         (['train', '--itterations', '3', 'config.py'], 2, ['mmlmseg train: error', '--itterations']),
     ],
     ids=lambda value: ' '.join(value) if isinstance(value, list) and len(value) < 3 else None,
