@@ -30,6 +30,7 @@ COMMANDS = {
     'add-label-space': 'add label spaces to a trained model, old answers unchanged',
     'join-models': 'put models of different label spaces together as one',
     'build-text-bank': 'make a text bank of class names',
+    'build-text-rows': 'make the text rows of a class list, for an exported model',
     'demo': 'train, evaluate and predict on three small drawn datasets',
     'completion': 'print what completes commands and options in bash or zsh',
 }
