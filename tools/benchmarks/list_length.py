@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,32 +50,15 @@ from rich.table import Table
 
 from mmlmseg import cli
 from mmlmseg.apis.cross_space import CrossSpace
-from mmlmseg.audit import claims_of_names
-from mmlmseg.audit.concepts import is_rest
 from mmlmseg.config import read_config
 from mmlmseg.errors import OptionError
 from mmlmseg.evaluation.transfer import Transfer
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.text.bank import read_names
-from mmlmseg.names import name_key, normalise_name
+from mmlmseg.models.text.strangers import strangers
+from mmlmseg.names import normalise_name
 
 LISTS = ('own classes', 'and all other label spaces', 'and names of the file')
-
-
-def strangers(space: LabelSpace, names: Iterable[str]) -> list[str]:
-    """The names that stand for nothing that a class of the space stands for, each once."""
-    keys = {name_key(name) for own in (space.names, *space.synonyms) for name in own}
-    distinct: dict[str, str] = {}
-    for name in names:
-        shown = normalise_name(name)[0]
-        if name_key(shown) not in keys and not is_rest(shown):
-            distinct.setdefault(name_key(shown), shown)
-    if not distinct:
-        return []
-    listed = LabelSpace.create('others' if space.name != 'others' else 'more', [*distinct.values()])
-    claims = claims_of_names([space, listed])
-    related = {place.name for claim in claims for place in (claim.first, claim.second) if place.space == listed.name}
-    return [name for name in listed.classes if name not in related]
 
 
 def longer(space: LabelSpace, names: Sequence[str]) -> LabelSpace:
