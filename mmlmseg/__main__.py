@@ -15,6 +15,7 @@ COMMANDS = {
     'train': 'train a model',
     'test': 'evaluate a model',
     'infer': 'segment images',
+    'demo-app': 'a page in the browser: images in several label spaces at once',
 }
 
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    script = tools_folder() / f'{command}.py'
+    script = tools_folder() / f'{command.replace("-", "_")}.py'
     sys.path.insert(0, str(script.parent))  # as where a script is run by its file: it finds what lies beside it
     sys.argv = [f'mmlmseg {command}', *rest]
     runpy.run_path(str(script), run_name='__main__')

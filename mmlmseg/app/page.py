@@ -73,7 +73,7 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
                 label=f'Images, up to {demo.limits.megabytes:g} MB and {demo.limits.megapixels:g} MP',
                 file_count='multiple',
                 file_types=list(IMAGE_SUFFIXES),
-                height=140,
+                height=120,
                 elem_id='upload',
             )
             strip: dict[str, Any] = dict(
@@ -95,27 +95,28 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
                 elem_id='spaces',
             )
             classes = gr.Textbox(label='Classes of your own', placeholder='sky, house, motorbike', elem_id='classes')
-            near = gr.Radio([], label='The model does not know that name. Did you mean', visible=False, elem_id='near')
+            near = gr.Radio([], label='Did you mean', visible=False, elem_id='near')
             run = gr.Button('Segment', variant='primary', elem_id='run')
             show = gr.Radio(
                 [('every pixel', 'classes'), ('segments', 'segments')], value='classes', label='Show', elem_id='show'
             )
             with gr.Group():
-                least = _slider(gr, 'Least score of a pixel', 0, elem_id='least')
-                sure = _slider(gr, 'Least class score of a segment', thresholds.object, visible=False, elem_id='object')
-                overlap = _slider(gr, 'Least part of its mask that it keeps', thresholds.overlap, visible=False)
-                pixel = _slider(gr, 'Least mask score of its pixels', thresholds.pixel, visible=False)
+                least = _slider(gr, 'Least score', 0, elem_id='least')
+                sure = _slider(gr, 'Least class score', thresholds.object, visible=False, elem_id='object')
+                overlap = _slider(gr, 'Least part kept of a mask', thresholds.overlap, visible=False)
+                pixel = _slider(gr, 'Least mask score', thresholds.pixel, visible=False)
                 groups = gr.Textbox(
-                    label='Exclusive groups: who shares pixels with nobody else of the group',
-                    placeholder='camvid11 + ccp; msrc_v2:face + ccp:hat',
-                    info='By default each label space is a group of its own.',
+                    label='Exclusive groups',
+                    placeholder=' + '.join(space.name for space in spaces[:2]),
+                    info='Within a group a pixel has one class; by default each label space is a group. Write '
+                    'SPACE or SPACE:CLASS, + between members, ; between groups.',
                     visible=False,
                     elem_id='groups',
                 )
             gr.HTML('<h3>Download</h3>', elem_classes='flat')
             with gr.Row():
                 makers = {kind: gr.Button(kind, size='sm', min_width=70, interactive=False) for kind in _FILES}
-            file = gr.DownloadButton('file', visible='hidden', elem_id='file')
+            file = gr.File(label='Made', interactive=False, visible=False, elem_id='file')
         with gr.Column(scale=5, min_width=480):
             message = gr.HTML('', elem_id='message', elem_classes='flat')
             viewer = gr.HTML(
@@ -129,7 +130,14 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
 
     how = [show, least, sure, overlap, pixel, groups]
     result = [state, message, viewer, start, told, near, *makers.values()]
-    once: dict[str, Any] = dict(concurrency_id='model', concurrency_limit=1, api_visibility='private')
+    once: dict[str, Any] = dict(
+        concurrency_id='model',
+        concurrency_limit=1,
+        api_visibility='private',
+        show_progress='minimal',
+        show_progress_on=viewer,
+    )
+    quiet: dict[str, Any] = {**once, 'show_progress': 'hidden'}
 
     def told_if_wrong(handler: Callable[..., dict]) -> Callable[..., dict]:
         """Shows what is wrong with what a visitor did, instead of a result."""
@@ -225,7 +233,8 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
     def make(kind: str) -> Callable[..., Any]:
         @told_if_wrong
         def making(workspace: Workspace, *values: Any) -> dict:
-            return {file: str(_made(kind, workspace, _choices(values), demo)), message: ''}
+            made = _made(kind, workspace, _choices(values), demo)
+            return {file: gr.update(value=str(made), visible=True), message: ''}
 
         return making
 
@@ -236,12 +245,13 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
     near.input(_replaced, [classes, near], classes, **once).then(segment, ask, result, **once)
     _on_select(gr, examples, pick_example, ask, [*result, images], once)
     _on_select(gr, images, pick_image, ask, result, once)
-    show.change(of_kind, show, [least, sure, overlap, pixel, groups], **once)
-    show.change(change, [state, *how], result, **once)
+    show.change(of_kind, show, [least, sure, overlap, pixel, groups], **quiet)
+    show.change(change, [state, *how], result, **quiet)
     for slider in (least, sure, overlap, pixel):
-        slider.release(change, [state, *how], result, show_progress='hidden', **once)
-    groups.submit(change, [state, *how], result, **once)
-    viewer.click(pin, state, told, show_progress='hidden', **once)
+        slider.release(change, [state, *how], result, **quiet)
+    for leave in (groups.submit, groups.blur):
+        leave(change, [state, *how], result, **quiet)
+    viewer.click(pin, state, told, **quiet)
     for kind, button in makers.items():
         ready = button.click(make(kind), [state, *how], [file, message], **once)
         ready.success(None, js=_CLICK)
@@ -253,7 +263,16 @@ const update = () => viewer.show(props.value ? JSON.parse(props.value) : null);
 update();
 watch('value', update);
 """
-_CLICK = "() => { setTimeout(() => document.querySelector('#file').click(), 100); }"
+_CLICK = """() => {
+  const until = Date.now() + 10000, look = setInterval(() => {
+    const link = document.querySelector('#file a');
+    if (link && link.href !== window.savedLast) {
+      window.savedLast = link.href;
+      link.click();
+    } else if (Date.now() < until) return;
+    clearInterval(look);
+  }, 100);
+}"""
 
 
 def _slider(gr: Any, label: str, value: float, **options: Any) -> Any:

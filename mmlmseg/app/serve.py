@@ -27,6 +27,17 @@ def gradio_module(folder: Path) -> Any:
         import gradio
     except ImportError:
         raise OptionError('the demo needs gradio: pip install "mmlmseg[app]"') from None
+
+    def refuse(url: str, *_: Any) -> str:
+        raise gradio.Error(f'{url}: is an address, and nothing is fetched here; upload the file')
+
+    async def refuse_too(url: str, *_: Any) -> str:
+        return refuse(url)
+
+    # Where a request names an address in place of an upload, gradio would fetch it.
+    processing = gradio.processing_utils
+    processing.ssrf_protected_download = processing.save_url_to_cache = refuse
+    processing.async_ssrf_protected_download = refuse_too
     return gradio
 
 

@@ -209,7 +209,7 @@ function mountViewer(root, onPick) {
     root.style.setProperty('--mv-aspect', photo.width / photo.height);
     if (!settings.has('')) settings.set('', { on: true, opacity: 1 });
     layers.forEach((layer, i) => {
-      if (!settings.has(layer.space)) settings.set(layer.space, i ? { on: true, opacity: 1, style: 'outline' } : { on: true, opacity: 0.6, style: 'fill' });
+      if (!settings.has(layer.space)) settings.set(layer.space, i ? { on: i === 1, opacity: 1, style: 'outline' } : { on: true, opacity: 0.6, style: 'fill' });
     });
     list.replaceChildren(control('', 'image', false), ...layers.map(layer =>
       element('section', {}, control(layer.space, layer.space, true), legend(layer))));
