@@ -41,7 +41,7 @@ def one_line_errors() -> Iterator[None]:
         print(f'error: {mistake}', file=sys.stderr)
         sys.exit(2)
     except ValueError as error:
-        from .datasets.multi import fault_of_empty  # is there already where a dataset is at fault
+        from .datasets.multi_parts import fault_of_empty  # is there already where a dataset is at fault
 
         if (fault := fault_of_empty(error)) is None:
             raise

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import signal
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
-from torch.utils.data import ConcatDataset, Dataset, get_worker_info
+from torch.utils.data import Dataset, get_worker_info
 
-from ..config import innermost
 from ..errors import DataError, LabelSpaceError, OptionError
 from ..federated import FEDERATED
 from ..label_space import LabelSpace, joint_classes
-from ..names import check_name, default_space_name
+from ..names import check_name
 from ..randomness import seed_all
 from ..registry import DATASETS
 from ..segments import IGNORE_INDEX, ignore_index_of
-from .checks import check_class_count
 from .files import fault_of_data, warn_of_binary_masks
 from .guards import add_guards
-from .multi_space import MultiSpaceFolderDataset
+from .multi_parts import (
+    below_wrappers,
+    is_empty,
+    label_spaces_of,
+    lazy,
+    looked_for,
+    refuse_detection,
+    refuse_mixed_lists,
+)
 from .presence import Presence, count_presence, innermost_sample
 from .presence_file import read_presence
-from .steps import steps_of
 from .streams import Draw
 
 _OF_ANNOTATION_FILES = ('category_ids', 'frequency', FEDERATED)
@@ -77,12 +79,12 @@ class MultiDataset(Dataset):
             raise OptionError(f'MultiDataset: skip_damaged = {skip_damaged}; give the number of samples, at least 0')
         if not datasets:
             raise DataError('MultiDataset: `datasets` is empty; list at least one dataset config')
-        self.datasets = [DATASETS.build(_lazy(config)) for config in datasets]
-        self.spaces = [_label_spaces(dataset, config) for dataset, config in zip(self.datasets, datasets, strict=True)]
+        self.datasets = [DATASETS.build(lazy(config)) for config in datasets]
+        self.spaces = [label_spaces_of(*pair) for pair in zip(self.datasets, datasets, strict=True)]
         self.names = list(names) if names is not None else ['+'.join(s.name for s in own) for own in self.spaces]
         self._check_names()
         for name, dataset in zip(self.names, self.datasets, strict=True):
-            _refuse_detection(name, dataset)
+            refuse_detection(name, dataset)
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             add_guards(dataset, own[0].num_classes)
         self.sizes: list[int] = []
@@ -121,9 +123,9 @@ class MultiDataset(Dataset):
             return
         for name, dataset in zip(self.names, self.datasets, strict=True):
             for one in (*below_wrappers(dataset), dataset):
-                if _is_empty(name, one):
-                    raise DataError(f'dataset {name!r} has no sample{_looked_for(one)}; check its paths and split')
-            _refuse_mixed_lists(name, dataset)
+                if is_empty(name, one):
+                    raise DataError(f'dataset {name!r} has no sample{looked_for(one)}; check its paths and split')
+            refuse_mixed_lists(name, dataset)
         self.sizes = [len(dataset) for dataset in self.datasets]
         for dataset, own in zip(self.datasets, self.spaces, strict=True):
             if len(own) == 1 and own[0].num_classes == 2:
@@ -255,100 +257,3 @@ def _leave_the_end_to_the_main_process() -> None:
     """
     if get_worker_info() is not None and signal.getsignal(signal.SIGUSR1) is not signal.SIG_IGN:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-
-
-def _lazy(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a dataset, also below wrappers, that does not read its list of samples before it is asked to."""
-    lazy = {'lazy_init': True, **copy.deepcopy(dict(config))}
-    if isinstance(lazy.get('dataset'), Mapping):
-        lazy['dataset'] = _lazy(lazy['dataset'])
-    if isinstance(lazy.get('datasets'), list):
-        lazy['datasets'] = [_lazy(one) if isinstance(one, Mapping) else one for one in lazy['datasets']]
-    return lazy
-
-
-def _is_empty(name: str, dataset: Any) -> bool:
-    try:
-        dataset.full_init()
-    except OSError as error:
-        raise DataError(f'dataset {name!r}: {error}; check its paths and split') from None
-    except NotImplementedError as error:
-        if 'get_cat_ids' not in str(error):
-            raise
-        raise DataError(
-            f'dataset {name!r}: a ClassBalancedDataset has to be told which classes an image holds (get_cat_ids); '
-            'leave it out, and let the sampler repeat images: sampler=dict(repeat=...) with the same threshold'
-        ) from None
-    except ValueError as error:
-        if fault_of_empty(error):
-            return True
-        raise
-    return not len(dataset)
-
-
-def fault_of_empty(error: ValueError) -> str | None:
-    """What to say where a dataset found no sample, which mmengine cannot serialise; None of any other error."""
-    if 'need at least one array' not in str(error):
-        return None
-    owners = (frame.f_locals.get('self') for frame, _ in traceback.walk_tb(error.__traceback__))
-    dataset = next((owner for owner in owners if isinstance(owner, BaseDataset)), None)
-    if dataset is None:
-        return None
-    return f'{type(dataset).__name__} has no sample{_looked_for(dataset)}; check its paths and split'
-
-
-def below_wrappers(dataset: Any) -> list[Any]:
-    """The dataset that wrappers such as mmengine's RepeatDataset hold; of a ConcatDataset all."""
-    if (inner := getattr(dataset, 'dataset', None)) is not None:
-        return below_wrappers(inner)
-    if isinstance(dataset, ConcatDataset):
-        return [one for part in dataset.datasets for one in below_wrappers(part)]
-    return [dataset]
-
-
-def _refuse_mixed_lists(name: str, dataset: Any) -> None:
-    """Makes sure that no image is put together of several that were searched for other classes each."""
-    wrapper, mixing = dataset, list[str]()
-    while wrapper is not None:
-        steps = steps_of(getattr(wrapper, 'pipeline', None))
-        mixing += [type(step).__name__ for step in steps if hasattr(step, 'get_indices')]
-        wrapper = getattr(wrapper, 'dataset', None)
-    if mixing and FEDERATED in dataset.get_data_info(0):
-        raise DataError(
-            f'dataset {name!r}: {mixing[0]} puts several images together, but each of them is labelled for some '
-            'classes of its own (neg_category_ids), so nothing is known of the whole; leave it out'
-        )
-
-
-def _looked_for(dataset: Any) -> str:
-    """Where a dataset of mmseg's looked for images, and for which names."""
-    folder = (getattr(dataset, 'data_prefix', None) or {}).get('img_path')
-    suffix, listed = getattr(dataset, 'img_suffix', ''), getattr(dataset, 'ann_file', '')
-    return '' if not folder else f': there is no *{suffix} in {folder}' + (f', as {listed} lists it' if listed else '')
-
-
-def _label_spaces(dataset: Any, config: Mapping[str, Any]) -> tuple[LabelSpace, ...]:
-    """The label spaces of a built dataset; parts that mmengine joins have the same classes."""
-    dataset, config = below_wrappers(dataset)[0], innermost(config)
-    if isinstance(dataset, MultiSpaceFolderDataset):
-        return dataset.spaces
-    if isinstance(space := getattr(dataset, 'space', None), LabelSpace):
-        return (space,)
-    metainfo = dataset.metainfo
-    if not metainfo.get('classes'):
-        raise LabelSpaceError(f'dataset {config["type"]!r} declares no classes; set metainfo=dict(classes=[...])')
-    name = metainfo.get('label_space') or default_space_name(type(dataset).__name__)
-    space = LabelSpace.from_metainfo(name, metainfo, config.get('metainfo') or ())
-    check_class_count(space, wide=False)
-    return (space,)
-
-
-def _refuse_detection(name: str, dataset: Any) -> None:
-    """Makes sure that a dataset, perhaps below wrappers, packs samples of segmentation."""
-    pipelines = [getattr(one, 'pipeline', None) for one in below_wrappers(dataset)]
-    for step in (step for own in pipelines for step in getattr(own, 'transforms', ())):
-        if type(step).__name__ == 'PackDetInputs':
-            raise DataError(
-                f'dataset {name!r}: its pipeline ends in PackDetInputs, which packs objects for detectors; read a file '
-                "in COCO's instance format with mmlmseg.InstanceDataset, and pack with mmlmseg.PackSegments"
-            )

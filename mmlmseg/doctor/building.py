@@ -14,7 +14,7 @@ from ..datasets import MultiDataset
 from ..datasets.annotation_file import AnnotationFileDataset
 from ..datasets.coco_instances import InstanceDataset
 from ..datasets.folder import FolderDataset
-from ..datasets.multi import below_wrappers
+from ..datasets.multi_parts import below_wrappers
 from ..datasets.presence import innermost_sample
 from ..errors import USER_ERRORS
 from ..label_space import LabelSpace

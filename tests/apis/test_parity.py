@@ -107,9 +107,21 @@ LOADERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize('kind', ['1', '2', '3', '6', '8', 'L', 'RGBA', 'P', 'CMYK', '1-pixel'])
+KINDS = ['1', '2', '3', '6', '8', 'L', 'RGBA', 'P', 'CMYK', '1-pixel']
+QUICK = [*((kind, 'as it is') for kind in KINDS), *(('6', name) for name in LOADERS)]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name'),
+    [
+        pytest.param(kind, name, marks=() if (kind, name) in QUICK else pytest.mark.slow)
+        for kind in KINDS
+        for name in LOADERS
+    ],
+)
 def test_every_kind_of_picture_is_read_one_way(
     kind: str,
+    name: str,
     model_config: Callable[..., dict],
     load_script: Callable[[Path], ModuleType],
     tmp_path: Path,
@@ -123,29 +135,28 @@ def test_every_kind_of_picture_is_read_one_way(
     model = model_config([dict(name='street', classes=['sky', 'road'])])
     infer = load_script(ROOT / 'tools' / 'infer.py')
     torch.save(dict(state_dict=MODELS.build(model).state_dict()), tmp_path / 'tiny.pth')
-    for name, loader in LOADERS.items():
-        load = dict(type='LoadImageFromFile', **loader)
-        steps = [
-            load,
-            dict(type='Resize', scale=(32, 48)),
-            dict(type='Pad', size_divisor=32),
-            dict(type='PackSegInputs'),
-        ]
-        part = dict(type='BaseSegDataset', metainfo=dict(classes=['sky', 'road'], label_space='street'), pipeline=steps)
-        data = dict(part, data_root=str(tmp_path), data_prefix=dict(img_path=''), img_suffix=image.suffix)
-        config = Config(dict(model=model, default_scope='mmseg', custom_imports=dict(imports=['mmlmseg'])))
-        config.test_dataloader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=[data]))
-        config.dump(tmp_path / 'config.py')
-        inferencer = LMSegInferencer(config, tmp_path / 'tiny.pth', 'cpu')
-        seen.clear()
-        with DefaultScope.overwrite_default_scope('mmseg'):
-            sample = MultiDataset([data])[0]
-        (expected,) = inferencer.model.test_step({key: [value] for key, value in sample.items()})
-        (found,) = inferencer(image, show_progress=False)
-        assert infer.main([str(tmp_path / f) for f in ('config.py', 'tiny.pth', image.name)] + ['--device', 'cpu']) == 0
-        assert len(seen) == 3
-        assert all(torch.equal(seen[0], other) for other in seen[1:]), name
-        assert np.array_equal(found.label_map, expected.pred_sem_seg.data[0].numpy()), name
+    load = dict(type='LoadImageFromFile', **LOADERS[name])
+    steps = [
+        load,
+        dict(type='Resize', scale=(32, 48)),
+        dict(type='Pad', size_divisor=32),
+        dict(type='PackSegInputs'),
+    ]
+    part = dict(type='BaseSegDataset', metainfo=dict(classes=['sky', 'road'], label_space='street'), pipeline=steps)
+    data = dict(part, data_root=str(tmp_path), data_prefix=dict(img_path=''), img_suffix=image.suffix)
+    config = Config(dict(model=model, default_scope='mmseg', custom_imports=dict(imports=['mmlmseg'])))
+    config.test_dataloader = dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=[data]))
+    config.dump(tmp_path / 'config.py')
+    inferencer = LMSegInferencer(config, tmp_path / 'tiny.pth', 'cpu')
+    seen.clear()
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        sample = MultiDataset([data])[0]
+    (expected,) = inferencer.model.test_step({key: [value] for key, value in sample.items()})
+    (found,) = inferencer(image, show_progress=False)
+    assert infer.main([str(tmp_path / f) for f in ('config.py', 'tiny.pth', image.name)] + ['--device', 'cpu']) == 0
+    assert len(seen) == 3
+    assert all(torch.equal(seen[0], other) for other in seen[1:])
+    assert np.array_equal(found.label_map, expected.pred_sem_seg.data[0].numpy())
 
 
 def _steps(side: int) -> list[dict[str, Any]]:

@@ -55,6 +55,7 @@ def test_every_row_trains_for_what_it_costs(rows: list[tuple[str, list[Config]]]
         assert len({config.work_dir for config in configs}) == len(configs)
 
 
+@pytest.mark.slow
 def test_every_row_has_the_models_of_its_datasets(rows: list[tuple[str, list[Config]]]) -> None:
     """Equal models are built once; pretrained weights are left out."""
     models = {}

@@ -161,6 +161,7 @@ def test_a_training_starts_from_a_published_model(train, published, tmp_path: Pa
     assert own['decode_head.classifier.layers.0.weight'].shape[0] != 4  # the class head starts anew
 
 
+@pytest.mark.slow
 def test_the_pixel_decoder_comes_alone(train, published, tmp_path: Path) -> None:
     model, theirs = published_model(published, tmp_path)
     runner = train(recipe('Start from a published model', 1), model, **{'optim_wrapper.optimizer.lr': 1e-9})
@@ -169,6 +170,7 @@ def test_the_pixel_decoder_comes_alone(train, published, tmp_path: Path) -> None
         assert torch.allclose(own[name], value, atol=1e-6), name
 
 
+@pytest.mark.slow
 def test_a_part_is_kept(train) -> None:
     train(recipe('Keep a part as it is'), steps=1)
     Path('run/iter_1.pth').rename('start.pth')
@@ -179,6 +181,7 @@ def test_a_part_is_kept(train) -> None:
     assert [name for name in changed if name.startswith(('backbone.', 'decode_head.pixel_features.'))] == []
 
 
+@pytest.mark.slow
 def test_parts_and_layers_have_learning_rates_of_their_own(train) -> None:
     runner = train(recipe('Learning rates of parts and layers'))
     rates = [options(runner, f'backbone.{part}')['initial_lr'] for part in ('conv1.weight', 'layer1.0.conv1.weight')]
@@ -187,12 +190,14 @@ def test_parts_and_layers_have_learning_rates_of_their_own(train) -> None:
     assert len(runner.optim_wrapper.optimizer.param_groups) < 16
 
 
+@pytest.mark.slow
 def test_layers_of_a_vision_transformer_learn_slower_at_the_bottom(train) -> None:
     runner = train(recipe('Learning rates of parts and layers', 1), VIT)
     layers = [options(runner, f'backbone.layers.{i}.attn.proj.weight')['lr_scale'] for i in range(12)]
     assert layers == pytest.approx([0.9 ** (12 - i) for i in range(12)])
 
 
+@pytest.mark.slow
 def test_the_schedule_warms_up_and_ends_at_the_bottom(train) -> None:
     shown = Config.fromstring(recipe('Warm-up, then a cosine') + 'train_cfg["val_interval"] = 9', '.py')
     set_length(shown, 90)
@@ -206,6 +211,7 @@ def test_gradients_are_accumulated(train) -> None:
     assert {float(own['step']) for own in runner.optim_wrapper.optimizer.state.values()} == {1.0}
 
 
+@pytest.mark.slow
 def test_the_saved_text_rows_are_those_of_the_averaged_weights(train) -> None:
     runner = train(recipe('Average the weights'), steps=3)
     saved = read_checkpoint('run/iter_3.pth')['state_dict']
@@ -218,11 +224,13 @@ def test_the_saved_text_rows_are_those_of_the_averaged_weights(train) -> None:
     assert torch.allclose(saved['decode_head.text.table'], rows, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_training_stops_early(train) -> None:
     runner = train(recipe('Stop early'), steps=9, **{'train_cfg.val_interval': 1, 'custom_hooks.0.min_delta': 100.0})
     assert runner.iter == 6  # five evaluations after the best one
 
 
+@pytest.mark.slow
 def test_a_training_is_logged_elsewhere(train, monkeypatch: pytest.MonkeyPatch) -> None:
     board, wandb, mlflow = MagicMock(), MagicMock(), MagicMock()
     mlflow.MlflowException = RuntimeError

@@ -40,7 +40,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ('workers', 'sampler'),
     [
         (0, dict(type='mmlmseg.PerImageSampler')),
-        (2, dict(type='mmlmseg.SameDatasetSampler', batch_size=3, ratio='size')),
+        pytest.param(2, dict(type='mmlmseg.SameDatasetSampler', batch_size=3, ratio='size'), marks=pytest.mark.slow),
     ],
 )
 def test_resumed_equals_uninterrupted(
@@ -93,6 +93,7 @@ def test_a_seed_of_the_samplers_own_stays(script: ModuleType, folders: list[str]
     assert script.read_record(tmp_path / 'rest') == script.read_record(tmp_path / 'whole')[3:]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(script: ModuleType, folders: list[str], tmp_path: Path) -> None:
     def run(work_dir: Path, *arguments: str) -> int:
         command = [sys.executable, str(SCRIPT), str(work_dir), *folders, '--workers', '2', *arguments]

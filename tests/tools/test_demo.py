@@ -57,6 +57,7 @@ def test_drawn_scenes_to_picture(demo: ModuleType, tmp_path: Path, monkeypatch: 
     assert asked == [('street', 'wardrobe')], 'one image in two spaces at once'
 
 
+@pytest.mark.slow
 def test_own_folders_from_the_command_line(
     demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

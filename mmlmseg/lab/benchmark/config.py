@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
-from ...config import complete_label_spaces, evaluate_only, innermost, read_config, restrict, set_length
+from ...config import all_innermost, complete_label_spaces, evaluate_only, innermost, read_config, restrict, set_length
 from ...errors import DataError, OptionError, did_you_mean, errors_of
 from ...label_space import LabelSpace
 from ...models.head.adapters import served_alone
@@ -152,11 +152,13 @@ def hold_out(cfg: Config) -> None:
     pipelines = {name: innermost(part).pipeline for name, part in zip(val.names, val.datasets)}
     kept, held = {}, {}
     for name, part in zip(train.names, train.datasets):
-        first, last = _cut(innermost(part), name)
         kept[name] = copy.deepcopy(part)
-        innermost(kept[name]).indices = first
+        scored = []
+        for own, shortened in zip(all_innermost(part), all_innermost(kept[name])):  # several of a ConcatDataset
+            shortened.indices, last = _cut(own, name)
+            scored.append({**own, 'indices': last, 'pipeline': pipelines.get(name, [])})
         if name in pipelines:
-            held[name] = {**innermost(part), 'indices': last, 'pipeline': pipelines[name]}
+            held[name] = scored[0] if len(scored) == 1 else dict(type='ConcatDataset', datasets=scored)
     train.datasets, train.names = list(kept.values()), list(kept)
     evaluate_only(cfg, 'val', held)
 

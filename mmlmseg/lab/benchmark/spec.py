@@ -92,7 +92,9 @@ class Benchmark:
     unseen: tuple[str, ...] = ()  # those scored whose label spaces nothing is trained in: asked by their class names
     also: tuple[str, ...] = ()  # further columns of the table, written DATASET/KEY; their datasets are evaluated too
     options: Options = field(default_factory=dict)  # what all runs change in their configs, as --cfg-options
-    differing: tuple[str, ...] = ()  # the conditions, else the same for all, in which methods differ; told with the table
+    differing: tuple[
+        str, ...
+    ] = ()  # the conditions, else the same for all, in which methods differ; told with the table
     choices: tuple[Options, ...] = ()  # options that every method may choose from, at least two
     mixed: tuple[str, ...] = ()  # the evaluated datasets that are mixed; told by the reference's data, not by the file
 

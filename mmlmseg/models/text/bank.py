@@ -17,7 +17,7 @@ from ...checkpoint import TextSource
 from ...errors import LabelSpaceError, TextBankError, did_you_mean, written
 from ...names import name_key
 from ...registry import MODELS
-from .table import Shared, TextEncoder
+from .encoder import Shared, TextEncoder
 
 FORMAT_VERSION = '1'
 SHIPPED_BANK = 'minilm'

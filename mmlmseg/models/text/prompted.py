@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ...checkpoint import TextSource
 from ...errors import OptionError, TextBankError
 from ...registry import MODELS
+from .encoder import Shared, TextEncoder
 from .open_tower import open_tower, prompt_width
-from .table import Shared, TextEncoder
 from .text_side import text_side
 from .tower import TextTower
 

@@ -1,10 +1,10 @@
-"""From class names to text rows: the interface of a text encoder, the linear adapter behind it, and their table."""
+"""From class names to text rows: a table of them, behind any text encoder and a linear adapter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,8 @@ from ...registry import MODELS
 from ...relations import Relations, resolve
 from ..numerics import no_autocast
 from ..structures import Categories
+from .adapter import TextAdapter
+from .encoder import TextEncoder
 from .finer_classes import finer_classes
 from .variation import check_choices, draw_texts, with_lexicon
 
@@ -27,111 +29,6 @@ NO_OBJECT_TEXT = 'background'
 LEXICON: Literal['lexicon'] = 'lexicon'
 RESIDUAL_STD = 0.3
 FREE_ROWS = 1024  # names outside of the vocabulary whose rows are kept between calls
-
-T = TypeVar('T')
-
-
-class Shared(Generic[T]):
-    """Holds what is frozen, once it is opened; deep copies of a model (weight averaging makes one) share it."""
-
-    def __init__(self) -> None:
-        self.value: T | None = None
-
-    def __deepcopy__(self, memo: Any) -> Shared[T]:
-        return self
-
-
-class TextEncoder(BaseModule):
-    """From class names, or other texts, to text embeddings of unit norm.
-
-    Whatever is frozen (a text tower, a bank) is no part of the module's state: it is not saved, trained, moved or
-    averaged, is opened when first needed, and is shared by deep copies.
-
-    Attributes:
-        of_names_alone: Whether it reads class names and no other text.
-    """
-
-    of_names_alone = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.expected: TextSource | None = None
-
-    @property
-    def width(self) -> int | None:
-        """Channels of an embedding; None where a missing file keeps it unknown."""
-        raise NotImplementedError
-
-    def source(self) -> TextSource:
-        """What makes the embeddings; opens whatever is needed to know it.
-
-        Raises:
-            TextBankError: Where that cannot be opened, or is not what a checkpoint was trained with.
-        """
-        raise NotImplementedError
-
-    def encode(self, names: Sequence[str], device: torch.device) -> Tensor:
-        """Embeds normalised names: float32 ``[len(names), width]`` of unit norm, with gradient to what is learned.
-
-        Raises:
-            TextBankError: As :meth:`source`, and where a name cannot be embedded.
-        """
-        raise NotImplementedError
-
-    def can_read(self, name: str) -> bool:
-        """Whether a normalised name can be embedded."""
-        return True
-
-    def expect(self, source: TextSource) -> None:
-        """Demands the source that a loaded checkpoint was trained with, at once as far as it is known without loading.
-
-        Raises:
-            TextBankError: Where it is another.
-        """
-        self.expected = source
-
-    def _checked(self, source: TextSource, where: str) -> TextSource:
-        if self.expected is not None:
-            self.expected.require(source, where)
-        return source
-
-
-class TextAdapter(nn.Linear):
-    """A linear adapter from embeddings to rows (paper, section 3.2), set up so that class names start well apart.
-
-    Text embeddings share a large common part: the mean cosine of two class names is 0.44 with MiniLM over five street,
-    facade and clothing datasets, and 0.8 with CLIP over COCO-Stuff. A default ``nn.Linear`` raises it to 0.7 to 0.9,
-    with a spread of 0.02 to 0.05, so that cosine logits start, and long stay, almost equal. Three choices against
-    that, none of which leaves the linear layer:
-
-    - the input is scaled to entries of size one, so that weight and bias have the usual balance;
-    - the weight starts orthonormal, which keeps angles;
-    - the bias starts as minus the image of the vocabulary's mean (:meth:`centre_`), which brings the mean cosine to
-      about 0 and its spread to 0.12 or more.
-
-    Args:
-        width: Channels of the text embeddings, which have unit norm.
-        channels: Channels of the rows; their entries have size one, as those of normalised queries.
-    """
-
-    def __init__(self, width: int, channels: int) -> None:
-        super().__init__(width, channels)
-        self.scale = width**0.5
-
-    def reset_parameters(self) -> None:
-        """Orthonormal weight, no bias yet."""
-        nn.init.orthogonal_(self.weight)
-        nn.init.zeros_(self.bias)
-
-    @torch.no_grad()
-    def centre_(self, embeddings: Tensor) -> None:
-        """Sets the bias so that the mean of these embeddings ``[n, width]`` becomes zero."""
-        self.bias.copy_(-self.scale * self.weight @ embeddings.mean(0).to(self.weight))
-
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """From unit-norm embeddings ``[n, width]`` to rows ``[n, channels]``; full precision also under autocast."""
-        with no_autocast(embeddings):
-            return super().forward(embeddings.to(self.weight.dtype) * self.scale)
 
 
 @dataclass(frozen=True)

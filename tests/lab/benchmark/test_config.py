@@ -248,7 +248,9 @@ def test_models_of_one_label_space_cannot_answer_together(mixed: Benchmark) -> N
 )
 def test_methods_under_other_conditions(benchmark: Benchmark, option: dict[str, Any], key: str) -> None:
     methods = (Method('LMSeg', LMSEG), Method('rival', MULTI_HEAD, alone=True, options=option))
-    wanted = rf"'rival' \({MULTI_HEAD}\) and 'LMSeg' \({LMSEG}\) differ in {key}; a comparison needs the same for all, or"
+    wanted = (
+        rf"'rival' \({MULTI_HEAD}\) and 'LMSeg' \({LMSEG}\) differ in {key}; a comparison needs the same for all, or"
+    )
     with pytest.raises(OptionError, match=wanted):
         check_fairness(replace(benchmark, methods=methods))
     check_fairness(replace(benchmark, methods=methods, differing=(key,)))
@@ -379,6 +381,19 @@ def test_a_fifth_is_held_out(cfg: Config, clash5: Path) -> None:
         assert scored == (everything[10:] if name != 'msrc_v2' else [])
     assert all(part['pipeline'] == pipeline for part in cfg.val_dataloader.dataset.datasets)
     assert 'mmlmseg.RandomCrop' in [step.type for step in cfg.train_dataloader.dataset.datasets[0].pipeline]
+
+
+def test_of_a_dataset_in_parts_a_fifth_of_each_is_held_out(cfg: Config, clash5: Path) -> None:
+    restrict(cfg, ['ccp'], ['ccp'])
+    (part,) = cfg.train_dataloader.dataset.datasets
+    halves = [dict(part, indices=list(indices)) for indices in (range(6), range(6, 12))]
+    cfg.train_dataloader.dataset.datasets = [dict(type='ConcatDataset', datasets=halves)]
+    hold_out(cfg)
+    (trained,), (scored,) = cfg.train_dataloader.dataset.datasets, cfg.val_dataloader.dataset.datasets
+    assert [own.indices for own in trained.datasets] == [[0, 1, 2, 3, 4], [6, 7, 8, 9, 10]]
+    assert [own.indices for own in scored.datasets] == [[5], [11]]
+    init_default_scope('mmseg')
+    assert len(DATASETS.build(cfg.val_dataloader.dataset)) == 2
 
 
 @pytest.mark.parametrize(

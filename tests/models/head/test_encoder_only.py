@@ -61,6 +61,34 @@ def test_every_transformer_learns(model_config: Any, spaces: Any, make_sample: A
     assert sample.pred_sem_seg.data.shape == (1, 64, 96)
 
 
+@pytest.mark.parametrize('guided', [False, True])
+def test_segments_are_learned_and_found(model_config: Any, spaces: Any, make_sample: Any, guided: bool) -> None:
+    """Panoptic and instance results come of the same queries, in one label space and in several at once."""
+    config = config_of(model_config, spaces, category_guided=guided, criterion=dict(type='mmlmseg.PointCriterion'))
+    model = MODELS.build(dict(config, test_cfg=dict(tasks=['semantic', 'panoptic', 'instance']))).train()
+    model.init_weights()
+    samples = [make_sample('street'), make_sample('facade', seed=1)]
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
+    values = []
+    for _ in range(12):
+        total = sum(model.loss(**batch_of(model, copy.deepcopy(samples), True)).values())
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        values.append(total.item())
+    assert values[-1] < 0.8 * values[0]
+    data = batch_of(model.eval(), samples, False)
+    found = model.predict(**data)[0]
+    assert found.pred_segments.ids.shape[-2:] == found.pred_sem_seg.data.shape[-2:]
+    things = {i for i, own in enumerate(spaces[0].is_thing) if own}
+    assert set(found.pred_instances.labels.tolist()) <= things
+    samples[0]['data_samples'].set_metainfo(dict(label_spaces=('street', 'facade')))
+    asked = model.predict(**batch_of(model, samples[:1], False))[0].pred_segments
+    assert asked.size == found.pred_segments.size
+    assert asked.labels.numel() > 0
+    assert asked.labels.max() < sum(space.num_classes for space in spaces)
+
+
 def test_all_blocks_run_as_in_the_transformer(model_config: Any, spaces: Any) -> None:
     """Without queries, the joint blocks are those of timm, rotary positions included."""
     for name in TINY:

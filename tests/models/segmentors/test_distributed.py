@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
@@ -111,6 +112,7 @@ def methods(model_config: Callable[..., dict[str, Any]], spaces: Sequence[Any]) 
     yield 'a rank with nothing to learn', *added(text=False)
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(model_config, spaces, make_sample, tmp_path: Path) -> None:
     work = []
     for case, config, trained in methods(model_config, spaces):

@@ -18,7 +18,8 @@ from torch import nn
 from mmlmseg.errors import CheckpointError, LabelSpaceError, TextBankError
 from mmlmseg.label_space import LabelSpace, LabelSpaces
 from mmlmseg.models.text import TextBank, TextTable
-from mmlmseg.models.text.table import FREE_ROWS, TextAdapter
+from mmlmseg.models.text.adapter import TextAdapter
+from mmlmseg.models.text.table import FREE_ROWS
 from mmlmseg.registry import MODELS
 
 STREET = LabelSpace.create('street', ['sky', 'Building', 'tree', 'background'])
