@@ -42,6 +42,9 @@ CACHE_MB = 128
 _COPY = 1000
 """The longer side, in pixels, of the copy that percentiles and means of a raster are taken of."""
 
+_TIFF = 'GTiff'
+"""What files of strangers are read as: other formats of GDAL may name files, or addresses, that it then opens."""
+
 _RESIZING = ('Resize', 'RandomResize', 'ResizeShortestEdge', 'Pad')
 """Steps of test pipelines that a raster goes without: its resolution says what an object measures."""
 
@@ -127,7 +130,7 @@ def is_georeferenced(path: str | Path) -> bool:
         rasterio = rasterio_module('rasters')
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', rasterio.errors.NotGeoreferencedWarning)
-            with _opened(rasterio, Path(path)) as raster:
+            with _opened(rasterio, Path(path), _TIFF) as raster:
                 return raster.crs is not None
     except (DataError, OptionError):
         return False
@@ -149,7 +152,7 @@ def write_class_ids(source: str | Path, out: str | Path, ids: NDArray[np.integer
         raise DataError(f'{source}: has no place on Earth, so its classes have none; take PNG instead')
     rasterio = rasterio_module('rasters')
     void = ignore_index_of(space.num_classes)
-    with _opened(rasterio, Path(source)) as raster:
+    with _opened(rasterio, Path(source), _TIFF) as raster:
         if ids.shape != (raster.height, raster.width):
             raise DataError(f'{source}: is of {raster.height}x{raster.width} pixels, the class ids are of {ids.shape}')
         labels = np.where(raster.dataset_mask() > 0, ids, void)
@@ -312,8 +315,8 @@ def _without_resizing(pipeline: ImagePipeline) -> ImagePipeline:
     return ImagePipeline(pipeline.loader, pipeline.loading, Compose(kept))
 
 
-def _opened(rasterio: Any, path: Path) -> Any:
+def _opened(rasterio: Any, path: Path, driver: str | None = None) -> Any:
     try:
-        return rasterio.open(path)
+        return rasterio.open(path, driver=driver)
     except rasterio.errors.RasterioError as error:
         raise DataError(f'{path}: cannot be read as a raster: {error}') from None

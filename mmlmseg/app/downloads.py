@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,54 @@ from PIL import Image as PILImage
 
 from ..apis.coco_results import CocoResults
 from ..apis.geotiff import write_class_ids
+from ..apis.inferencer import LMSegInferencer
 from ..apis.results import MaskSegmentation, Stems
+from ..errors import DataError
 from ..segments import class_map, ignore_index_of
 from ..visualization.drawing import Picture
+from .choices import Choices, found
+from .workspace import Workspace
+
+KINDS = ('PNG', 'COCO json', 'Label maps', 'GeoTIFF')
+"""What :func:`make_file` makes."""
+
+
+def make_file(kind: str, workspace: Workspace, choices: Choices, inferencer: LMSegInferencer, root: Path) -> Path:
+    """Makes a file of what is shown, at the full size of the image; ``COCO json`` of all images that are there.
+
+    Args:
+        kind: Of :data:`KINDS`.
+        workspace: Images and answers.
+        choices: What of them is shown.
+        inferencer: The model, which images without an answer need.
+        root: Where the file goes, in a folder of its own.
+
+    Raises:
+        DataError: Where nothing is shown.
+    """
+    if (answer := workspace.shown) is None:
+        raise DataError('There is nothing to download yet: segment an image.')
+    folder = root / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    if kind == 'COCO json':
+        save_coco(_all_results(workspace, choices, inferencer), folder / 'masks.json')
+        return folder / 'masks.json'
+    result = found(replace(answer), choices)  # a copy, so that no maps of full size are kept
+    if kind == 'GeoTIFF':
+        return save_geotiff(result, folder)
+    out = folder / f'{answer.path.stem}_{"picture.png" if kind == "PNG" else "maps.zip"}'
+    if kind == 'PNG':
+        save_picture(result, answer.picture, out)
+    else:
+        save_maps(result, out)
+    return out
+
+
+def _all_results(workspace: Workspace, choices: Choices, inferencer: LMSegInferencer) -> Iterator[MaskSegmentation]:
+    for place in range(len(workspace.images)):
+        workspace = workspace.showing(place).answered(inferencer)
+        assert workspace.shown is not None
+        yield found(replace(workspace.shown), choices)
 
 
 def save_picture(result: MaskSegmentation, picture: Picture, out: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
@@ -13,9 +12,8 @@ from typing import Any
 
 from ..apis.geotiff import is_georeferenced
 from ..apis.inferencer import LMSegInferencer
-from ..apis.results import MaskSegmentation
 from ..datasets.folder import IMAGE_SUFFIXES
-from ..errors import USER_ERRORS, DataError
+from ..errors import USER_ERRORS, DataError, OptionError
 from ..models.postprocess.panoptic import PanopticThresholds
 from . import downloads, pieces
 from .choices import Choices, Shown, found
@@ -26,7 +24,6 @@ from .words import read_groups, replaced, unknown_names
 from .workspace import Workspace, accepted
 
 _ARROW = ' → '
-_FILES: dict[str, str] = {'PNG': 'picture.png', 'COCO json': 'masks.json', 'Label maps': 'maps.zip', 'GeoTIFF': ''}
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
                 )
             gr.HTML('<h3>Download</h3>', elem_classes='flat')
             with gr.Row():
-                makers = {kind: gr.Button(kind, size='sm', min_width=70, interactive=False) for kind in _FILES}
+                makers = {kind: gr.Button(kind, size='sm', min_width=70, interactive=False) for kind in downloads.KINDS}
             file = gr.File(label='Made', interactive=False, visible=False, elem_id='file')
         with gr.Column(scale=5, min_width=480):
             message = gr.HTML('', elem_id='message', elem_classes='flat')
@@ -189,7 +186,7 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
             visible=len(workspace.images) > 1,
             selected_index=workspace.current,
         )
-        outputs = {state: workspace, images: thumbs}
+        outputs = {state: workspace, images: thumbs, viewer: '', start: gr.update(visible=True), told: ''}
         return {**outputs, **(segment(workspace, names, words, *values) if names or words.strip() else {})}
 
     @told_if_wrong
@@ -224,16 +221,16 @@ def _segment_tab(gr: Any, demo: Demo) -> None:
         try:
             row, column = int(event.row), int(event.column)
             said = [] if session is None else said_of_pixel(session.shown, row, column)
+            return pieces.pixel_table(row, column, said) if said else ''
         except (AttributeError, IndexError, TypeError, ValueError):
             return ''  # of a page that shows another image meanwhile
-        return pieces.pixel_table(row, column, said)
 
     pin.__annotations__['event'] = gr.EventData  # by which gradio knows what to hand over
 
     def make(kind: str) -> Callable[..., Any]:
         @told_if_wrong
         def making(workspace: Workspace, *values: Any) -> dict:
-            made = _made(kind, workspace, _choices(values), demo)
+            made = downloads.make_file(kind, workspace, _choices(values), demo.inferencer, demo.folder / 'made')
             return {file: gr.update(value=str(made), visible=True), message: ''}
 
         return making
@@ -296,38 +293,10 @@ def _replaced(classes: str, offer: str) -> str:
 
 def _choices(values: Sequence[Any]) -> Choices:
     show, least, sure, overlap, pixel, groups = values
+    if None in (least, sure, overlap, pixel):
+        raise OptionError('a score is empty: give a number from 0 to 1')
     shown: Shown = show
     return Choices(shown, least, PanopticThresholds(sure, overlap, pixel), read_groups(groups or ''))
-
-
-def _made(kind: str, workspace: Workspace, choices: Choices, demo: Demo) -> Path:
-    """A file of what is shown, at the full size of the image; of COCO's format with all images that are there."""
-    session = workspace.shown
-    if session is None:
-        raise DataError('There is nothing to download yet: segment an image.')
-    folder = demo.folder / 'made' / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    out = folder / f'{session.path.stem}_{_FILES[kind]}'
-    if kind == 'COCO json':
-        downloads.save_coco(_results(workspace, choices, demo), out := folder / _FILES[kind])
-        return out
-    result = found(session, choices)
-    if kind == 'PNG':
-        downloads.save_picture(result, session.picture, out)
-    elif kind == 'Label maps':
-        downloads.save_maps(result, out)
-    else:
-        return downloads.save_geotiff(result, folder)
-    return out
-
-
-def _results(workspace: Workspace, choices: Choices, demo: Demo) -> Sequence[MaskSegmentation]:
-    results = []
-    for place in range(len(workspace.images)):
-        workspace = workspace.showing(place).answered(demo.inferencer)
-        assert workspace.shown is not None
-        results.append(found(workspace.shown, choices))
-    return results
 
 
 def resource(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -17,7 +18,8 @@ START = (
 
 
 def message(text: str, error: bool = False) -> str:
-    """A sentence above the picture; nothing for an empty one."""
+    """A sentence above the picture; nothing for an empty one. Of files it tells the names, not where they lie."""
+    text = re.sub(r'(?<!\S)/\S*/', '', text)
     kind, role = ('message error', 'alert') if error else ('message', 'status')
     return f'<div class="{kind}" role="{role}">{escape(text)}</div>' if text else ''
 

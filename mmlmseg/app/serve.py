@@ -28,10 +28,10 @@ def gradio_module(folder: Path) -> Any:
     except ImportError:
         raise OptionError('the demo needs gradio: pip install "mmlmseg[app]"') from None
 
-    def refuse(url: str, *_: Any) -> str:
+    def refuse(url: str, *_: Any, **__: Any) -> str:
         raise gradio.Error(f'{url}: is an address, and nothing is fetched here; upload the file')
 
-    async def refuse_too(url: str, *_: Any) -> str:
+    async def refuse_too(url: str, *_: Any, **__: Any) -> str:
         return refuse(url)
 
     # Where a request names an address in place of an upload, gradio would fetch it.
@@ -71,7 +71,8 @@ def serve(demo: Demo, host: str = '127.0.0.1', port: int | None = None) -> Any:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    hosts = ['localhost', '127.0.0.1', '[::1]', host] if is_loopback(host) else ['*']  # else a name may lead here
+    # The middleware cuts a host at its first colon: of an address such as [::1] the bracket is left.
+    hosts = ['localhost', '127.0.0.1', '[', host] if is_loopback(host) else ['*']  # else a name may lead here
     page = build_page(gr, demo).queue(max_size=WAITING, default_concurrency_limit=1)
     try:
         page.launch(

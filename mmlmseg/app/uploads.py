@@ -17,6 +17,9 @@ from ..visualization.drawing import Picture
 THUMBNAIL = 160
 """The longer side of a small picture in a list, in pixels."""
 
+FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
+"""What Pillow reads files of strangers as: of some others it hands them to a program."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -82,7 +85,7 @@ def announced_size(path: Path) -> tuple[int, int]:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of many pixels, which are counted here
         try:
-            with PIL.Image.open(path) as image:
+            with PIL.Image.open(path, formats=FORMATS) as image:
                 return image.height, image.width
         except PIL.Image.DecompressionBombError:
             raise DataError(f'{path.name}: announces more pixels than any image has; make it smaller') from None
@@ -90,7 +93,7 @@ def announced_size(path: Path) -> tuple[int, int]:
             pass  # a TIFF may be of a kind that Pillow does not know
         try:
             rasterio = rasterio_module('rasters')
-            with rasterio.open(path) as raster:
+            with rasterio.open(path, driver='GTiff') as raster:  # others may name further files
                 return raster.height, raster.width
         except Exception:  # rasterio is not there, or one of GDAL's many errors
             raise DataError(f'{path.name}: is no image that can be read; save it as PNG or JPEG') from None
@@ -99,7 +102,7 @@ def announced_size(path: Path) -> tuple[int, int]:
 def thumbnail(path: Path) -> Picture:
     """A small picture of an image, RGB; grey where Pillow cannot read it."""
     try:
-        with PIL.Image.open(path) as image:
+        with PIL.Image.open(path, formats=FORMATS) as image:
             image.draft('RGB', (THUMBNAIL, THUMBNAIL))
             small = image.convert('RGB')
             small.thumbnail((THUMBNAIL, THUMBNAIL))

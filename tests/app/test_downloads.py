@@ -15,6 +15,7 @@ from mmlmseg.apis import LMSegInferencer
 from mmlmseg.app import downloads
 from mmlmseg.app.choices import Choices, found
 from mmlmseg.app.session import ask
+from mmlmseg.app.workspace import Workspace
 from mmlmseg.errors import DataError
 from mmlmseg.segments import class_map
 
@@ -88,3 +89,22 @@ def test_geotiff_of_a_plain_image_is_refused(inferencer: LMSegInferencer, photo:
     result = found(ask(inferencer, photo, ['street']), Choices())
     with pytest.raises(DataError, match='no place on Earth'):
         downloads.save_geotiff(result, tmp_path)
+
+
+@pytest.mark.parametrize(('kind', 'name'), [('PNG', 'photo_picture.png'), ('Label maps', 'photo_maps.zip')])
+def test_files_are_of_full_size_and_leave_no_maps_behind(
+    inferencer: LMSegInferencer, photo: Path, tmp_path: Path, kind: str, name: str
+) -> None:
+    workspace = Workspace().with_images([photo]).asking(['street'], '').answered(inferencer)
+    assert workspace.shown is not None
+    file = downloads.make_file(kind, workspace, Choices(), inferencer, tmp_path / 'made')
+    assert file.name == name
+    assert 'class_maps' not in vars(workspace.shown)
+
+
+def test_coco_holds_images_that_were_not_asked_yet(inferencer: LMSegInferencer, photo: Path, tmp_path: Path) -> None:
+    twin = photo.with_name('twin.png')
+    twin.write_bytes(photo.read_bytes())
+    workspace = Workspace().with_images([photo, twin]).asking(['street'], '').answered(inferencer)
+    file = downloads.make_file('COCO json', workspace, Choices(), inferencer, tmp_path)
+    assert [image['file_name'] for image in json.loads(file.read_text())['images']] == ['photo.png', 'twin.png']

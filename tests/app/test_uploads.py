@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from mmlmseg.apis.geotiff import is_georeferenced
 from mmlmseg.app.uploads import THUMBNAIL, Limits, announced_size, check_upload, thumbnail
 from mmlmseg.app.workspace import accepted
 
@@ -41,3 +43,19 @@ def test_16_bit_and_grey_images_have_small_pictures(tmp_path: Path) -> None:
 def test_what_is_no_image_has_a_grey_picture(tmp_path: Path) -> None:
     (tmp_path / 'a.png').write_text('text')
     assert thumbnail(tmp_path / 'a.png').std() == 0
+
+
+def test_formats_that_name_other_files_are_not_opened(photo: Path) -> None:
+    """GDAL's VRT names rasters to open; of PostScript, Pillow would ask another program."""
+    pytest.importorskip('rasterio')
+    band = f'<VRTRasterBand><SimpleSource><SourceFilename>{photo}</SourceFilename></SimpleSource></VRTRasterBand>'
+    for content in (
+        f'<VRTDataset rasterXSize="80" rasterYSize="48"><SRS>EPSG:4326</SRS>{band}</VRTDataset>',
+        '%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 80 48\n%%EndComments\n',
+    ):
+        file = photo.with_name('strange.tif')
+        file.write_text(content)
+        (complaint,) = accepted([file], photo.parent, Limits())[1]
+        assert 'no image that can be read' in complaint
+        assert thumbnail(file).std() == 0
+        assert not is_georeferenced(file)
