@@ -120,7 +120,7 @@ def ask(inferencer: LMSegInferencer, path: Path, spaces: Sequence[str], classes:
         if options.tiles is not None and not options.tiles.suffice(size):
             raise OptionError(
                 f'{path.name}: the model reads {size[0]}x{size[1]} pixels of it, more than one tile of its config '
-                f'({options.tiles.size[0]}x{options.tiles.size[1]}); segment it with tools/infer.py'
+                f'({options.tiles.size[0]}x{options.tiles.size[1]}); segment it with mmlmseg predict'
             )
         (found,) = model.predictions(images, [meta])
     return Session(

@@ -66,13 +66,13 @@ def check_upload(path: Path, folder: Path, limits: Limits) -> None:
     if (size := path.stat().st_size) > limits.bytes:
         raise DataError(
             f'{name}: has {size / 2**20:.1f} MB, at most {limits.megabytes:g} are taken; make it smaller, or use '
-            'tools/infer.py'
+            'mmlmseg predict'
         )
     height, width = announced_size(path)
     if height * width > limits.megapixels * 1e6:
         raise DataError(
             f'{name}: has {height}x{width} pixels, at most {limits.megapixels:g} million are taken; make it smaller, '
-            'or use tools/infer.py, which reads it in tiles'
+            'or use mmlmseg predict, which reads it in tiles'
         )
 
 

@@ -40,7 +40,7 @@ class Workspace:
         """
         images = tuple(dict.fromkeys([*self.images, *paths]))
         if len(images) > MOST_IMAGES:
-            raise DataError(f'{len(images)} images are too many here ({MOST_IMAGES}); use tools/infer.py on a folder')
+            raise DataError(f'{len(images)} images are too many here ({MOST_IMAGES}); use mmlmseg predict on a folder')
         return replace(self, images=images, current=images.index(paths[0]) if paths else self.current)
 
     def showing(self, place: int) -> Workspace:

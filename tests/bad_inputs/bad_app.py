@@ -39,7 +39,12 @@ UPLOADS: dict[str, tuple[str, bytes, Limits, tuple[str, ...]]] = {
     'an_empty_file': ('a.jpg', b'', Limits(), ('a.jpg', 'save it as PNG or JPEG')),
     'another_kind_of_file': ('a.pdf', b'%PDF', Limits(), ('a.pdf', '.png')),
     'a_name_without_an_ending': ('passwd', b'root', Limits(), ('passwd: the name ends',)),
-    'too_many_bytes': ('a.png', png_of(4, 4) + bytes(3 << 20), Limits(2), ('has 3.0 MB', 'at most 2', 'tools/infer')),
+    'too_many_bytes': (
+        'a.png',
+        png_of(4, 4) + bytes(3 << 20),
+        Limits(2),
+        ('has 3.0 MB', 'at most 2', 'mmlmseg predict'),
+    ),
     'more_pixels_than_allowed': ('a.png', png_of(3000, 4000), Limits(megapixels=4), ('3000x4000', 'at most 4 million')),
     'a_decompression_bomb': ('a.png', png_of(60000, 60000), Limits(), ('a.png', 'pixels')),
     'a_truncated_tiff': ('a.tif', b'II*\0\x08\0\0\0', Limits(), ('a.tif', 'no image that can be read')),
