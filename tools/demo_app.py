@@ -1,9 +1,9 @@
 """A page in the browser that shows what a model says of images in several label spaces at once.
 
 Examples:
-    mmlmseg demo-app configs/lmseg/lmseg_r18_clash5.py best.pth
-    mmlmseg demo-app configs/lmseg/lmseg_r18_clash5.py best.pth --examples photos --port 8000
-    mmlmseg demo-app configs/lmseg/lmseg_r18_clash5.py best.pth --audit audit.html
+    python tools/demo_app.py configs/lmseg/lmseg_r18_clash5.py best.pth
+    python tools/demo_app.py configs/lmseg/lmseg_r18_clash5.py best.pth --examples photos --port 8000
+    python tools/demo_app.py configs/lmseg/lmseg_r18_clash5.py best.pth --audit audit.html
 """
 
 from __future__ import annotations
