@@ -43,6 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes need not wait for the imports below
 
+import signal
 import tempfile
 from pathlib import Path
 
@@ -57,6 +58,7 @@ from mmlmseg.app.uploads import Limits
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as after Ctrl-C, uploads are deleted
     with cli.one_line_errors(), tempfile.TemporaryDirectory(prefix='mmlmseg-demo-') as folder:
         gradio_module(Path(folder))  # what is missing is said before the model is read
         reports = {}
