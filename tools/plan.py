@@ -52,13 +52,12 @@ if __name__ == '__main__':
 import json
 from contextlib import redirect_stdout
 
-with redirect_stdout(sys.stderr):
-    import torch
-    from rich.console import Console
+import torch
+from rich.console import Console
 
-    from mmlmseg import cli
-    from mmlmseg.errors import OptionError
-    from mmlmseg.planning import bytes_of, compare, measure, memory, predict, read_run, report
+from mmlmseg import cli
+from mmlmseg.errors import OptionError
+from mmlmseg.planning import bytes_of, compare, measure, memory, predict, read_run, report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
