@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 
 from mmlmseg.lab.scenes import write_folder_dataset
-from mmlmseg.planning import measuring
+from mmlmseg.planning import evaluating, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -49,7 +49,8 @@ def config(
 ) -> Callable[..., str]:
     """Writes the config of a tiny training on two folders; few steps are measured."""
     for name, value in dict(STEPS=3, REPEATS=2, WARM_UP=1).items():
-        monkeypatch.setattr(measuring, name, value)
+        monkeypatch.setattr(steps, name, value)
+    monkeypatch.setattr(evaluating, 'REPEATS', 1)
     monkeypatch.setattr(Config, 'pretty_text', '')  # mmengine lays a config out three times, in seconds each
     monkeypatch.setenv('LOCAL_RANK', '0')
     monkeypatch.chdir(tmp_path)

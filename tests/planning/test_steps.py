@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmlmseg.errors import OptionError
-from mmlmseg.planning import measuring
+from mmlmseg.planning import device, steps
 
 
 class Loader(SimpleNamespace):
@@ -28,7 +28,7 @@ class Runner(SimpleNamespace):
 
 def test_a_loader_that_draws_whole_batches_is_refused() -> None:
     with pytest.raises(OptionError, match='batch_sampler.*give it a batch_size'):
-        measuring._Measurement(Runner(batch_size=None))  # type: ignore[arg-type]
+        steps.StepsHook(Runner(batch_size=None))  # type: ignore[arg-type]
 
 
 def test_where_two_images_do_not_fit_only_one_is_known() -> None:
@@ -36,7 +36,7 @@ def test_where_two_images_do_not_fit_only_one_is_known() -> None:
         raise torch.cuda.OutOfMemoryError('full')
 
     runner: Any = Runner(step)
-    hook = measuring._Measurement(runner)
+    hook = steps.StepsHook(runner)
     hook._batches = [['image']]
     assert hook.larger_batch(runner) == {}
 
@@ -44,25 +44,18 @@ def test_where_two_images_do_not_fit_only_one_is_known() -> None:
 def test_a_training_that_ends_at_once_cannot_be_measured() -> None:
     runner: Any = Runner()
     with pytest.raises(OptionError, match='ended before'):
-        measuring._Measurement(runner).figures()
+        steps.StepsHook(runner).figures()
 
 
 def test_iterations_count_once_what_was_loaded_in_advance_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three warm up, and two processes have two batches each ready."""
     runner: Any = Runner(num_workers=2, prefetch_factor=2)
-    hook = measuring._Measurement(runner)
-    monkeypatch.setattr(measuring, 'STEPS', 5)
-    hook._started = hook._last = measuring._now()
+    hook = steps.StepsHook(runner)
+    monkeypatch.setattr(steps, 'STEPS', 5)
+    hook._started = hook._last = device.now()
     for done in range(3 + 2 * 2 + 4):
         hook.before_train_iter(runner, done)
         hook.after_train_iter(runner, done)
-    with pytest.raises(measuring.EnoughError):
+    with pytest.raises(steps.EnoughError):
         hook.after_train_iter(runner, 3 + 2 * 2 + 4)
     assert hook.figures().steps == 5
-
-
-def test_batches_of_an_evaluation_take_turns_behind_one_that_warms_up() -> None:
-    order = list(measuring._rounds(dict(a=5, b=2), batch_size=2))
-    assert [name for name, _ in order] == ['a', *['a', 'b'] * measuring.REPEATS]
-    assert all(len(places) == 2 for _, places in order)
-    assert {place for name, places in order if name == 'b' for place in places} == {5, 6}
