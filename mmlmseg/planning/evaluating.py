@@ -41,17 +41,21 @@ def measure_evaluation(runner: Runner, cfg: Config) -> EvaluationFigures | None:
     runner.call_hook('before_val_epoch')
     runner.model.eval()
     memory.start_peak()
-    started = last = time.perf_counter()
+    first, started = 0.0, time.perf_counter()
+    last = started
     for number, (batch, (name, _)) in enumerate(zip(loader, order, strict=True)):
         loop.run_iter(number, batch)
         now = device.now()
-        if number > 0:  # the first one starts the processes that load
+        if number == 0:
+            first = now - last  # starts the processes that load
+        else:
             times[name].append(now - last)
         last = now
         if number >= len(sizes) and now - started > SECONDS:
             break
     seconds = {name: middle_mean(own) for name, own in times.items()}
-    return EvaluationFigures(batch_size, sizes, seconds, memory.peak())
+    start = max(0.0, first - seconds[order[0][0]])
+    return EvaluationFigures(batch_size, sizes, seconds, start, memory.peak())
 
 
 def _rounds(sizes: Mapping[str, int], batch_size: int) -> Iterator[tuple[str, list[int]]]:

@@ -69,12 +69,14 @@ class EvaluationFigures:
         batch_size: Of its loader.
         images: Of each dataset.
         batch_seconds: Of a batch of each dataset, with loading as the loader does it, and scoring.
+        start_seconds: What its first batch takes more than others, as processes that load are started.
         peak_bytes: The most memory while evaluating.
     """
 
     batch_size: int
     images: Mapping[str, int]
     batch_seconds: Mapping[str, float]
+    start_seconds: float
     peak_bytes: int
 
 

@@ -117,10 +117,11 @@ def predict(measured: Measured, memory_limit: int) -> Plan:
 
 
 def evaluation_seconds(figures: EvaluationFigures | None) -> float:
-    """The time of one evaluation: the batches of each dataset by the time of one."""
+    """The time of one evaluation: its start, and the batches of each dataset by the time of one."""
     if figures is None:
         return 0.0
-    return sum(count / figures.batch_size * figures.batch_seconds[name] for name, count in figures.images.items())
+    batches = {name: count / figures.batch_size for name, count in figures.images.items()}
+    return figures.start_seconds + sum(count * figures.batch_seconds[name] for name, count in batches.items())
 
 
 def validation_count(length: int, interval: int, begin: int = 1, changes: Sequence[tuple[int, int]] = ()) -> int:

@@ -28,7 +28,11 @@ MEASURED = Measured(
     ),
     loop=LoopFigures(steps=30, compute_seconds=3.0, wait_seconds=0.5, mixed=True),
     evaluation=EvaluationFigures(
-        batch_size=2, images=dict(streets=10, rooms=30), batch_seconds=dict(streets=1.0, rooms=2.0), peak_bytes=2**30
+        batch_size=2,
+        images=dict(streets=10, rooms=30),
+        batch_seconds=dict(streets=1.0, rooms=2.0),
+        start_seconds=0.5,
+        peak_bytes=2**30,
     ),
     memory_how='peak',
     memory={2: 3 * 2**30, 4: 4 * 2**30},

@@ -33,7 +33,7 @@ def test_the_last_start_is_put_beside_the_prediction(tmp_path: Path) -> None:
     computing = compared['iteration, without waiting for data']
     assert (computing.predicted, computing.measured) == (3.0, pytest.approx(3.2))
     evaluation = compared['batch of an evaluation']
-    assert (evaluation.predicted, evaluation.measured) == (35 / 20, 1.6)
+    assert (evaluation.predicted, evaluation.measured) == (35.5 / 20, 1.6)
     assert 'memory' not in compared
 
 

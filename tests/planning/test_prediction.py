@@ -14,8 +14,8 @@ def test_hours_are_those_of_iterations_and_evaluations() -> None:
     plan = predict(MEASURED, 8 * GB)
     assert plan.iteration_seconds == 3.5
     assert plan.train_seconds == 3500
-    assert plan.evaluation_seconds == 5 * 1.0 + 15 * 2.0
-    assert plan.total_seconds == 3500 + 3 * 35
+    assert plan.evaluation_seconds == 0.5 + 5 * 1.0 + 15 * 2.0
+    assert plan.total_seconds == 3500 + 3 * 35.5
 
 
 def test_a_training_without_evaluation_takes_its_iterations() -> None:
