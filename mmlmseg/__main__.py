@@ -15,6 +15,7 @@ COMMANDS = {
     'train': 'train a model',
     'test': 'evaluate a model',
     'infer': 'segment images',
+    'export': 'write a model as ONNX or for torch.export',
 }
 
 

@@ -153,7 +153,9 @@ def check_exportable(model: Any, spaces: Sequence[LabelSpace], task: str, text_i
             'them, or leave the option out'
         )
     if head.things_only:
-        raise OptionError('--text-input: a model with things_only=True must know which classes are things; leave it out')
+        raise OptionError(
+            '--text-input: a model with things_only=True must know which classes are things; leave it out'
+        )
     if head.relations:
         raise OptionError(
             '--text-input: the model has relations between classes (decode_head.relations), which rows do not tell; '
