@@ -102,15 +102,15 @@ class ExportedModel(nn.Module):
         number = len(self.spaces)
         found: list[Tensor] = []
         if self.task == 'semantic':
-            masks = F.interpolate(masks, size=padded.shape[-2:], mode='bilinear', align_corners=False)
-            masks = masks[..., :height, :width].sigmoid()
+            masks = F.interpolate(masks, size=padded.shape[-2:], mode='bilinear', align_corners=False).sigmoid()
         for i, space in enumerate(self.spaces):
             own_classes, own_masks = classes[i::number], masks[i::number]
             if number > 1:
                 own_classes = torch.cat([own_classes[..., : space.num_classes], own_classes[..., -1:]], -1)
             if self.task == 'semantic':
-                scores = own_classes[..., :-1].transpose(1, 2) @ own_masks.flatten(2)  # [B, K, H * W]
-                found.append(scores.unflatten(2, (height, width)))
+                scores = own_classes[..., :-1].transpose(1, 2) @ own_masks.flatten(2)
+                # Cut last: of a cut tensor torch asks whether it is a copy, and makes the answer a condition of a graph.
+                found.append(scores.unflatten(2, padded.shape[-2:])[..., :height, :width])
             else:
                 found += [own_classes, own_masks]
         return tuple(found)

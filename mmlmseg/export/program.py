@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch.export import Dim, ExportedProgram
@@ -28,15 +31,40 @@ def traced(module: ExportedModel) -> ExportedProgram:
     if module.text_input:
         example += (torch.randn(classes, module.no_object.shape[-1]),)
     dynamic = tuple(dict.fromkeys(names, Dim.DYNAMIC) for names in _sizes(module))
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), _sizes_stay_symbols():
         warnings.simplefilter('ignore')  # of torch to itself
-        return torch.export.export(
+        program = torch.export.export(
             module,
             example,
             dynamic_shapes=dynamic,
             strict=False,
             prefer_deferred_runtime_asserts_over_guards=True,
         )
+    _drop_assertions(program)
+    return program
+
+
+@contextmanager
+def _sizes_stay_symbols() -> Iterator[None]:
+    """Lets timm divide positions by ``float(size)``, which makes a number of a symbol."""
+    try:
+        from timm.layers import pos_embed_sincos
+    except ImportError:
+        yield
+        return
+    with mock.patch.object(pos_embed_sincos, 'float', torch.sym_float, create=True):
+        yield
+
+
+def _drop_assertions(program: ExportedProgram) -> None:
+    """Takes off what torch believes of sizes, such as that an image which is cut is never whole: what is asked there is
+    whether memory is copied. :func:`~mmlmseg.export.verification.verify` shows whether results hold."""
+    graph = program.graph_module.graph
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten._assert_scalar.default:
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    program.graph_module.recompile()
 
 
 def save_torch(program: ExportedProgram, path: str | Path) -> None:

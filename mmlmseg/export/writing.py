@@ -15,6 +15,7 @@ from .module import TASKS, ExportedModel, Task
 from .precision import PRECISIONS, Calibration, save_fp16, save_int8
 from .program import FORMATS, check_file, save_onnx, save_torch, traced
 from .scoring import images_to_calibrate, scored
+from .verification import runs_onnx, runs_torch, verify
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Request:
                 'them; choose fp16, or leave the text input out'
             )
         if self.format == 'onnx':
-            needed('onnx', 'onnxscript')
+            needed('onnx', 'onnxscript', 'onnxruntime')
 
 
 def export_model(inferencer: LMSegInferencer, request: Request, out: Path) -> Iterator[str]:
@@ -90,9 +91,11 @@ def export_model(inferencer: LMSegInferencer, request: Request, out: Path) -> It
     program = traced(module)
     if request.format == 'torch':
         save_torch(program, out)
+        verify(module, runs_torch(out))
     else:
         exact = out if request.precision == 'fp32' else out.with_suffix('.fp32.onnx')
         save_onnx(program, module, exact)
+        verify(module, runs_onnx(exact))
         if request.precision == 'fp16':
             save_fp16(exact, out)
         elif request.precision == 'int8':
