@@ -109,7 +109,7 @@ class ExportedModel(nn.Module):
                 own_classes = torch.cat([own_classes[..., : space.num_classes], own_classes[..., -1:]], -1)
             if self.task == 'semantic':
                 scores = own_classes[..., :-1].transpose(1, 2) @ own_masks.flatten(2)
-                # Cut last: of a cut tensor torch asks whether it is a copy, and makes the answer a condition of a graph.
+                # Cut last: of a cut tensor torch asks if it is a copy, and makes the answer a condition of a graph.
                 found.append(scores.unflatten(2, padded.shape[-2:])[..., :height, :width])
             else:
                 found += [own_classes, own_masks]
