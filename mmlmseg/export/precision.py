@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,23 @@ def save_fp16(exact: Path, out: Path) -> None:
     onnx = needed('onnx')
     converter = needed('onnxruntime.transformers.float16')
     kept = [*converter.DEFAULT_OP_BLOCK_LIST, *_KEPT]
-    model = converter.convert_float_to_float16(
-        onnx.load(exact), keep_io_types=True, op_block_list=kept, disable_shape_infer=False
-    )
+    with _constants_folded(exact) as folded:
+        model = converter.convert_float_to_float16(onnx.load(folded), keep_io_types=True, op_block_list=kept)
     onnx.save(model, out)
+
+
+@contextmanager
+def _constants_folded(exact: Path) -> Iterator[Path]:
+    """A file whose weights are constants: an exported one still scales those of convolutions by the norm behind them,
+    and turns those of linear layers."""
+    runtime = needed('onnxruntime')
+    with tempfile.TemporaryDirectory() as folder:
+        options = runtime.SessionOptions()
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # no operators of its own
+        options.optimized_model_filepath = str(Path(folder) / 'folded.onnx')
+        options.log_severity_level = 3
+        runtime.InferenceSession(str(exact), options, providers=['CPUExecutionProvider'])
+        yield Path(options.optimized_model_filepath)
 
 
 class Calibration:
@@ -65,10 +79,11 @@ def save_int8(exact: Path, out: Path, calibration: Any) -> None:
     """
     tools = needed('onnxruntime.quantization', 'onnx')
     reader = type('Reader', (tools.CalibrationDataReader,), dict(get_next=lambda self: calibration.get_next()))()
-    logging.disable(logging.WARNING)  # it advises to run what cannot read sizes that are symbols
-    try:
+    with _constants_folded(exact) as folded:
+        graph = needed('onnx').load(folded).graph
+        weights = {own.name for own in graph.initializer}
         tools.quantize_static(
-            str(exact),
+            str(folded),
             str(out),
             reader,
             quant_format=tools.QuantFormat.QDQ,
@@ -76,7 +91,5 @@ def save_int8(exact: Path, out: Path, calibration: Any) -> None:
             per_channel=True,
             activation_type=tools.QuantType.QUInt8,
             weight_type=tools.QuantType.QInt8,
-            extra_options=dict(MatMulConstBOnly=True),
+            nodes_to_exclude=[n.name for n in graph.node if n.op_type == 'MatMul' and n.input[1] not in weights],
         )
-    finally:
-        logging.disable(logging.NOTSET)

@@ -38,7 +38,8 @@ def eager(args: argparse.Namespace) -> Callable[[Any], Any]:
     @torch.no_grad()
     def run(image: Any) -> Any:
         sample = SegDataSample()
-        sample.set_metainfo(dict(img_shape=image.shape[2:], ori_shape=image.shape[2:], label_spaces=(args.label_space,)))
+        size = image.shape[2:]
+        sample.set_metainfo(dict(img_shape=size, ori_shape=size, label_spaces=(args.label_space,)))
         return model.test_step(dict(inputs=[torch.from_numpy(image[0])], data_samples=[sample]))
 
     return run
