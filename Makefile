@@ -10,15 +10,16 @@ REQUIREMENTS := requirements.txt
 endif
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := mmlmseg tests tools configs setup.py
+SOURCES := mmlmseg mmlmseg_command.py tests tools configs docs/conf.py docs/_ext setup.py
 
-.PHONY: help install demo test test-slow bench soak lint format clean
+.PHONY: help install demo docs test test-slow bench soak lint format clean
 
 help:
 	@echo "make demo [DATA=dir1,dir2,...]   train, evaluate and predict on three small clashing datasets (minutes, no GPU needed)"
 	@echo "make test                        fast tests          make test-slow   slow tests"
 	@echo "make bench                       speed beside mmseg and others, a JSON line a claim (about 10 minutes on a quiet machine)"
 	@echo "make soak                        50 kills of a small training at random moments; nothing may be lost (a quarter of an hour)"
+	@echo "make docs                        the docs site, in docs/_build/html (Python 3.11 or newer)"
 	@echo "make lint                        ruff and mypy       make format      let ruff reformat"
 	@echo "make install                     only the environment ($(VENV))"
 	@echo "STACK=openmmlab                  the same with the original OpenMMLab packages"
@@ -32,6 +33,16 @@ $(STAMP): requirements.txt requirements/base.txt requirements/openmmlab.txt requ
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py $(if $(DATA),--data '$(subst ','\'',$(DATA))')
+
+$(VENV)/.docs-installed: $(STAMP) requirements/docs.txt
+	$(BIN)/python -m pip install --quiet -r requirements/docs.txt
+	@touch $@
+
+# A warning is an error: a link that leads nowhere, a page that no list names.
+docs: $(VENV)/.docs-installed
+	rm -rf docs/_build
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
@@ -57,4 +68,4 @@ format: $(STAMP)
 	$(BIN)/ruff format $(SOURCES)
 
 clean:
-	rm -rf .venv .venv-openmmlab .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist
+	rm -rf .venv .venv-openmmlab .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist docs/_build

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import compat
+from . import compat, quiet
 
 compat.apply()
+quiet.apply()
 
 from .version import __version__  # noqa: E402
 

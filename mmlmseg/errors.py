@@ -95,6 +95,11 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
         >>> did_you_mean('camvid', ['camvid11', 'ade20k'])
         ' Did you mean: camvid11?'
     """
-    by_lower = {word.lower(): word for word in known}
-    near = [by_lower[word] for word in difflib.get_close_matches(name.lower(), list(by_lower), n=n)]
+    near = nearest(name, known, n)
     return f' Did you mean: {", ".join(near)}?' if near else ''
+
+
+def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """At most ``n`` known words near a misspelt one, the nearest first."""
+    by_lower = {word.lower(): word for word in known}
+    return [by_lower[word] for word in difflib.get_close_matches(name.lower(), list(by_lower), n=n)]

@@ -6,13 +6,33 @@ import re
 from pathlib import Path
 
 import pytest
+from mmengine.registry import Registry
+
+from mmlmseg import registry
+from mmlmseg_command import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
 
-def test_the_shown_config_is_the_shipped_one() -> None:
-    assert (ROOT / 'configs/lmseg/lmseg_r18_own-data.py').read_text(encoding='utf-8') in README
+def test_the_shown_lines_are_those_of_the_shipped_config() -> None:
+    (shown,) = [block for block in blocks(README, 'python') if 'FolderDataset' in block]
+    assert shown in (ROOT / 'configs/lmseg/lmseg_r18_own-data.py').read_text(encoding='utf-8')
+
+
+def test_commands_of_the_readme_are_there() -> None:
+    used = set(re.findall(r'^mmlmseg ([a-z-]+)', '\n'.join(blocks(README, 'bash')), re.MULTILINE))
+    assert used <= set(COMMANDS)
+    targets = set(re.findall(r'^make (\S+)', '\n'.join(blocks(README, 'bash')), re.MULTILINE))
+    assert targets == {'demo', 'test'}
+
+
+def test_the_readme_is_about_one_screen() -> None:
+    assert len(README.splitlines()) <= 100
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf'^```{language}\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
 
 
 DOCUMENTS = [*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')]
@@ -46,3 +66,17 @@ def test_a_training_step_is_read_in_few_files() -> None:
 def test_the_core_does_not_know_the_kit() -> None:
     core = [path for path in (ROOT / 'mmlmseg').rglob('*.py') if 'lab' not in path.relative_to(ROOT).parts]
     assert [path for path in core if re.search(r'^\s*(from|import)\b.*\blab\b', path.read_text(), re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize('page', [path.name for path in sorted((ROOT / 'docs').glob('*.md'))])
+def test_pages_name_types_that_are_registered(page: str) -> None:
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    named = set(re.findall(r"'mmlmseg\.([A-Z]\w+)'", (ROOT / 'docs' / page).read_text(encoding='utf-8')))
+    assert [name for name in named if not any(known.get(f'mmlmseg.{name}') for known in registries)] == []
+
+
+def test_every_page_is_listed() -> None:
+    docs = ROOT / 'docs'
+    index = (docs / 'index.md').read_text(encoding='utf-8')
+    pages = {path.relative_to(docs).with_suffix('').as_posix() for path in [*docs.glob('*.md'), *docs.glob('api/*.md')]}
+    assert {line for line in index.splitlines() if line in pages} == pages - {'index'}

@@ -107,7 +107,9 @@ def test_wheel_carries_what_mim_needs(tmp_path: Path) -> None:
     }
     expected = {*shipped, 'tools/train.py', 'tools/test.py', 'tools/dist_train.sh', 'model-index.yml'}
     assert {f'mmlmseg/.mim/{name}' for name in expected} <= names
-    assert {'mmlmseg/py.typed', 'mmlmseg/assets/text_bank_minilm.safetensors'} <= names
+    read = {'py.typed', 'assets/text_bank_minilm.safetensors', 'app/viewer.js', 'app/viewer.css', 'app/page.css'}
+    assert {f'mmlmseg/{name}' for name in read} <= names
+    assert 'mmlmseg_command.py' in names
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
     left = {path.relative_to(source) for path in source.rglob('*')} - before
     assert {path.parts[0] for path in left} <= {'mmlmseg.egg-info'}, 'building must leave no second copy of the configs'

@@ -7,8 +7,6 @@ images/, labels/, classes.json, train.txt and val.txt.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 import time
 from pathlib import Path
@@ -35,8 +33,7 @@ def main() -> None:
     arguments = parse_arguments()
     console, start = Console(file=sys.stdout), time.monotonic()  # a file of its own: libraries are sent to the log
     console.print('loading libraries ...')
-    with contextlib.redirect_stdout(io.StringIO()):  # some greet when imported
-        from mmlmseg.lab.demo import draw_data, read_data, run_demo
+    from mmlmseg.lab.demo import draw_data, read_data, run_demo
 
     work_dir = Path(arguments.work_dir)
     if arguments.data:

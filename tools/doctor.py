@@ -56,16 +56,14 @@ import logging
 from contextlib import redirect_stdout
 
 import cv2
+from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-with redirect_stdout(sys.stderr):  # mmseg prints where it is imported; what --json prints is read by programs
-    from mmengine.logging import MMLogger
-
-    from mmlmseg import cli
-    from mmlmseg.doctor import Examination, examine, html_report, json_report, sources_of
-    from mmlmseg.doctor.findings import SEVERITIES, at_least, counted
+from mmlmseg import cli
+from mmlmseg.doctor import Examination, examine, html_report, json_report, sources_of
+from mmlmseg.doctor.findings import SEVERITIES, at_least, counted
 
 _COLOURS = dict(error='bold red', warning='yellow', note='cyan')
 _LINES = 3  # cases of a finding that are printed
@@ -98,7 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     console = Console(stderr=args.json == '-')
     cv2.setNumThreads(1)  # samples are read side by side
-    with cli.one_line_errors(), redirect_stdout(sys.stderr):  # datasets may print
+    with (
+        cli.one_line_errors(),
+        redirect_stdout(sys.stderr),
+    ):  # datasets may print, and JSON is read by programs
         MMLogger.get_current_instance().setLevel(logging.ERROR)  # what datasets warn of is among the findings
         sources = sources_of(args.targets)
         columns = (TextColumn('reading'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

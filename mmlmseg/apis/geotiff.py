@@ -6,6 +6,7 @@ Needs the extra ``mmlmseg[geo]`` (rasterio).
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -40,6 +41,9 @@ CACHE_MB = 128
 
 _COPY = 1000
 """The longer side, in pixels, of the copy that percentiles and means of a raster are taken of."""
+
+_TIFF = 'GTiff'
+"""What files of strangers are read as: other formats of GDAL may name files, or addresses, that it then opens."""
 
 _RESIZING = ('Resize', 'RandomResize', 'ResizeShortestEdge', 'Pad')
 """Steps of test pipelines that a raster goes without: its resolution says what an object measures."""
@@ -118,6 +122,44 @@ def segment_geotiff(
                 out.with_suffix('.json').write_text(json.dumps(segments), encoding='utf-8')
             unfinished.replace(out)
     return out
+
+
+def is_georeferenced(path: str | Path) -> bool:
+    """Whether a file is a raster that says where on Earth it lies; never without rasterio."""
+    try:
+        rasterio = rasterio_module('rasters')
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', rasterio.errors.NotGeoreferencedWarning)
+            with _opened(rasterio, Path(path), _TIFF) as raster:
+                return raster.crs is not None
+    except (DataError, OptionError):
+        return False
+
+
+def write_class_ids(source: str | Path, out: str | Path, ids: NDArray[np.integer], space: LabelSpace) -> None:
+    """Writes class ids that are there already as :func:`segment_geotiff` writes semantic results.
+
+    Args:
+        source: The raster that they are of; where it has no data, there is no class.
+        out: The GeoTIFF to write.
+        ids: ``[H, W]``, with :func:`~mmlmseg.segments.ignore_index_of` where there is no class.
+        space: What they mean.
+
+    Raises:
+        DataError: Where the image has no georeference (without rasterio none has), or has another size.
+    """
+    if not is_georeferenced(source):
+        raise DataError(f'{source}: has no place on Earth, so its classes have none; take PNG instead')
+    rasterio = rasterio_module('rasters')
+    void = ignore_index_of(space.num_classes)
+    with _opened(rasterio, Path(source), _TIFF) as raster:
+        if ids.shape != (raster.height, raster.width):
+            raise DataError(f'{source}: is of {raster.height}x{raster.width} pixels, the class ids are of {ids.shape}')
+        labels = np.where(raster.dataset_mask() > 0, ids, void)
+        dtype = 'uint8' if void == IGNORE_INDEX else 'uint16'
+        with rasterio.open(out, 'w', **_profile(raster, dtype, void)) as written:
+            _describe(written, space)
+            written.write(labels.astype(dtype), 1)
 
 
 @dataclass(frozen=True)
@@ -210,9 +252,7 @@ def _write_classes(
         reader.rasterio.open(out, 'w', **_profile(reader.raster, dtype, void)) as written,
         Progress(disable=not show_progress) as bar,
     ):
-        if void == IGNORE_INDEX:
-            written.write_colormap(1, {i: (*colour, 255) for i, colour in enumerate(space.palette)})
-        written.update_tags(classes=json.dumps(list(space.classes)))
+        _describe(written, space)
         task = bar.add_task('Segmenting', total=reader.raster.height)
         for rows, strip in scores.strips():
             own, columns = range(rows.start, rows.stop), range(reader.raster.width)
@@ -220,6 +260,13 @@ def _write_classes(
             labels[~reader.valid(own, columns)] = void
             written.write(labels, 1, window=reader.window(own, columns))
             bar.advance(task, len(own))
+
+
+def _describe(written: Any, space: LabelSpace) -> None:
+    """Writes the colours and names of classes into a raster of their ids."""
+    if space.num_classes <= IGNORE_INDEX:  # a palette is of bytes
+        written.write_colormap(1, {i: (*colour, 255) for i, colour in enumerate(space.palette)})
+    written.update_tags(classes=json.dumps(list(space.classes)))
 
 
 def _write_segments(
@@ -268,8 +315,8 @@ def _without_resizing(pipeline: ImagePipeline) -> ImagePipeline:
     return ImagePipeline(pipeline.loader, pipeline.loading, Compose(kept))
 
 
-def _opened(rasterio: Any, path: Path) -> Any:
+def _opened(rasterio: Any, path: Path, driver: str | None = None) -> Any:
     try:
-        return rasterio.open(path)
+        return rasterio.open(path, driver=driver)
     except rasterio.errors.RasterioError as error:
         raise DataError(f'{path}: cannot be read as a raster: {error}') from None

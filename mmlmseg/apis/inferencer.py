@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmseg.structures import SegDataSample
 from rich.progress import Progress
 from torch import nn
 
+from ..audit.concepts import is_rest
 from ..class_list import split_definitions
 from ..config import read_config
 from ..errors import LabelSpaceError, OptionError
@@ -252,7 +255,9 @@ class LMSegInferencer:
             names, definitions = split_definitions(classes)
             if not names:
                 raise LabelSpaceError("The class list is empty: name at least one class, for example 'sky, house'.")
-            return (LabelSpace.create(self._name_of_a_list(), names, definitions=definitions),)
+            space = LabelSpace.create(self._name_of_a_list(), names, definitions=definitions)
+            _caution_about_the_rest(space, self.label_spaces)
+            return (space,)
         if label_spaces is not None:
             if len(set(label_spaces)) < len(label_spaces) or not label_spaces:
                 raise LabelSpaceError(f'label_spaces must name different label spaces, got {list(label_spaces)}.')
@@ -273,6 +278,22 @@ class LMSegInferencer:
         batch = {key: [item[key] for item in items] for key in ('inputs', 'data_samples')}
         with self.asked(question):
             return self.model.test_step(batch)
+
+
+def _caution_about_the_rest(asked: LabelSpace, trained: Iterable[LabelSpace]) -> None:
+    """Warns of a class that is all that its list does not name, where no training had this list.
+
+    LMSeg R18 of five datasets calls 74 to 89 % of the pixels of four of them `background`, a class of the fifth, once
+    that stands in the list (docs/class_names.md).
+    """
+    rest = [name for name in asked.names if is_rest(name)]
+    if rest and not any(set(asked.names) <= set(own.names) for own in trained):
+        print_log(
+            f'class {rest[0]!r} is all that a list does not name, and the model knows it of another list: it may call '
+            'most of an image so. Leave it out, or ask in the label space that it belongs to',
+            'current',
+            logging.WARNING,
+        )
 
 
 def _check_task(task: str | None, spaces: Sequence[LabelSpace], mixed: bool, exclusive: bool) -> str:

@@ -78,7 +78,7 @@ class InstanceDataset(AnnotationFileDataset):
             only instances can be scored. ``'ignore'``: it counts nowhere. Else the name of a stuff class, which is
             added to the categories of the file where it is none of them.
         crowds: Whether ``iscrowd`` is believed; some tools write it where they mean a run-length code.
-        metainfo, **kwargs: As of :class:`AnnotationFileDataset`; ``data_prefix`` has ``img_path``, the folder of the
+        metainfo, kwargs: As of :class:`AnnotationFileDataset`; ``data_prefix`` has ``img_path``, the folder of the
             images.
 
     Raises:

@@ -93,7 +93,7 @@ def overlay_segments(
     seen: Counter[int] = Counter()
     colours = []
     for label in labels:
-        colours.append(_shade(palette[label], _SHADES[seen[label] % len(_SHADES)]))
+        colours.append(shade_of(palette[label], seen[label]))
         seen[label] += 1
     ids = segment_map.astype(np.int64) - 1
     drawn = overlay(image, ids, colours, alpha)
@@ -192,6 +192,11 @@ def panel_grid(rows: Sequence[Sequence[Panel]], panel_width: int = 320, text_siz
     padded = [_grow(band, band.shape[0], width) for band in bands]
     spacer = np.full((gap, width, 3), 255, dtype=np.uint8)
     return np.concatenate([spacer, *(part for band in padded for part in (band, spacer))], axis=0)
+
+
+def shade_of(colour: Colour, number: int) -> Colour:
+    """The colour of a segment of a class, of which so many came before: the class's own, then lighter and darker."""
+    return _shade(colour, _SHADES[number % len(_SHADES)])
 
 
 def _shade(colour: Colour, strength: float) -> Colour:

@@ -84,6 +84,21 @@ def test_free_class_list(classes: Any) -> None:
     assert asked.classes == ('sky', 'house', 'motorbike')
 
 
+@pytest.mark.parametrize(
+    ('classes', 'warned'),
+    [('sky, house, background', True), ('sky, Others', True), ('background, building', False), ('sky, house', False)],
+)
+def test_names_of_the_rest_are_warned_of(monkeypatch: pytest.MonkeyPatch, classes: str, warned: bool) -> None:
+    """But where the model was trained with them, in that list."""
+    said: list[str] = []
+    monkeypatch.setattr('mmlmseg.apis.inferencer.print_log', lambda message, *_: said.append(message))
+    space = LabelSpace.create('scene', ['background', 'building', 'road'])
+    LMSegInferencer(BlueValue(space))(_image(1), classes=classes, show_progress=False)
+    assert [message.split(' is ')[0] for message in said] == (
+        [f'class {classes.split(", ")[-1].lower()!r}'] if warned else []
+    )
+
+
 def test_batches_order_files_and_resizing(tmp_path: Path) -> None:
     for value in range(3):
         (tmp_path / 'in' / str(value)).mkdir(parents=True)

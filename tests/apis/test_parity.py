@@ -1,4 +1,4 @@
-"""Test data loader, inferencer and tools/infer.py make the same tensor of the same file."""
+"""Test data loader, inferencer and tools/predict.py make the same tensor of the same file."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_every_kind_of_picture_is_read_one_way(
     else:
         image = save(tmp_path, kind)
     model = model_config([dict(name='street', classes=['sky', 'road'])])
-    infer = load_script(ROOT / 'tools' / 'infer.py')
+    predict = load_script(ROOT / 'tools' / 'predict.py')
     torch.save(dict(state_dict=MODELS.build(model).state_dict()), tmp_path / 'tiny.pth')
     load = dict(type='LoadImageFromFile', **LOADERS[name])
     steps = [
@@ -153,7 +153,7 @@ def test_every_kind_of_picture_is_read_one_way(
         sample = MultiDataset([data])[0]
     (expected,) = inferencer.model.test_step({key: [value] for key, value in sample.items()})
     (found,) = inferencer(image, show_progress=False)
-    assert infer.main([str(tmp_path / f) for f in ('config.py', 'tiny.pth', image.name)] + ['--device', 'cpu']) == 0
+    assert predict.main([str(tmp_path / f) for f in ('config.py', 'tiny.pth', image.name)] + ['--device', 'cpu']) == 0
     assert len(seen) == 3
     assert all(torch.equal(seen[0], other) for other in seen[1:])
     assert np.array_equal(found.label_map, expected.pred_sem_seg.data[0].numpy())

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmlmseg import __main__ as command
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -141,14 +139,7 @@ def test_a_wrong_command_line_ends_with_status_2(
     assert words in capsys.readouterr().err
 
 
-def test_the_command_runs_scripts_by_their_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(['--help']) == 0
-    printed = capsys.readouterr().out
-    for name in command.COMMANDS:
-        assert f'  {name} ' in printed
-        assert (command.tools_folder() / f'{name}.py').is_file()
-    assert command.main(['docter']) == 2
-    assert 'Did you mean: doctor?' in capsys.readouterr().err
+def test_the_command_prints_nothing_but_json(folder: Path) -> None:
     run = subprocess.run(
         [sys.executable, '-m', 'mmlmseg', 'doctor', str(folder), '--json'], capture_output=True, text=True, check=False
     )

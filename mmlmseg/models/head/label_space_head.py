@@ -104,6 +104,11 @@ class LabelSpaceHead(BaseModule):
                 'decode_head.relations sums the probabilities of classes of several label spaces, which only a model '
                 f'that reads class names has: not one with {type(self.classifier).__name__}; leave relations out'
             )
+        if getattr(self.text, 'strangers', None) is not None and not isinstance(self.classifier, TextClassifier):
+            raise OptionError(
+                'text.strangers makes class lists longer than those of the label spaces, which only a classifier that '
+                f'reads class names can tell apart: not {type(self.classifier).__name__}; leave strangers out'
+            )
         self.class_weights = ClassWeights(class_weights, self.label_spaces)
         self.criterion = MODELS.build(criterion)
 

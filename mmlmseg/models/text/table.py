@@ -23,6 +23,7 @@ from ..structures import Categories
 from .adapter import TextAdapter
 from .encoder import TextEncoder
 from .finer_classes import finer_classes
+from .strangers import Strangers
 from .variation import check_choices, draw_texts, with_lexicon
 
 NO_OBJECT_TEXT = 'background'
@@ -70,6 +71,9 @@ class TextTable(BaseModule):
         sample_synonyms: In training, read each class by its main name or one of its synonyms, drawn per class and step.
             A vocabulary of fixed names is learned by heart: renamed classes are lost, and others with them.
             ``'lexicon'`` adds the synonyms that :mod:`mmlmseg.audit` knows, as far as the encoder can read them.
+        strangers: In training, names that stand for nothing of a sample's label space are in its list too, drawn for
+            each space and step: ``dict(number=32)`` of the other label spaces, ``dict(number=32, names=FILE)`` of a
+            file. A model learns that most names of a long list are not there.
         relations: Between classes of the label spaces; what is finer than a class is read with it.
         read, average_synonyms, templates: Of a :class:`~mmlmseg.class_texts.Reading`: whether names or definitions
             stand for a class, or the mean of all its names; by label space, what they are put into. A checkpoint
@@ -94,6 +98,7 @@ class TextTable(BaseModule):
         read: Read = 'name',
         average_synonyms: bool = False,
         templates: Mapping[str, str] | None = None,
+        strangers: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if sample_synonyms not in (False, True, LEXICON):
@@ -105,6 +110,7 @@ class TextTable(BaseModule):
         self.label_spaces = label_spaces
         self.channels = channels
         self.sample_synonyms = sample_synonyms
+        self.strangers = None if strangers is None else Strangers(**strangers)
         self.encoder: TextEncoder = MODELS.build(encoder)
         if self.encoder.of_names_alone and not self.reading.of_names_alone:
             raise TextBankError(
@@ -135,6 +141,7 @@ class TextTable(BaseModule):
         """Centres the adapter on the vocabulary. Opens the encoder, so that what it lacks stops a training early."""
         super().init_weights()
         self.reading.check_use(self.label_spaces)
+        self._fill_strangers()
         more: list[Text] = []
         if self.sample_synonyms:
             check_choices(map(self.choices, self.label_spaces))
@@ -180,6 +187,9 @@ class TextTable(BaseModule):
         read: dict[LabelSpace, tuple[Text, ...]] = {
             space: draw_texts(self.choices(space)) if drawn else self.reading.texts(space) for space in met
         }
+        if self.training and self.strangers is not None:
+            self._fill_strangers()
+            read = {space: (*texts, *self.strangers.draw(space)) for space, texts in read.items()}
         names = [read[space] for space in asked]
         finer_names = [[[read[own][label] for own, label in members] for members in classes] for classes in finer]
         largest = max(map(len, names))
@@ -203,6 +213,12 @@ class TextTable(BaseModule):
             rows=F.embedding(index, values),
             finer=finer_classes(finer_names, width, values, position) if any(finer) else None,
         )
+
+    def _fill_strangers(self) -> None:
+        if self.strangers is not None and not self.strangers.filled:
+            offered = self.strangers.offered()
+            readable = None if offered is None else [name for name in offered if self.encoder.can_read(name)]
+            self.strangers.fill(self.label_spaces, readable)
 
     def rows(self, texts: Sequence[Text]) -> Tensor:
         """Computes the rows of normalised names, or other texts: ``[n + 1, C]``, no-object last, with gradient."""

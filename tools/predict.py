@@ -1,11 +1,11 @@
 """Segment images in one of a model's label spaces, or for any list of classes.
 
 Examples:
-    python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-space camvid11 --out-dir out
-    python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth 'photos/*.jpg' --classes "sky, house, motorbike"
-    python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-spaces camvid11,msrc_v2
-    python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-space ccp --coco prelabels.json
-    python tools/infer.py configs/lmseg/lmseg_r18_clash5.py best.pth --list-label-spaces
+    python tools/predict.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-space camvid11 --out-dir out
+    python tools/predict.py configs/lmseg/lmseg_r18_clash5.py best.pth 'photos/*.jpg' --classes "sky, house, motorbike"
+    python tools/predict.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-spaces camvid11,msrc_v2
+    python tools/predict.py configs/lmseg/lmseg_r18_clash5.py best.pth photos/ --label-space ccp --coco prelabels.json
+    python tools/predict.py configs/lmseg/lmseg_r18_clash5.py best.pth --list-label-spaces
 """
 
 from __future__ import annotations

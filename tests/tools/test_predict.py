@@ -1,4 +1,4 @@
-"""The command line of tools/infer.py."""
+"""The command line of tools/predict.py."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mmlmseg.registry import MODELS
 
 
 @pytest.fixture
-def infer(load_script: Callable[[Path], ModuleType]) -> ModuleType:
-    return load_script(Path(__file__).resolve().parents[2] / 'tools' / 'infer.py')
+def predict(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(Path(__file__).resolve().parents[2] / 'tools' / 'predict.py')
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def files(model_config: Callable[..., dict], tmp_path: Path) -> list[str]:
 
 
 def test_named_space_and_free_list(
-    infer: ModuleType, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    predict: ModuleType, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out_dir = tmp_path / 'out'
-    status = infer.main([*files, '--label-space', 'facade', '--out-dir', str(out_dir), '--device', 'cpu'])
+    status = predict.main([*files, '--label-space', 'facade', '--out-dir', str(out_dir), '--device', 'cpu'])
     printed = capsys.readouterr().out
     assert status == 0
     assert 'photo0.png' in printed
@@ -48,18 +48,18 @@ def test_named_space_and_free_list(
     assert '%' in printed
     for folder in ('pred', 'vis'):
         assert sorted(p.name for p in (out_dir / folder).iterdir()) == ['photo0.png', 'photo1.png']
-    assert infer.main([*files, '--classes', 'sky, house', '--batch-size', '2', '--device', 'cpu']) == 0
+    assert predict.main([*files, '--classes', 'sky, house', '--batch-size', '2', '--device', 'cpu']) == 0
     assert any(name in capsys.readouterr().out for name in ('sky', 'house'))
 
 
-def test_several_spaces_and_tasks(infer: ModuleType, files: list[str], tmp_path: Path) -> None:
+def test_several_spaces_and_tasks(predict: ModuleType, files: list[str], tmp_path: Path) -> None:
     out_dir = tmp_path / 'out'
     common = [*files, '--out-dir', str(out_dir), '--device', 'cpu']
     groups = ['--exclusive', 'street:sky + facade:wall; street:car']
-    assert infer.main([*common, '--label-spaces', 'street, facade', '--task', 'mixed', *groups]) == 0
+    assert predict.main([*common, '--label-spaces', 'street, facade', '--task', 'mixed', *groups]) == 0
     expected = {f'photo{i}{end}' for i in range(2) for end in ('.json', '_street.png', '_facade.png')}
     assert {path.name for path in (out_dir / 'pred').iterdir()} == expected
-    assert infer.main([*common, '--label-space', 'facade', '--task', 'panoptic']) == 0
+    assert predict.main([*common, '--label-space', 'facade', '--task', 'panoptic']) == 0
     for wrong in (
         ['--label-spaces', 'street,facade', '--exclusive', 'street:cra'],
         ['--label-space', 'street', '--exclusive', 'street'],
@@ -67,15 +67,15 @@ def test_several_spaces_and_tasks(infer: ModuleType, files: list[str], tmp_path:
         ['--label-space', 'street', '--task', 'mixed'],
     ):
         with pytest.raises(SystemExit, match='2'):
-            infer.main([*common, *wrong])
+            predict.main([*common, *wrong])
 
 
-def test_masks_go_to_annotation_tools(infer: ModuleType, files: list[str], tmp_path: Path) -> None:
+def test_masks_go_to_annotation_tools(predict: ModuleType, files: list[str], tmp_path: Path) -> None:
     (tmp_path / 'images' / 'town').mkdir()
     (tmp_path / 'images' / 'photo0.png').rename(tmp_path / 'images' / 'town' / 'photo0.png')
     out = tmp_path / 'labels' / 'coco.json'
     inputs = [*files[:2], str(tmp_path / 'images' / 'photo1.png'), str(tmp_path / 'images' / 'town')]
-    assert infer.main([*inputs, '--label-space', 'facade', '--coco', str(out), '--device', 'cpu']) == 0
+    assert predict.main([*inputs, '--label-space', 'facade', '--coco', str(out), '--device', 'cpu']) == 0
     content = json.loads(out.read_text())
     assert [one['file_name'] for one in content['images']] == ['photo1.png', 'town/photo0.png']
     assert {one['height'] * one['width'] for one in content['images']} == {48 * 64}
@@ -83,27 +83,27 @@ def test_masks_go_to_annotation_tools(infer: ModuleType, files: list[str], tmp_p
     assert [one['name'] for one in content['categories']] == ['wall', 'window', 'building']
 
 
-def test_list_label_spaces(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert infer.main([*files[:2], '--list-label-spaces']) == 0
+def test_list_label_spaces(predict: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict.main([*files[:2], '--list-label-spaces']) == 0
     printed = capsys.readouterr().out
     assert 'street' in printed
     assert 'facade' in printed
     assert 'window' in printed
 
 
-def test_errors_are_one_line(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_one_line(predict: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match='2'):
-        infer.main([*files, '--label-space', 'fasade', '--device', 'cpu'])
+        predict.main([*files, '--label-space', 'fasade', '--device', 'cpu'])
     assert "error: unknown label space 'fasade'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        infer.main(files[:2])
+        predict.main(files[:2])
     with pytest.raises(SystemExit):
-        infer.main([*files, '--label-space', 'facade', '--classes', 'sky'])
+        predict.main([*files, '--label-space', 'facade', '--classes', 'sky'])
 
 
-def test_tiles_and_limits(infer: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_tiles_and_limits(predict: ModuleType, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     common = [*files, '--label-space', 'street', '--device', 'cpu']
-    assert infer.main([*common, '--tiles', '32', '0']) == 0
+    assert predict.main([*common, '--tiles', '32', '0']) == 0
     assert 'photo1.png' in capsys.readouterr().out
     for wrong, message in (
         (['--tiles', '100'], 'multiples of 32'),
@@ -111,5 +111,5 @@ def test_tiles_and_limits(infer: ModuleType, files: list[str], capsys: pytest.Ca
         (['--max-per-image', '0'], 'from 1 on, got 0'),
     ):
         with pytest.raises(SystemExit, match='2'):
-            infer.main([*common, *wrong])
+            predict.main([*common, *wrong])
         assert message in capsys.readouterr().err

@@ -3,8 +3,8 @@
 Needs rasterio: pip install "mmlmseg[geo]"
 
 Examples:
-    python tools/infer_geotiff.py configs/lmseg/lmseg_r18_clash5.py best.pth town.tif classes.tif --label-space camvid11
-    python tools/infer_geotiff.py my_config.py best.pth town.tif roofs.tif --classes "roof, tree" --task panoptic
+    python tools/predict_geotiff.py my_config.py best.pth town.tif classes.tif --label-space camvid11
+    python tools/predict_geotiff.py my_config.py best.pth town.tif roofs.tif --classes "roof, tree" --task panoptic
 """
 
 from __future__ import annotations

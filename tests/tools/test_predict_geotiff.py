@@ -1,4 +1,4 @@
-"""The command line of tools/infer_geotiff.py."""
+"""The command line of tools/predict_geotiff.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_writes_a_raster(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tool = load_script(Path(__file__).resolve().parents[2] / 'tools' / 'infer_geotiff.py')
+    tool = load_script(Path(__file__).resolve().parents[2] / 'tools' / 'predict_geotiff.py')
     model = model_config([dict(name='street', classes=['sky', 'car'])])
     Config(dict(model=model, default_scope='mmseg', custom_imports=dict(imports=['mmlmseg']))).dump(tmp_path / 'c.py')
     torch.save(dict(state_dict=MODELS.build(model).state_dict()), tmp_path / 'tiny.pth')
