@@ -6,6 +6,7 @@ Examples:
     python tools/export.py CONFIG WEIGHTS --label-spaces camvid11,ccp --task panoptic --out both.onnx
     python tools/export.py CONFIG WEIGHTS --label-space camvid11 --precision int8 --score 100 --out camvid11_int8.onnx
     python tools/export.py CONFIG WEIGHTS --label-space camvid11 --format torch --out camvid11.pt2
+    python tools/export.py CONFIG WEIGHTS --web page/ --runtime package/ --examples photos/
 
 docs/export.md says what can be exported, and how an exported file is run.
 """
@@ -51,8 +52,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='score fp16 or int8 beside fp32 on the first N images that the model is tested on',
     )
-    parser.add_argument('--out', required=True, metavar='FILE', help='file to write; FILE.json is written beside it')
+    parser.add_argument('--out', metavar='FILE', help='file to write; FILE.json is written beside it')
+    web = parser.add_argument_group('a page without a server, in place of --out')
+    web.add_argument(
+        '--web', metavar='DIR', help='write a page into this folder, in which the model runs in the browser'
+    )
+    web.add_argument(
+        '--runtime', metavar='DIR', help='the unpacked npm package onnxruntime-web, copied beside the page'
+    )
+    web.add_argument('--names', metavar='FILE', help='the names that can be typed (default: those of the text bank)')
+    web.add_argument('--examples', metavar='IMAGES', help='images to offer: a file, folder or glob')
+    web.add_argument('--title', default='mmlmseg', help='of the page (default: %(default)s)')
     args = parser.parse_args(argv)
+    if (args.out is None) == (args.web is None):
+        parser.error('give --out FILE or --web DIR, one of them')
+    if args.web is not None:
+        if args.runtime is None:
+            parser.error('--web needs --runtime: the folder `package` of `npm pack onnxruntime-web`, unpacked')
+        graph = (args.classes, args.label_spaces, args.text_input or None, args.score or None)
+        if any(graph) or (args.task, args.format, args.precision) != ('semantic', 'onnx', 'fp32'):
+            parser.error('--web says what is exported: leave all but --label-space out')
+    elif any((args.runtime, args.names, args.examples)):
+        parser.error('--runtime, --names and --examples are of --web')
     if args.format == 'torch' and args.precision != 'fp32':
         parser.error(f'--precision {args.precision} is made of ONNX only; leave --format torch out')
     if args.score and args.precision == 'fp32':
@@ -67,12 +88,16 @@ if __name__ == '__main__':
 
 from mmlmseg import cli
 from mmlmseg.apis import LMSegInferencer
+from mmlmseg.export.web import write_page
 from mmlmseg.export.writing import Request, export_model
+from mmlmseg.models.text.bank import read_names
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
+    if args.web is not None:
+        return write_web(args)
     spaces = args.label_spaces
     request = Request(
         label_space=args.label_space,
@@ -89,6 +114,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         request.check(args.out)
         inferencer = LMSegInferencer(args.config, args.checkpoint, device='cpu')
         for line in export_model(inferencer, request, Path(args.out)):
+            print(line, flush=True)
+    return 0
+
+
+def write_web(args: argparse.Namespace) -> int:
+    """``--web``."""
+    with cli.one_line_errors():
+        names = None if args.names is None else read_names(args.names)
+        inferencer = LMSegInferencer(args.config, args.checkpoint, device='cpu')
+        page = dict(label_space=args.label_space, names=names, examples=args.examples, title=args.title)
+        for line in write_page(inferencer, Path(args.web), args.runtime, **page):
             print(line, flush=True)
     return 0
 
