@@ -185,7 +185,7 @@ class GroupingDataPreProcessor(BaseDataPreprocessor):
         batch = batch.to(memory_format=torch.channels_last)
         batch.copy_(mean.expand_as(batch))
         for place, image in zip(batch, images, strict=True):
-            place[:, : image.shape[-2], : image.shape[-1]] = _swapped(image) if self.bgr_to_rgb else image
+            place[:, : image.shape[-2], : image.shape[-1]] = swapped(image) if self.bgr_to_rgb else image
         return batch.sub_(mean).div_(std)
 
 
@@ -203,7 +203,7 @@ def _counts(numbers: Iterable[int]) -> str:
     return ' or '.join(map(str, numbers))
 
 
-def _swapped(image: Tensor) -> Tensor:
+def swapped(image: Tensor) -> Tensor:
     """An image [C, H, W] whose first three channels are swapped; grey, and channels beyond these, stay."""
     if len(image) > 3:
         return torch.cat([image[:3].flip(0), image[3:]])

@@ -90,7 +90,8 @@ def hidden_pixels(mask_logits: Tensor, level: MemoryLevel) -> Tensor:
     Returns:
         bool ``[B, S * N, h_l * w_l]``; every query keeps a pixel to see.
     """
-    outside = (mask_logits < 0).flatten(2).unflatten(0, (len(level.value), -1)).flatten(1, 2)  # [B, S * N, h_l * w_l]
+    outside = (mask_logits < 0).flatten(2)  # [B * S, N, h_l * w_l]
+    outside = outside.unflatten(0, (level.value.shape[0], -1)).flatten(1, 2)  # [B, S * N, h_l * w_l]
     padding = level.padding[:, None]
-    hidden = outside | padding
-    return torch.where(hidden.all(-1, keepdim=True), padding, hidden)
+    sees_nothing = (outside | padding).all(-1, keepdim=True)
+    return padding | (outside & ~sees_nothing)

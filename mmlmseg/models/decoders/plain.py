@@ -73,11 +73,11 @@ class PlainDecoderLayer(nn.Module):
         Queries do not see each other here, so S sets together get what each would get alone. ``hidden``, bool
         ``[B, S * N, h*w]`` and True where a query must not look, stands in for the padding of the memory.
         """
-        images = len(memory.key)
+        images = memory.key.shape[0]
         placed = side_by_side(x + position, images)
         hidden = memory.padding[:, None] if hidden is None else hidden
         seen = self.image_attention(side_by_side(x, images), placed, memory.key, memory.value, hidden)
-        return one_by_one(seen, len(x))
+        return one_by_one(seen, x.shape[0])
 
     def forward(self, x: Tensor, position: Tensor, memory: ImageMemory, categories: Categories) -> Tensor:
         """One layer over ``[B * S, N, C]``; the categories play no part."""

@@ -23,7 +23,7 @@ class MaskEmbedding(nn.Module):
     def masks(filters: Tensor, pixels: Tensor) -> Tensor:
         """Filters ``[L, B * S, N, C_mask]`` on pixels ``[B, C_mask, h, w]``: mask logits ``[L, B * S, N, h, w]``."""
         layers, _, queries, _ = filters.shape
-        by_image = filters.unflatten(1, (len(pixels), -1)).transpose(0, 1).flatten(1, 3)  # [B, L * S * N, C_mask]
+        by_image = filters.unflatten(1, (pixels.shape[0], -1)).transpose(0, 1).flatten(1, 3)  # [B, L * S * N, C_mask]
         maps = pixels.permute(0, 2, 3, 1).flatten(1, 2)  # [B, h * w, C_mask], where channels lie last no copy
         logits = by_image @ maps.transpose(1, 2)
-        return logits.view(len(pixels), layers, -1, queries, *pixels.shape[-2:]).transpose(0, 1).flatten(1, 2)
+        return logits.view(pixels.shape[0], layers, -1, queries, *pixels.shape[-2:]).transpose(0, 1).flatten(1, 2)

@@ -83,9 +83,10 @@ class QueryHead(LabelSpaceHead):
         Both are linear, so the few embeddings are resized, each size once, and not the masks of every layer.
         """
 
-        @functools.cache
-        def resized(size: tuple[int, int]) -> Tensor:
+        def resize(size: tuple[int, int]) -> Tensor:
             return F.interpolate(pixels.detach(), size=size, mode='bilinear', align_corners=False)
+
+        resized = resize if torch.compiler.is_exporting() else functools.cache(resize)  # there sizes are symbols
 
         @torch.no_grad()
         def masks_at(queries: Tensor, size: tuple[int, int]) -> Tensor:

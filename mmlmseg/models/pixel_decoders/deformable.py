@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...errors import OptionError
 from ...registry import MODELS
 from .canvas import Canvas
-from .deformable_attention import DeformableAttention
+from .deformable_attention import DeformableAttention, leaves_pytorch
 
 
 class DeformableEncoderLayer(BaseModule):
@@ -157,8 +157,8 @@ class DeformablePixelDecoder(BaseModule):
             for padding, level in zip(nowhere, self.level_encoding.weight, strict=True)
         ]
         position = torch.cat(positions, 1).to(features.dtype)  # [1, Q, C]
-        # On a CPU the work on one image at a time stays in the cache.
-        images = 1 if features.device.type == 'cpu' else len(features)
+        # On a CPU the work on one image at a time stays in the cache; a graph takes all at once.
+        images = 1 if features.device.type == 'cpu' and not leaves_pytorch() else features.shape[0]
         canvas = Canvas.of(sizes, images, self.num_heads, self.num_points, features.device)
         levels = self.encoder(features, position, canvas).split([h * w for h, w in sizes], 1)
         return [own.transpose(1, 2).unflatten(2, size) for own, size in zip(levels, sizes, strict=True)]

@@ -74,11 +74,16 @@ def sample(values: Tensor, x: Tensor, y: Tensor, attention: Tensor, canvas: Canv
     Returns:
         ``[B, Q, C]`` in the precision of the values.
     """
-    if torch.jit.is_tracing() or torch.compiler.is_exporting():
+    if leaves_pytorch():
         return gathered(values, x, y, attention, canvas)
     images = len(canvas.start)  # at a time
     parts = zip(*(part.split(images) for part in (values, x, y, attention)), strict=True)
     return torch.cat([_Sample.apply(*part, canvas) for part in parts])
+
+
+def leaves_pytorch() -> bool:
+    """Whether a graph is being made that others than PyTorch run."""
+    return torch.jit.is_tracing() or torch.compiler.is_exporting()
 
 
 def gathered(values: Tensor, x: Tensor, y: Tensor, attention: Tensor, canvas: Canvas) -> Tensor:
