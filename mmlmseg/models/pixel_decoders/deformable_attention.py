@@ -93,7 +93,7 @@ def gathered(values: Tensor, x: Tensor, y: Tensor, attention: Tensor, canvas: Ca
     row = row.unflatten(-1, (canvas.heads, -1))  # [B, Q, h, P]
     total = torch.zeros((), device=values.device)
     for corner, weight in zip(canvas.corners, corner_weights(attention, right, lower), strict=True):
-        read = table[row + corner]  # [B, Q, h, P, C / h]
+        read = F.embedding(row + corner, table)  # [B, Q, h, P, C / h]; indexed, ONNX would want longs
         total = total + (read * weight.view_as(row)[..., None]).sum(-2)
     return total.flatten(2).to(values.dtype)
 
