@@ -18,6 +18,7 @@ from mmlmseg.export.verification import runs_onnx, runs_torch, verify
 from mmlmseg.label_space import LabelSpace
 
 Write = Callable[[ExportedModel], Path]
+pytestmark = pytest.mark.slow  # an export takes half a minute
 
 
 def kinds(file: Path) -> set[str]:
@@ -56,7 +57,6 @@ def test_a_file_of_torch_export_takes_any_size(tiny: Callable[..., Any], street:
     verify(module, runs_torch(tmp_path / 'model.pt2'), tolerance=1e-5)
 
 
-@pytest.mark.slow
 def test_lower_precision_and_openvino(
     tiny: Callable[..., Any], to_onnx: Write, street: LabelSpace, tmp_path: Path
 ) -> None:

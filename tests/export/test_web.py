@@ -58,6 +58,7 @@ def runtime(tmp_path: Path) -> Path:
     return folder.parent
 
 
+@pytest.mark.slow
 def test_what_is_written(inferencer: Any, runtime: Path, tmp_path: Path, spaces: list[LabelSpace]) -> None:
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / 'one.png')
     page = tmp_path / 'page'

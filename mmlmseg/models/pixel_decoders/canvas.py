@@ -117,7 +117,8 @@ def corner_weights(attention: Tensor, right: Tensor, lower: Tensor) -> tuple[Ten
 def _centres(size: Size, device: torch.device) -> Tensor:
     """x and y of a map's pixels, ``[2, H * W]``, in [0, 1]."""
     rows, columns = ((torch.arange(n, dtype=torch.float32, device=device) + 0.5) / n for n in size)
-    return torch.stack([columns.repeat(size[0]), rows.repeat_interleave(size[1])])
+    each = rows[:, None].expand(-1, size[1]).flatten()  # repeat_interleave keeps the size of the example in ONNX
+    return torch.stack([columns.repeat(size[0]), each])
 
 
 def _for_each_point(of_levels: Tensor, heads: int, points: int) -> Tensor:
