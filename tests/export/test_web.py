@@ -80,7 +80,7 @@ def test_what_is_written(inferencer: Any, runtime: Path, tmp_path: Path, spaces:
 
 
 def test_what_cannot_be_is_refused(inferencer: Any, runtime: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r'does not hold ort\.wasm\.bundle\.min\.mjs .* npm pack onnxruntime-web'):
+    with pytest.raises(OptionError, match=r'does not hold ort\.wasm\.bundle\.min\.mjs .*npm pack onnxruntime-web'):
         list(write_page(inferencer(), tmp_path / 'page', tmp_path / 'nothing'))
     own_queries = inferencer(queries=dict(type='mmlmseg.LabelSpaceQueries', num_queries=4))
     with pytest.raises(OptionError, match='one label space: name it with --label-space, one of street, facade'):

@@ -10,23 +10,28 @@ export function listed(text) {
   return [...new Set(text.split(/[,\n]/).map(normalise).filter(Boolean))];
 }
 
-// The known names that are most like a name, best first: by pairs of letters in common (Dice's coefficient).
+// The known names that are most like a name, best first: of those that differ by few letters.
 export function nearest(name, known, number = 3) {
-  const own = pairs(name);
-  const like = (other) => {
-    const theirs = pairs(other);
-    const common = [...own].filter((pair) => theirs.has(pair)).length;
-    return (2 * common) / (own.size + theirs.size || 1);
-  };
   return known
-    .map((other) => [like(other), other])
-    .filter(([share]) => share > 0.3)
-    .sort(([a], [b]) => b - a)
+    .map((other) => [distance(name, other) / Math.max(name.length, other.length), other])
+    .filter(([share]) => share < 0.5)
+    .sort(([a, one], [b, other]) => a - b || apart(name, one) - apart(name, other)) // of equal ones the one as long first
     .slice(0, number)
     .map(([, other]) => other);
 }
 
-function pairs(name) {
-  const padded = ` ${name} `;
-  return new Set([...padded].slice(1).map((_, i) => padded.slice(i, i + 2)));
+const apart = (name, other) => Math.abs(name.length - other.length);
+
+// How many letters have to be put in, left out, replaced, or swapped with their neighbour (optimal string alignment).
+function distance(a, b) {
+  const rows = [[...Array(b.length + 1).keys()]];
+  for (let i = 1; i <= a.length; i++) {
+    rows.push([i]);
+    for (let j = 1; j <= b.length; j++) {
+      let least = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, rows[i - 2][j - 2] + 1);
+      rows[i].push(least);
+    }
+  }
+  return rows[a.length][b.length];
 }

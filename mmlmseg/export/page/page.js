@@ -7,6 +7,7 @@ import { listed, nearest } from './names.js';
 import { best, fittedSize, planes } from './pixels.js';
 
 const MOST_PIXELS = 24e6; // a larger image would take the memory of the tab
+const SHOWN_SIDE = 1600; // of the copy that is shown; the viewer wants its layers as large
 const OWN = 'your classes';
 const $ = (id) => document.getElementById(id);
 const viewer = mountViewer($('viewer'), () => {});
@@ -54,11 +55,19 @@ async function open(address) {
   const canvas = Object.assign(document.createElement('canvas'), { width, height });
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
-  picture = { address, width, height, data: context.getImageData(0, 0, width, height).data };
+  picture = { width, height, data: context.getImageData(0, 0, width, height).data, ...shownCopy(canvas) };
   $('files').replaceChildren();
-  viewer.show({ image: address, layers: [] });
+  viewer.show({ image: picture.shown, layers: [] });
   say('');
   ready();
+}
+
+function shownCopy(canvas) {
+  const factor = Math.min(1, SHOWN_SIDE / Math.max(canvas.width, canvas.height));
+  const [shownWidth, shownHeight] = [canvas.width, canvas.height].map((side) => Math.max(1, Math.round(side * factor)));
+  const copy = Object.assign(document.createElement('canvas'), { width: shownWidth, height: shownHeight });
+  copy.getContext('2d').drawImage(canvas, 0, 0, shownWidth, shownHeight);
+  return { shown: copy.toDataURL('image/jpeg', 0.92), shownWidth, shownHeight };
 }
 
 // What is asked, a label space each: name, classes, colours, and the rows [K, C] of text. A name without a row is offered
@@ -123,7 +132,7 @@ async function run() {
     for (const space of asked) layers.push(await answer(space, images, w, h));
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     $('files').replaceChildren(...layers.map(link).filter(Boolean));
-    await viewer.show({ image: picture.address, layers });
+    await viewer.show({ image: picture.shown, layers });
     say(`${w} × ${h} pixels in ${seconds} s`);
     document.body.dataset.ready = 'answer';
   } catch (error) {
@@ -159,10 +168,22 @@ async function answer(space, images, w, h) {
       share: counts[k] / map.length,
       also: [],
     })),
-    ids: painted(w, h, (i) => [number.get(map[i]) % 256, number.get(map[i]) >> 8, Math.round(255 * Math.min(values[i], 1))]),
+    ids: painted(picture.shownWidth, picture.shownHeight, (i) => {
+      const place = seenAt(i, w, h);
+      const entry = number.get(map[place]);
+      return [entry % 256, entry >> 8, Math.round(255 * Math.min(values[place], 1))];
+    }),
     queries: painted(1, 1, () => [0, 0, 0]),
     file: count <= 256 && painted(w, h, (i) => [map[i], map[i], map[i]]), // a grey value tells no more classes apart
   };
+}
+
+// The pixel of the answer [h, w] under a pixel of the copy that is shown.
+function seenAt(i, w, h) {
+  const { shownWidth, shownHeight } = picture;
+  const column = Math.floor(((i % shownWidth) * w) / shownWidth);
+  const row = Math.floor((Math.floor(i / shownWidth) * h) / shownHeight);
+  return row * w + column;
 }
 
 // A PNG as a data URL.
