@@ -44,6 +44,8 @@ class ExportedModel(nn.Module):
 
     mean: Tensor
     std: Tensor
+    valid: Tensor
+    no_object: Tensor  # [1, C], where text is an input
 
     def __init__(
         self,

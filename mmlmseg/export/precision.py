@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class Calibration:
         module: The model that is exported.
     """
 
-    def __init__(self, images: Sequence[NDArray[np.float32]], module: ExportedModel) -> None:
+    def __init__(self, images: Iterable[NDArray[np.float32]], module: ExportedModel) -> None:
         assert not module.text_input
         self._rest: Iterator[NDArray[np.float32]] = iter(images)
 
