@@ -48,7 +48,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 # The quick ones of docs/performance.md, a JSON line each.
 soak: $(STAMP)
