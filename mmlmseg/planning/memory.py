@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -36,12 +37,9 @@ def start_peak() -> None:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     elif sys.platform.startswith('linux'):
-        try:
+        # Some containers mount it read-only; smaller batches are measured first, so the peak still grows.
+        with suppress(OSError):
             Path('/proc/self/clear_refs').write_text('5')
-        except (
-            OSError
-        ):  # some containers mount it read-only; smaller batches are measured first, so the peak still grows
-            return
 
 
 def peak() -> int:
