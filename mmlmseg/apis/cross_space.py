@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope, init_default_scope
 from mmengine.runner import Runner
+from mmseg.structures import SegDataSample
 from torch.utils.data import Subset
 
 from ..config import chosen_parts, evaluate_only, parts_of
@@ -99,6 +100,18 @@ class CrossSpace:
         loader = Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data})
         free = [own for own in asked if own not in self.inferencer.label_spaces]
         return confusions_of(self.inferencer.model, track(loader), space, asked, free)
+
+    def predictions(
+        self, dataset: str, track: Callable[[Iterable[Any]], Iterable[Any]] = iter
+    ) -> Iterator[SegDataSample]:
+        """The samples of a dataset with their truth, predicted in its own label space, one by one."""
+        data, space = self._open(dataset)
+        loader = Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data})
+        known = self.inferencer.label_spaces.get(space.name)
+        for batch in track(loader):
+            for sample in batch['data_samples']:
+                sample.set_metainfo(dict(label_spaces=(known.name,)))
+            yield from self.inferencer.model.test_step(batch)
 
     def _open(self, name: str) -> tuple[Any, LabelSpace]:
         if name not in self._loaders:
