@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..apis.cross_space import CrossSpace
@@ -61,7 +60,7 @@ def count_images(
 
 def save_counts(path: str | Path, counts: Iterable[ImageCounts]) -> None:
     """Writes the counts of several datasets as one ``.npz``."""
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Any] = {}
     for own in counts:
         arrays[f'{own.dataset}/areas'] = own.areas.numpy()
         arrays[f'{own.dataset}/images'] = np.array(own.images)

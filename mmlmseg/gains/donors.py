@@ -43,8 +43,8 @@ def likely_donors(
     """
     kinds: dict[tuple[str, str, str, str], str] = {}
     for claim in claims_of_names(spaces):
-        for own, other in ((claim.first, claim.second), (claim.second, claim.first)):
-            kinds[own.space, own.name, other.space, other.name] = claim.kind
+        for one, met in ((claim.first, claim.second), (claim.second, claim.first)):
+            kinds[one.space, one.name, met.space, met.name] = claim.kind
     found: dict[tuple[str, str], list[Donor]] = {}
     for own in spaces:
         for name, text in zip(own.classes, own.names, strict=True):
