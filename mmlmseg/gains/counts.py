@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ def read_counts(path: str | Path) -> list[ImageCounts]:
                 )
                 for name in names
             ]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise DataError(
             f'{path}: holds no counts of images, as tools/analysis/transfer.py saves them ({error})'
         ) from None

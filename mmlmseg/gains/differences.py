@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
@@ -25,7 +26,8 @@ class Difference:
         images: In how many images it stands.
         joint, single: IoU of the two models.
         low, high: Where 95 % of the differences lie when images are drawn again.
-        p: Of both sides: how often such a draw turns the sign, twice; at least 1 in the number of draws.
+    p: How often a difference as large comes about where the two models change places in each image by chance. Unlike
+        the interval, it holds for a class in a few images too, where draws can hardly differ.
         verdict: Helped or hurt, where that is decided beside all other classes (:func:`decided`).
     """
 
@@ -50,6 +52,10 @@ def differences(joint: ImageCounts, single: ImageCounts, resamples: int = RESAMP
 
     A class that stands in no image, and that neither model finds, has no row. A draw without a class counts as none.
 
+    Args:
+        joint, single: The two models.
+        resamples: How many draws; no p is below one in so many.
+
     Raises:
         DataError: Where the two are of other images, or of other classes.
     """
@@ -59,11 +65,16 @@ def differences(joint: ImageCounts, single: ImageCounts, resamples: int = RESAMP
             f'{joint.dataset}: the two models were counted on different {what} ({len(getattr(joint, what))} and '
             f'{len(getattr(single, what))}); count both on the same data'
         )
+    if not torch.equal(joint.areas[..., 2], single.areas[..., 2]):
+        raise DataError(f'{joint.dataset}: the truth of the two models differs; count both on the same labels')
     count = len(joint.images)
     drawn = np.random.default_rng(count).integers(0, count, (resamples, count))
     times = np.stack([np.bincount(draw, minlength=count) for draw in drawn]).astype(float)  # [R, n]
     areas = [own.areas.numpy().astype(float) for own in (joint, single)]  # [n, K, 3] each
     whole = [_iou(own.sum(0)) for own in areas]  # [K] each
+    swapped = np.random.default_rng(count + 1).integers(0, 2, (resamples, count)).astype(float)  # [R, n]
+    turned = np.einsum('rn,nkc->rkc', swapped, areas[1] - areas[0])
+    by_chance = np.abs(_iou(areas[0].sum(0) + turned) - _iou(areas[1].sum(0) - turned))  # [R, K]
     again = [_iou(np.einsum('rn,nkc->rkc', times, own)) for own in areas]  # [R, K] each
     found = []
     for k, name in enumerate(joint.classes):
@@ -72,7 +83,7 @@ def differences(joint: ImageCounts, single: ImageCounts, resamples: int = RESAMP
         if np.isnan(whole[0][k]) or np.isnan(whole[1][k]) or not len(apart):
             continue
         low, high = np.quantile(apart, [0.025, 0.975])
-        turned = 2 * min((apart <= 0).mean(), (apart >= 0).mean())
+        as_large = int((by_chance[:, k] >= abs(whole[0][k] - whole[1][k]) - 1e-12).sum())
         found.append(
             Difference(
                 joint.dataset,
@@ -82,7 +93,7 @@ def differences(joint: ImageCounts, single: ImageCounts, resamples: int = RESAMP
                 100 * float(whole[1][k]),
                 100 * float(low),
                 100 * float(high),
-                min(1.0, max(float(turned), 1 / len(apart))),
+                (1 + as_large) / (1 + resamples),
             )
         )
     return found

@@ -43,18 +43,42 @@ def test_equals_brute_force() -> None:
             if not np.isnan(values).any():
                 apart.append(values[0] - values[1])
         assert (own.low, own.high) == pytest.approx(tuple(np.quantile(apart, [0.025, 0.975])))
-        share = 2 * min(np.mean(np.array(apart) <= 0), np.mean(np.array(apart) >= 0))
-        assert own.p == pytest.approx(min(1, max(share, 1 / len(apart))))
+        swaps = np.random.default_rng(13).integers(0, 2, (300, 12))
+        as_large = 0
+        for swap in swaps:
+            sides = [[(joint, single)[s ^ side].areas[i, k].double() for i, s in enumerate(swap)] for side in (0, 1)]
+            both = [torch.stack(side).sum(0) for side in sides]
+            one, other = (float(a[0] / (a[1] + a[2] - a[0])) for a in both)
+            as_large += abs(one - other) * 100 >= abs(own.gain) - 1e-9
+        assert own.p == pytest.approx((1 + as_large) / 301)
     assert found[2].images == 3
     both, pixels, true = joint.areas[:, 0].sum(0).tolist()
     assert found[0].joint == pytest.approx(100 * both / (pixels + true - both))
 
 
 def test_what_is_clear_is_decided_and_what_is_not_is_not() -> None:
-    assert {own.verdict for own in decided(differences(counts(1, 0.3), counts(2)))} == {'helped'}
-    assert {own.verdict for own in decided(differences(counts(2), counts(1, 0.3)))} == {'hurt'}
+    """Three images with cows are too few, however large the difference."""
+    for models, verdict in ((counts(1, 0.3), counts(2)), 'helped'), ((counts(2), counts(1, 0.3)), 'hurt'):
+        found = decided(differences(*models))
+        assert [(own.name, own.verdict) for own in found] == [('sky', verdict), ('road', verdict), ('cow', 'undecided')]
     same = decided(differences(counts(1), counts(1)))
     assert {(own.verdict, own.p, own.gain) for own in same} == {('undecided', 1.0, 0.0)}
+
+
+def test_a_class_of_one_image_is_never_decided() -> None:
+    joint, single = counts(1, 0.3), counts(2)
+    for own in (joint, single):
+        own.areas[1:, 2] = 0
+    (cow,) = (own for own in differences(joint, single) if own.name == 'cow')
+    assert cow.images == 1
+    assert cow.p > 0.3
+
+
+def test_another_truth_is_refused() -> None:
+    other = counts(2)
+    other.areas[0, 0, 2] += 1
+    with pytest.raises(DataError, match='street: the truth of the two models differs'):
+        differences(counts(1), other)
 
 
 def test_many_classes_are_judged_together() -> None:

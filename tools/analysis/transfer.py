@@ -33,6 +33,7 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes need not wait for the imports below
 
 import json
+import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -46,7 +47,7 @@ from mmlmseg.apis.cross_space import CrossSpace
 from mmlmseg.config import read_config
 from mmlmseg.errors import OptionError
 from mmlmseg.gains.counts import ImageCounts, count_images, read_counts, save_counts
-from mmlmseg.gains.differences import decided, differences
+from mmlmseg.gains.differences import RESAMPLES, decided, differences
 from mmlmseg.gains.donors import likely_donors
 from mmlmseg.gains.report import to_dict, to_html
 from mmlmseg.label_space import LabelSpace
@@ -80,6 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with cli.one_line_errors():
         if not 0 < args.rate < 1:
             raise OptionError(f'--rate {args.rate}: a share between 0 and 1')
+        given = {Path(model).resolve() for model in (args.joint, *args.single) if model.endswith('.npz')}
+        made = [(args.joint, 'joint.npz'), *((own, f'single_{i}.npz') for i, own in enumerate(args.single, 1))]
+        for model, file in made:
+            if not model.endswith('.npz') and (out / file).resolve() in given:
+                raise OptionError(f'--out {out}: {out / file}, which is given, would be overwritten; write elsewhere')
         joint = counts_of(args.joint, out / 'joint.npz', args.device)
         singles = [
             own
@@ -93,7 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f'no dataset in common: {", ".join(own.dataset for own in joint)} of the joint model, '
                 f'{", ".join(by_name)} of the others'
             )
-        found = decided([d for own in met for d in differences(own, by_name[own.dataset])], args.rate)
+        classes = sum(len(own.classes) for own in met)
+        draws = max(RESAMPLES, math.ceil(2 * classes / args.rate))  # so that one clear class among all can be told
+        found = decided([d for own in met for d in differences(own, by_name[own.dataset], draws)], args.rate)
         spaces = [LabelSpace.create(own.label_space, own.classes) for own in joint]
         donors = likely_donors(spaces, embeddings_of(spaces))
     named = {own.dataset: own.label_space for own in met}
