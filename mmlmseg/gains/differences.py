@@ -50,14 +50,15 @@ class Difference:
 def differences(joint: ImageCounts, single: ImageCounts, resamples: int = RESAMPLES) -> list[Difference]:
     """Compares two models class by class, by a bootstrap over images that is paired: both get the same draws.
 
-    A class that stands in no image, and that neither model finds, has no row. A draw without a class counts as none.
+    A class that has no IoU under one of the models, as it stands in no image and is not found, has no row. A draw
+    without a class counts as none.
 
     Args:
         joint, single: The two models.
         resamples: How many draws; no p is below one in so many.
 
     Raises:
-        DataError: Where the two are of other images, or of other classes.
+        DataError: Where the two are of other images, classes or truth.
     """
     if joint.classes != single.classes or joint.images != single.images:
         what = 'classes' if joint.classes != single.classes else 'images'

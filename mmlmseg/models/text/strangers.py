@@ -6,7 +6,7 @@ asked in a longer list, it calls much of an image by names that are not there (d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,16 +59,20 @@ class Strangers:
         if self.names is not None and not Path(self.names).is_file():
             raise OptionError(f'text.strangers.names: {self.names}: no such file; it holds a class name a line')
 
-    def fill(self, spaces: Sequence[LabelSpace], readable: Iterable[str] | None = None) -> None:
-        """Finds the strangers of each label space.
+    def fill(self, spaces: Sequence[LabelSpace], can_read: Callable[[str], bool]) -> None:
+        """Finds the strangers of each label space, once.
 
         Args:
             spaces: All of the model.
-            readable: The names that the text encoder can read, of those of the file.
+            can_read: Whether the text encoder can read a normalised name; of those of the file it takes these.
 
         Raises:
             OptionError: Where a label space has none.
         """
+        if self._pools:
+            return
+        listed = None if self.names is None else [normalise_name(name)[0] for name in read_names(self.names)]
+        readable = None if listed is None else [name for name in listed if can_read(name)]
         for space in spaces:
             others = (name for own in spaces if own.name != space.name for name in own.names)
             pool = strangers(space, others if readable is None else readable)
@@ -83,12 +87,3 @@ class Strangers:
         """Some strangers of a label space, each once, by PyTorch's global generator."""
         pool = self._pools[space.name]
         return tuple(pool[i] for i in torch.randperm(len(pool))[: self.number].tolist())
-
-    @property
-    def filled(self) -> bool:
-        """Whether :meth:`fill` was called."""
-        return bool(self._pools)
-
-    def offered(self) -> list[str] | None:
-        """The names of the file, normalised; None where there is no file."""
-        return None if self.names is None else [normalise_name(name)[0] for name in read_names(self.names)]

@@ -215,10 +215,8 @@ class TextTable(BaseModule):
         )
 
     def _fill_strangers(self) -> None:
-        if self.strangers is not None and not self.strangers.filled:
-            offered = self.strangers.offered()
-            readable = None if offered is None else [name for name in offered if self.encoder.can_read(name)]
-            self.strangers.fill(self.label_spaces, readable)
+        if self.strangers is not None:
+            self.strangers.fill(self.label_spaces, self.encoder.can_read)
 
     def rows(self, texts: Sequence[Text]) -> Tensor:
         """Computes the rows of normalised names, or other texts: ``[n + 1, C]``, no-object last, with gradient."""

@@ -40,7 +40,7 @@ def test_draws_change_and_hold_no_name_twice() -> None:
         LabelSpace.create('farm', ['cow', 'sheep', 'horse', 'car', 'others']),
     ]
     own = Strangers(2)
-    own.fill(spaces)
+    own.fill(spaces, lambda name: True)
     draws = [own.draw(spaces[0]) for _ in range(20)]
     assert all(len(set(drawn)) == 2 and set(drawn) < {'cow', 'sheep', 'horse'} for drawn in draws)
     assert len(set(draws)) > 3
