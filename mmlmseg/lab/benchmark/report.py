@@ -14,6 +14,8 @@ from .spec import Benchmark, Options, Run
 from .statistics import deviation, interval, p_value, resampled_means
 
 SIGNIFICANT = 0.05
+"""Differences whose p value is below are shown so that a reader sees them."""
+
 _OF_SEEDS = (
     f' p: two-sided, of the same draws, bold below {SIGNIFICANT}; from few seeds it is too small, so read it with the '
     'differences by seed.'
@@ -91,7 +93,7 @@ class Report:
         std = ['' if row.std is None else f' ± {row.std:.1f}' for row in rows]
         means = _best_bold([row.mean for row in rows])
         columns[datasets[0] if len(datasets) == 1 else 'mean'] = [''.join(pair) for pair in zip(means, std)]
-        columns[f'minus {self.benchmark.reference} [95 %]'] = [_paired(row) for row in rows]
+        columns[f'minus {self.benchmark.reference} [95 %]'] = [paired(row) for row in rows]
         if len(self.benchmark.seeds) > 1:
             columns['p'] = [_p(row) for row in rows]
             columns['by seed'] = [', '.join(f'{value:+.1f}' for value in row.by_seed) or '-' for row in rows]
@@ -282,7 +284,8 @@ def _best_bold(values: Sequence[float]) -> list[str]:
     return [f'**{one}**' if one == best else one for one in shown]
 
 
-def _paired(row: Row) -> str:
+def paired(row: Row) -> str:
+    """The difference to the reference and its interval, as tables show them."""
     if row.difference is None or row.interval is None:
         return '-'
     return f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'

@@ -80,7 +80,7 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
     Returns:
         The run's result: ``scores`` by dataset and key, without those of single classes; ``kinds``, which of them are
         comparable with the literature and which ours; ``readings`` of the headline along the run; ``resamples`` (the
-        headline on resampled sets of each dataset's images); and what it was made with: the ``commit`` of the code (None
+        headline on resampled sets of each dataset's images); and what made it: the ``commit`` of the code (None
         in no working copy), ``machine``, ``precision`` and ``torch``. ``seconds`` are those of the training with its
         evaluations; None where the run was interrupted.
 
