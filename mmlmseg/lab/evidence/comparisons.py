@@ -75,19 +75,21 @@ def comparison(results: Path, name: str) -> str:
 
 
 def made_by(results: Path, report: Report) -> str:
-    """Length, seeds, machines, precisions and commits of the runs of a report, as far as their lines say."""
+    """Length, seeds, machines, time, precisions and commits of the runs of a report, as far as their lines say."""
     found = read_results(results / f'{report.benchmark.name}.jsonl')
     lines = [found[run.name] for run in report.benchmark.final_runs() if run.name in found]
 
     def told(key: str, older: str = '') -> str:
         return ', '.join(dict.fromkeys(str(line.get(key) or line.get(older) or 'not recorded') for line in lines))
 
+    seconds = [line['seconds'] for line in lines]
+    minutes = 'minutes not recorded' if None in seconds else f'{sum(seconds) / 60:.0f} minutes in all'
     cost = ', '.join(dict.fromkeys(str(row.cost) for row in report.rows))
     seeds = ', '.join(map(str, report.benchmark.seeds))
     return (
         f'{cost} iterations of {report.batch_size} images, {"seed" if len(report.benchmark.seeds) == 1 else "seeds"} '
-        f'{seeds}; machine: {told("machine", "device")}; precision: {told("precision")}; torch: {told("torch")}; '
-        f'commit: {told("commit")}'
+        f'{seeds}; machine: {told("machine", "device")}, {minutes}; precision: {told("precision")}; '
+        f'torch: {told("torch")}; commit: {told("commit")}'
     )
 
 
