@@ -19,17 +19,20 @@ _REFERENCES = {f'mixed_{name}': 'LMSeg' for name in ('streets', 'facades', 'peop
 
 
 def compare(results: Path, name: str, reference: str | None = None) -> Report:
-    """The report of a benchmark: of the seeds that every method has finished, where there are any, else of all.
+    """The report of a benchmark: of the seeds that every method has finished, where there are any, else of those that
+    its reference has, else of all.
 
     Where its reference has not finished, methods are read against the best one.
     """
     benchmark, lines = Benchmark.from_file(FILES / f'{name}.yml'), read_results(results / f'{name}.jsonl')
-    runs = benchmark.final_runs()
-    finished = [
-        seed for seed in benchmark.seeds if all(run.name in lines for run in runs if run.seed == seed)
-    ] or benchmark.seeds
     reference = reference or _REFERENCES.get(name, benchmark.reference)
-    benchmark = replace(benchmark, seeds=tuple(finished), reference=reference)
+
+    def finished(*methods: str) -> list[int]:
+        runs = [run for run in benchmark.final_runs() if run.method.name in methods]
+        return [seed for seed in benchmark.seeds if all(run.name in lines for run in runs if run.seed == seed)]
+
+    finished_seeds = finished(*(method.name for method in benchmark.methods)) or finished(reference) or benchmark.seeds
+    benchmark = replace(benchmark, seeds=tuple(finished_seeds), reference=reference)
     report = make_report(benchmark, lines)
     if report.rows and reference not in {row.method for row in report.rows}:
         best = max(report.rows, key=lambda row: row.mean)
@@ -69,7 +72,9 @@ def comparison(results: Path, name: str) -> str:
             [row.method, row.text, mean, paired(row), *by_seed[: len(seeds)], verdict(row, len(benchmark.seeds))]
         )
     every = Benchmark.from_file(FILES / f'{name}.yml')
-    unfinished = [*report.missing, *(f'seed {seed}' for seed in every.seeds if seed not in benchmark.seeds)]
+    shown = {row.method for row in report.rows}
+    unfinished = [own.name for own in benchmark.methods if own.name not in shown]
+    unfinished += [f'seed {seed}' for seed in every.seeds if seed not in benchmark.seeds]
     missing = f' Not finished: {", ".join(unfinished)}.' if unfinished else ''
     return f'{table(head, rows)}\n\n{command}; {made_by(results, report)}.{missing}'
 

@@ -64,13 +64,15 @@ def test_words_stay_and_unknown_tables_are_told() -> None:
         fill('<!-- table: clash5_semantics -->\n<!-- end -->')
 
 
-def test_seeds_that_all_methods_have_finished_are_shown(tmp_path: Path) -> None:
-    """While a benchmark runs seed by seed: none yet, then one of three."""
+def test_what_has_finished_is_shown(tmp_path: Path) -> None:
+    """While a benchmark runs seed by seed: nothing to compare with yet, then the reference, then one seed of three."""
     name = 'transfer_relations'
     lines = (ROOT / 'docs' / 'results' / f'{name}.jsonl').read_text(encoding='utf-8').splitlines(keepends=True)
     assert comparison(tmp_path, name).endswith('**not run**.')
-    (tmp_path / f'{name}.jsonl').write_text(lines[0])
+    (tmp_path / f'{name}.jsonl').write_text(lines[1])
     assert comparison(tmp_path, name).endswith('5 runs are **not finished**.')
+    (tmp_path / f'{name}.jsonl').write_text(lines[0])
+    assert comparison(tmp_path, name).endswith('Not finished: LMSeg with relations, seed 1, seed 2.')
     (tmp_path / f'{name}.jsonl').write_text(''.join(lines[:3]))
     shown = comparison(tmp_path, name)
     assert 'one seed |' in shown
