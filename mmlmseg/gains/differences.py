@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from ..errors import DataError
 from ..evaluation.resampling import times_drawn
@@ -30,7 +31,8 @@ class Difference:
         low, high: Where 95 % of the differences lie when images are drawn again, and seeds where there are several.
         p: How likely chance alone makes a difference as large: the larger one of two answers. One is how often it comes
             about where the two models change places in each image by chance; that holds for a class in a few images
-            too, where draws can hardly differ. The other is how often draws turn the sign, either way.
+            too, where draws can hardly differ. The other is a t test with the spread of the draws, which knows how
+            little few seeds say.
         verdict: Helped or hurt, where that is decided beside all other classes (:func:`decided`).
     """
 
@@ -58,7 +60,7 @@ def differences(pair: Pair, resamples: int = RESAMPLES) -> tuple[list[Difference
 
     Args:
         pair: The two models on a dataset.
-        resamples: How many draws; no p is below two in so many.
+        resamples: How many draws; no p is below one in so many.
 
     Returns:
         The classes that stand in some image, and the others.
@@ -76,8 +78,9 @@ def differences(pair: Pair, resamples: int = RESAMPLES) -> tuple[list[Difference
     again = [_redrawn(side, times, place) for place, side in enumerate((joint, single))]  # [R, K] each
     apart = np.where(times @ truth[:, there] > 0, again[0] - again[1], np.nan)
     low, high = np.nanquantile(apart, [0.025, 0.975], axis=0)
-    of_joint, of_single = (_iou(side.sum(1)).mean(0) for side in (joint, single))  # [K] each
-    p = np.maximum(_by_swaps(joint.mean(0), single.mean(0), resamples), _by_signs(apart, of_joint - of_single))
+    by_seed = [_iou(side.sum(1)) for side in (joint, single)]  # [S, K] each
+    of_joint, of_single = (own.mean(0) for own in by_seed)
+    p = np.maximum(_by_swaps(joint.mean(0), single.mean(0), resamples), _by_spread(by_seed, np.nanvar(apart, axis=0)))
     percent = [(100 * values).tolist() for values in (of_joint, of_single, low, high)]
     images = (truth[:, there] > 0).sum(0).tolist()
     names = [name for name, own in zip(pair.joint[0].classes, there, strict=True) if own]
@@ -104,8 +107,8 @@ def _left_out(pair: Pair, there: NDArray[np.bool_]) -> list[LeftOut]:
     found = {who: torch.stack([own.areas[..., 1].sum(0) for own in side]).double().mean(0) for who, side in sides}
     told = []
     for label in np.flatnonzero(~there):
-        finders = [f'{who} finds {pixels[label]:,.0f} pixels of it' for who, pixels in found.items() if pixels[label]]
-        why = ', '.join(['stands in none of the images', *finders])
+        finders = [f'by {who} in {pixels[label]:,.0f} pixels' for who, pixels in found.items() if pixels[label]]
+        why = 'stands in none of the images' + (f'; found {", ".join(finders)}' if finders else '')
         told.append(LeftOut(pair.dataset, pair.joint[0].classes[label], why))
     return told
 
@@ -139,10 +142,24 @@ def _by_swaps(joint: Floats, single: Floats, resamples: int) -> Floats:
     return (1 + (by_chance >= there - 1e-12).sum(0)) / (1 + resamples)
 
 
-def _by_signs(apart: Floats, gain: Floats) -> Floats:
-    """Twice the share of draws ``[R, K]`` whose difference is not of the sign of the whole ``[K]``."""
-    turned = (np.sign(gain) * apart <= 0).sum(0)
-    return np.minimum(1.0, 2 * (1 + turned) / (1 + (~np.isnan(apart)).sum(0)))
+def _by_spread(by_seed: Sequence[Floats], variance: Floats) -> Floats:
+    """Welch's t test of the mean difference, ``[K]``.
+
+    Images are many, so their part of the variance is taken for known; that of S seeds has S - 1 degrees of freedom
+    (Welch, 1947; Satterthwaite, 1946). With one seed of both models it is a test against the normal distribution.
+
+    Args:
+        by_seed: The IoU of each seed of the two models, ``[S, K]`` each.
+        variance: Of the drawn differences, ``[K]``.
+    """
+    gain = np.abs(by_seed[0].mean(0) - by_seed[1].mean(0))
+    doubt = np.zeros_like(gain)
+    for own in by_seed:
+        if (seeds := len(own)) > 1:
+            doubt += (own.var(0, ddof=1) / seeds) ** 2 / (seeds - 1)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        p = 2 * student.sf(gain / np.sqrt(variance), variance**2 / doubt)
+    return np.where(gain == 0, 1.0, np.nan_to_num(p))  # nan where nothing varies
 
 
 def _iou(areas: NDArray[np.float64 | np.int64]) -> Floats:

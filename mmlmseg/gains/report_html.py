@@ -19,18 +19,19 @@ th, td { text-align: left; padding: .3em 1.1em .3em 0; white-space: nowrap; vert
 td { border-bottom: 1px solid #eceef2; }
 th { position: sticky; top: 0; background: #fff; border-bottom: 2px solid #c9cfda; font-weight: 600; }
 .n { text-align: right; font-variant-numeric: tabular-nums; } .wide { white-space: normal; min-width: 14em; }
+.donors { white-space: normal; min-width: 20em; }
 .helped { color: #2e7d32; } .hurt { color: #c62828; } .undecided, small { color: #667085; }
 svg { display: block; margin-top: 3px; }
 svg text { font: 11px system-ui, sans-serif; fill: #667085; }
 summary { cursor: pointer; color: #475067; }
 """
-_WIDTH, _HEIGHT = 180, 18  # of the drawing of an interval
+_WIDTH, _HEIGHT, _DOT = 180, 18, 4  # of the drawing of an interval
 _MINUS = '\N{MINUS SIGN}'  # as wide as a plus
 _REACHES = (1, 2, 5, 10, 20, 50, 100)  # of its axis, in points of IoU
 _ABOUT = {
     'helped': ('better than chance explains', 'likely donors'),
     'hurt': ('worse than chance explains', 'likely rivals'),
-    'undecided': ('nothing that chance does not explain', ''),
+    'undecided': ('no more than chance explains', ''),
 }
 _SAID = {
     'same': 'same',
@@ -41,7 +42,7 @@ _SAID = {
     'clash': 'clash',
     'alike': 'read alike',
 }
-_SOURCES = {'declared': 'declared', 'names': 'by names', 'text': 'by text rows'}
+_SOURCES = {'declared': 'declared', 'names': 'by names'}
 
 
 def to_html(report: Report) -> str:
@@ -89,7 +90,8 @@ def _datasets(rows: Sequence[DatasetRow]) -> str:
 
 
 def _section(kind: str, report: Report) -> str:
-    own = sorted((one for one in report.found if one.verdict == kind), key=lambda one: -abs(one.gain))
+    own = [one for one in report.found if one.verdict == kind]
+    own.sort(key=lambda one: one.p if kind == 'undecided' else -abs(one.gain))
     said, related = _ABOUT[kind]
     reach = _reach(report.found)
     heads = [
@@ -112,17 +114,20 @@ def _section(kind: str, report: Report) -> str:
     )
     table = _table(heads, rows)
     if kind == 'undecided':
-        return f'<h2>Undecided</h2><details><summary>{len(own)} classes, {said}</summary>{table}</details>'
+        summary = f'{len(own)} classes, {said}; the nearest to a verdict first'
+        return f'<h2>Undecided</h2><details><summary>{summary}</summary>{table}</details>'
     return f'<h2 class={kind}>{kind.capitalize()} <small>{said}</small></h2>{table}'
 
 
 def _donors(given: Sequence[Donor]) -> str:
-    told = [
-        f'{escape(f"{one.space}:{one.name}")} <small>{_SAID[one.relation]}, {_SOURCES[one.source]}'
-        f'{"" if one.similarity is None else f", cosine {one.similarity:.2f}"}</small>'
-        for one in given
-    ]
-    return f'<td>{"<br>".join(told) or "<small>none known</small>"}</td>'
+    told = [f'{escape(f"{one.space}:{one.name}")} <small>{_why(one)}</small>' for one in given]
+    return f'<td class=donors>{"<br>".join(told) or "<small>none known</small>"}</td>'
+
+
+def _why(donor: Donor) -> str:
+    """What it is to the class, who says so, and how alike the two are read."""
+    told = [_SAID[donor.relation]] if donor.source == 'text' else [_SAID[donor.relation], _SOURCES[donor.source]]
+    return ', '.join([*told, *([] if donor.similarity is None else [f'cosine {donor.similarity:.2f}'])])
 
 
 def _left_out(left_out: Sequence[LeftOut]) -> str:
@@ -174,7 +179,8 @@ def _cell(value: object, kind: str = '') -> str:
 
 
 def _signed(value: float) -> str:
-    return f'{value:+.1f}'.replace('-', _MINUS)
+    shown = f'{value:+.1f}'
+    return '0.0' if float(shown) == 0 else shown.replace('-', _MINUS)
 
 
 def _reach(found: Sequence[Difference]) -> int:
@@ -192,12 +198,12 @@ def _axis(reach: int) -> str:
 
 def _bar(own: Difference, reach: int) -> str:
     def place(value: float) -> float:
-        return _WIDTH / 2 * (1 + max(-1.0, min(1.0, value / reach)))
+        return _WIDTH / 2 + (_WIDTH / 2 - _DOT) * max(-1.0, min(1.0, value / reach))
 
     low, high, gain = (place(value) for value in (own.low, own.high, own.gain))
     middle, colour = _HEIGHT / 2, _COLOURS[own.verdict]
     return (
         f'<svg width="{_WIDTH}" height="{_HEIGHT}"><line x1="{_WIDTH / 2}" x2="{_WIDTH / 2}" y1="0" y2="{_HEIGHT}" '
         f'stroke="#c9cfda"/><line x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}" stroke="{colour}" '
-        f'stroke-width="5" opacity=".45"/><circle cx="{gain:.1f}" cy="{middle}" r="4" fill="{colour}"/></svg>'
+        f'stroke-width="5" opacity=".45"/><circle cx="{gain:.1f}" cy="{middle}" r="{_DOT}" fill="{colour}"/></svg>'
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm, ttest_ind
 
 from mmlmseg.errors import DataError
 from mmlmseg.gains.counts import ImageCounts
@@ -39,13 +40,13 @@ def test_equals_brute_force(counts: Counts) -> None:
         held = [draw.tolist() for draw in drawn if joint.areas[draw, k, 2].any()]
         apart = [iou(joint.areas[draw, k].sum(0)) - iou(single.areas[draw, k].sum(0)) for draw in held]
         assert (own.low, own.high) == pytest.approx(tuple(np.quantile(apart, [0.025, 0.975])))
-        turned = sum(value * own.gain <= 0 for value in apart)
+        by_spread = 2 * norm.sf(abs(own.gain) / np.std(apart))
         as_large = 0
         for swap in swaps:
             sides = [[(joint, single)[s ^ side].areas[i, k] for i, s in enumerate(swap)] for side in (0, 1)]
             one, other = (iou(torch.stack(side).sum(0)) for side in sides)
             as_large += abs(one - other) >= abs(own.gain) - 1e-9
-        assert own.p == pytest.approx(max((1 + as_large) / 301, min(1, 2 * (1 + turned) / (1 + len(apart)))))
+        assert own.p == pytest.approx(max((1 + as_large) / 301, by_spread))
         assert own.joint == pytest.approx(iou(joint.areas[:, k].sum(0)))
     assert found[2].images == 3
     assert left_out == [LeftOut('street', 'nowhere', 'stands in none of the images')]
@@ -68,11 +69,33 @@ def test_the_mean_of_drawn_seeds_varies_as_that_of_trainings_does(counts: Counts
     """Seeds alone, as every image is the same: the variance is that of a mean of three."""
     seeds = [counts(seed, right) for seed, right in ((1, 0.9), (2, 0.7), (3, 0.5))]
     joint = [replace(own, areas=own.areas[:1].expand(12, -1, -1).clone()) for own in seeds]
-    (sky, *_), _ = differences(pair(joint, joint[1]), 4000)
+    single = [replace(own, areas=own.areas[:1].expand(12, -1, -1).clone()) for own in (counts(4), counts(5))]
     values = np.array([iou(own.areas[0, 0]) for own in joint])
+    (sky, *_), _ = differences(pair(joint, joint[1]), 4000)
     pairs = [(a + b) / 2 - values[1] for a in values for b in values]
     assert np.std(pairs) == pytest.approx(np.std(values, ddof=1) / np.sqrt(3))
     assert (sky.low, sky.high) == pytest.approx((min(pairs), max(pairs)))
+    (sky, *_), _ = differences(pair(joint, single), 20000)
+    others = [iou(own.areas[0, 0]) for own in single]
+    assert sky.p == pytest.approx(ttest_ind(values, others, equal_var=False).pvalue, rel=0.03)
+
+
+@pytest.mark.parametrize(('seeds', 'least', 'most'), [(1, 0.6, 0.9), (3, 0.02, 0.08)])
+def test_seeds_that_differ_are_no_gain(seeds: int, least: float, most: float) -> None:
+    """No model is better; what is right varies with the seed, five times as much as the mean over images does."""
+    random = np.random.default_rng(0)
+    images, classes = 30, 400
+    true = random.integers(500, 1500, (images, classes))
+    names = tuple(map(str, range(classes)))
+
+    def training() -> ImageCounts:
+        share = 0.6 + 0.05 * random.standard_normal(classes) + 0.05 * random.standard_normal((images, classes))
+        right = (true * np.clip(share, 0, 1)).astype(int)
+        return ImageCounts('d', 'd', names, names[:images], torch.from_numpy(np.stack([right, true, true], -1)))
+
+    found, _ = differences(pair([training() for _ in range(seeds)], [training() for _ in range(seeds)]), 300)
+    assert least < np.mean([own.p < 0.05 for own in found]) < most
+    assert len(found) == classes
 
 
 def test_what_is_clear_is_decided_and_what_is_not_is_not(counts: Counts) -> None:
@@ -97,7 +120,7 @@ def test_what_is_found_where_there_is_none_is_told(counts: Counts) -> None:
     joint, single = counts(1), counts(2)
     joint.areas[0, 3, 1] = 7
     _, left_out = differences(pair(joint, single))
-    assert [own.why for own in left_out] == ['stands in none of the images, the joint model finds 7 pixels of it']
+    assert [own.why for own in left_out] == ['stands in none of the images; found by the joint model in 7 pixels']
 
 
 def test_a_dataset_without_truth_is_left_out_whole(counts: Counts) -> None:
