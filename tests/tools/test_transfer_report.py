@@ -13,7 +13,6 @@ import torch
 from mmengine.config import Config
 
 from mmlmseg.gains.archive import read_counts
-from mmlmseg.gains.counts import ImageCounts
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.registry import MODELS
 
@@ -53,56 +52,44 @@ def models(model_config: Callable[..., dict[str, Any]], tmp_path: Path) -> dict[
     return found
 
 
-def test_one_model_stands_against_one_of_each_dataset(tool: ModuleType, models: dict[str, str], tmp_path: Path) -> None:
-    """Two seeds of it, and ``--single`` twice; from models, and again from their counts."""
+def test_models_are_compared_and_their_counts_serve_again(
+    tool: ModuleType, models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two seeds of one model, and ``--single`` twice; then parts of them again, from their counts."""
+
+    def report(out: Path, *options: str) -> dict[str, Any]:
+        assert tool.main([*options, '--out', str(out), '--device', 'cpu']) == 0
+        return json.loads((out / 'transfer.json').read_text())
+
     out = tmp_path / 'out'
-    given = ['--joint', models['joint'], models['again'], '--single', models['wardrobe'], '--single', models['street']]
-    assert tool.main([*given, '--out', str(out), '--device', 'cpu']) == 0
-    report = json.loads((out / 'transfer.json').read_text())
-    assert [(own['dataset'], own['single']['trained_on']) for own in report['datasets']] == [
-        ('street', ['street']),
-        ('wardrobe', ['wardrobe']),
+    singles = ['--single', models['wardrobe'], '--single', models['street']]
+    whole = report(out, '--joint', models['joint'], models['again'], *singles, '--images', '2')
+    assert [(own['dataset'], own['images'], own['single']['trained_on']) for own in whole['datasets']] == [
+        ('street', 2, ['street']),
+        ('wardrobe', 2, ['wardrobe']),
     ]
-    assert report['joint'] == dict(models=[models['joint'], models['again']], trained_on=['street', 'wardrobe'])
-    rows = [(own['dataset'], own['name']) for own in report['classes']]
-    told = [(own['dataset'], own['name']) for own in report['left_out']]
-    assert (
-        len({*rows, *told}) == len(rows) + len(told) == sum(len(own.classes) for own in counts_of(out / 'joint_1.npz'))
-    )
+    assert whole['joint'] == dict(models=[models['joint'], models['again']], trained_on=['street', 'wardrobe'])
+    files = {name: str(out / f'{name}.npz') for name in ('joint_1', 'joint_2', 'single_1', 'single_2')}
+    rows = [(own['dataset'], own['name']) for own in whole['classes']]
+    told = [(own['dataset'], own['name']) for own in whole['left_out']]
+    classes = [(own.dataset, name) for own in read_counts(files['joint_1']).datasets for name in own.classes]
+    assert sorted([*rows, *told]) == sorted(classes)
     page = (out / 'transfer.html').read_text()
     assert all(f'<td>{name}</td><td>{dataset}</td>' in page for dataset, name in rows)
-    saved = ['--joint', *(str(out / f'joint_{i}.npz') for i in (1, 2))]
-    saved += ['--single', *(str(out / f'single_{i}.npz') for i in (1, 2)), '--out', str(tmp_path / 'again')]
-    assert tool.main(saved) == 0
-    assert (tmp_path / 'again' / 'transfer.json').read_text() == (out / 'transfer.json').read_text()
 
+    again = tmp_path / 'again'
+    given = ['--joint', files['joint_1'], files['joint_2'], '--single', files['single_1'], files['single_2']]
+    assert report(again, *given) == whole
 
-def counts_of(file: Path) -> tuple[ImageCounts, ...]:
-    """Of all datasets in a file."""
-    return read_counts(file).datasets
+    part = report(again, '--joint', files['joint_1'], '--single', files['single_2'])
+    why = 'no single model was counted on it'
+    assert part['left_out'][0] == dict(dataset='wardrobe', name=None, why=why)
+    assert f'not compared: wardrobe: {why}' in capsys.readouterr().out
+    assert f'<td>wardrobe</td><td>{why}</td>' in (again / 'transfer.html').read_text()
 
-
-def test_what_is_not_compared_is_told(
-    tool: ModuleType, models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / 'out'
-    given = ['--joint', models['joint'], '--single', models['street'], '--images', '2', '--out', str(out)]
-    assert tool.main([*given, '--device', 'cpu']) == 0
-    said = capsys.readouterr().out
-    assert 'not compared: wardrobe: no single model was counted on it' in said
-    report = json.loads((out / 'transfer.json').read_text())
-    assert report['left_out'][0] == dict(dataset='wardrobe', name=None, why='no single model was counted on it')
-    assert [own['images'] for own in report['datasets']] == [2]
-    assert '<td>wardrobe</td><td>no single model was counted on it</td>' in (out / 'transfer.html').read_text()
-
-
-def test_a_rival_of_several_datasets_is_called_so(
-    tool: ModuleType, models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = ['--joint', models['joint'], '--single', models['again'], '--out', str(tmp_path), '--device', 'cpu']
-    assert tool.main(given) == 0
+    report(again, '--joint', files['joint_1'], '--single', files['joint_2'])
     assert 'the single model of wardrobe was trained on street, wardrobe' in capsys.readouterr().out
-    assert '<td class="wide">street, wardrobe</td>' in (tmp_path / 'transfer.html').read_text()
+    assert '<td class="wide">street, wardrobe</td>' in (again / 'transfer.html').read_text()
 
 
 @pytest.mark.parametrize(
