@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...evaluation.resampling import times_drawn
+
 NUM_RESAMPLES = 200
 NUM_SEED_DRAWS = 2000
 
@@ -16,17 +18,15 @@ NUM_SEED_DRAWS = 2000
 def resampled_scores(per_image: Tensor, score: Callable[[Tensor], float], count: int = NUM_RESAMPLES) -> list[float]:
     """Scores a dataset again and again, with images drawn from it with replacement.
 
-    The draws depend on the number of images and of draws alone. So entry i belongs to the same images whatever was
-    evaluated on them, and differences of two models' entries are paired. Scores are rounded to two decimals.
+    Entry i belongs to the same images whatever was evaluated on them (:func:`times_drawn`), so differences of two
+    models' entries are paired. Scores are rounded to two decimals.
 
     Args:
         per_image: Of each image, what adds up over images: [n, ...].
         score: From the sum [...] to the headline score.
         count: How many scores.
     """
-    images = len(per_image)
-    drawn = np.random.default_rng(images).integers(0, images, (count, images))
-    times = torch.from_numpy(np.stack([np.bincount(draw, minlength=images) for draw in drawn]))  # [count, n]
+    times = torch.from_numpy(times_drawn(len(per_image), count))  # [count, n]
     totals = times.double() @ per_image.flatten(1).double()
     return [round(score(total), 2) for total in totals.unflatten(1, per_image.shape[1:])]
 
