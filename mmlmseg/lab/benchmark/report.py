@@ -11,15 +11,10 @@ import numpy as np
 from ...errors import DataError, did_you_mean
 from .run import Result
 from .spec import Benchmark, Options, Run
-from .statistics import deviation, interval, p_value, resampled_means
+from .statistics import deviation, interval, over_seeds
 
 SIGNIFICANT = 0.05
 """Differences whose p value is below are shown so that a reader sees them."""
-
-_OF_SEEDS = (
-    f' p: two-sided, of the same draws, bold below {SIGNIFICANT}; from few seeds it is too small, so read it with the '
-    'differences by seed.'
-)
 
 Seeds = Sequence[Sequence[Result]]
 """The results of a method: for each seed, one a run."""
@@ -38,8 +33,7 @@ class Row:
     mean: float  # over the datasets
     std: float | None  # of the mean over seeds; None with one seed
     difference: float | None = None  # the mean less the reference's
-    # Where 95 % of the differences lie when validation images, and of several the seeds, are drawn again, with the same
-    # draws for both methods.
+    # Of the difference, 95 %: with one seed where differences lie when images are drawn again, else over seeds too.
     interval: tuple[float, float] | None = None
     # With several seeds: the two-sided p value of the difference, and the differences of the single seeds.
     p: float | None = None
@@ -110,15 +104,20 @@ class Report:
         metric, choices, seeds = self.benchmark.metric, len(self.benchmark.choices), len(self.benchmark.seeds)
         tuned = f', with the best of {choices} settings on held-out training images' if choices else ''
         repeated = f'mean over {seeds} seeds ± standard deviation' if seeds > 1 else 'one seed'
-        drawn = 'seeds and validation images' if seeds > 1 else 'validation images'
+        told = (
+            f'the 95 % interval of the difference, and two-sided p (bold below {SIGNIFICANT}), '
+            "by Student's t over seeds and resampled validation images, the same for both methods."
+            if seeds > 1
+            else 'where 95 % of the differences lie when validation images are drawn again with replacement, '
+            'the same for both methods.'
+        )
         own = [name for name, kind in self.kinds.items() if kind == 'ours']
         differing = self.benchmark.differing
         unlike = f' Methods differ in {", ".join(differing)} too.' if differing else ''
         ours = f' By definitions of our own, not those of the literature: {", ".join(own)}.' if own else ''
         return (
             f'{metric} in percent; {cost} of {self.batch_size} images for each method{tuned}; {repeated}. In brackets: '
-            f'where 95 % of the differences lie when {drawn} are drawn again with replacement, the same for '
-            f'both methods.{_OF_SEEDS if seeds > 1 else ""}{unlike}{ours}'
+            f'{told}{unlike}{ours}'
         )
 
 
@@ -200,13 +199,18 @@ def _row(benchmark: Benchmark, name: str, own: Seeds, reference: Seeds | None) -
     resampled, others = (  # [S, R], the means over datasets
         _table(benchmark, seeds, lambda result: result['resamples']).mean(1) for seeds in (own, reference)
     )
-    drawn = resampled_means(resampled - others)
-    low, high = interval(drawn)
     by_seed = (scores - _scores(benchmark, reference)).mean(1)
-    row = replace(row, difference=_rounded(by_seed.mean()), interval=(_rounded(low), _rounded(high)))
+    row = replace(row, difference=_rounded(by_seed.mean()))
     if len(own) == 1:  # images alone do not tell what another training would give
-        return row
-    return replace(row, p=round(p_value(drawn, resampled.shape[1]), 3), by_seed=[_rounded(one) for one in by_seed])
+        low, high = interval(resampled[0] - others[0])
+        return replace(row, interval=(_rounded(low), _rounded(high)))
+    low, high, p = over_seeds(by_seed, resampled - others)
+    return replace(
+        row,
+        interval=(_rounded(low), _rounded(high)),
+        p=round(p, 3),
+        by_seed=[_rounded(one) for one in by_seed],
+    )
 
 
 def _curve(benchmark: Benchmark, own: Seeds) -> list[dict[str, Any]]:

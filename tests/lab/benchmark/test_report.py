@@ -15,7 +15,7 @@ import torch
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import SemanticIoU
 from mmlmseg.lab.benchmark import Benchmark, Method, make_report
-from mmlmseg.lab.benchmark.statistics import NUM_RESAMPLES, NUM_SEED_DRAWS, p_value, resampled_scores
+from mmlmseg.lab.benchmark.statistics import NUM_RESAMPLES, over_seeds, resampled_scores
 
 SIZES = dict(x=7, y=7, z=5, new=6)  # validation images; z is trained on and not scored, new is scored only
 BENCHMARK = Benchmark(
@@ -119,7 +119,6 @@ def test_paired_differences(areas: Areas, lines: dict[str, dict[str, Any]], seed
     everything = {name: range(size) for name, size in SIZES.items()}
     report = make_report(replace(BENCHMARK, seeds=seeds), lines)
     rows = {row.method: row for row in report.rows}
-    drawn_seeds = np.random.default_rng(2).integers(0, 2, (NUM_SEED_DRAWS, 2)).tolist() if len(seeds) > 1 else [[0]]
 
     def difference(method: str, images: Mapping[str, Any], seed: int) -> float:
         return brute_force_mean(areas, method, images, seed) - brute_force_mean(areas, 'Ours', images, seed)
@@ -127,15 +126,16 @@ def test_paired_differences(areas: Areas, lines: dict[str, dict[str, Any]], seed
     for method in ('rival', 'singles'):
         sets = [{name: own[r] for name, own in draws.items()} for r in range(NUM_RESAMPLES)]
         of_seeds = [[difference(method, images, seed) for images in sets] for seed in seeds]
-        means = [statistics.fmean(of_seeds[s][r] for s in drawn) for drawn in drawn_seeds for r in range(NUM_RESAMPLES)]
         row = rows[method]
-        assert row.interval == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.02)
         by_seed = [difference(method, everything, seed) for seed in seeds]
         assert row.difference == pytest.approx(statistics.fmean(by_seed), abs=0.02)
         if len(seeds) > 1:
-            assert row.p == pytest.approx(p_value(np.array(means)), abs=0.01)
+            low, high, p = over_seeds(np.array(by_seed), np.array(of_seeds))
+            assert row.interval == pytest.approx((low, high), rel=0.02, abs=0.02)
+            assert row.p == pytest.approx(p, abs=0.01)
             assert row.by_seed == pytest.approx(by_seed, abs=0.02)
         else:
+            assert row.interval == pytest.approx(tuple(np.quantile(of_seeds[0], [0.025, 0.975])), abs=0.02)
             assert (row.p, row.by_seed) == (None, ())
     ours = rows['Ours']
     assert (ours.difference, ours.interval, ours.p, ours.by_seed) == (None, None, None, ())
@@ -152,7 +152,7 @@ def test_a_constant_lead_has_no_spread(lines: dict[str, dict[str, Any]]) -> None
         }
     rival = make_report(BENCHMARK, lines).rows[0]
     assert (rival.difference, rival.interval, rival.by_seed) == (3.0, (3.0, 3.0), [3.0, 3.0])
-    assert rival.p == pytest.approx(2 / (NUM_RESAMPLES + 1), abs=0.001)
+    assert rival.p == 0.0
 
 
 def test_curves(lines: dict[str, dict[str, Any]]) -> None:
@@ -250,7 +250,7 @@ def test_models_that_answer_together(mixed_lines: dict[str, dict[str, Any]]) -> 
     further = ['x/mIoU', 'both/AP', 'new/mIoU']
     assert head == ['method', 'models', 'text', 'both', 'minus Ours [95 %]', 'p', 'by seed', *further]
     assert first[3:] == ['12.0 ± 2.8', '-', '-', '-', '212.0', '112.0', '312.0']
-    assert second[3:] == ['**15.0** ± 2.8', '+3.0 [+3.0, +3.0]', '0.500', '+3.0, +3.0', '213.0', '115.0', '-']
+    assert second[3:] == ['**15.0** ± 2.8', '+3.0 [+3.0, +3.0]', '**0.000**', '+3.0, +3.0', '213.0', '115.0', '-']
     assert json.loads(json.dumps(report.to_dict()))['rows'][1]['also'] == singles.also
     del mixed_lines['singles_union_seed9']
     assert make_report(MIXED, mixed_lines).missing == ['singles_union_seed9']
@@ -313,7 +313,7 @@ def test_markdown(lines: dict[str, dict[str, Any]]) -> None:
             assert cells[10] == ', '.join(f'{value:+.1f}' for value in row.by_seed)
     assert shown.startswith('### Some title\n')
     assert 'mIoU in percent; iterations of 8 images for each method; mean over 2 seeds ± standard deviation.' in shown
-    assert 'when seeds and validation images are drawn again' in shown
+    assert "by Student's t over seeds and resampled validation images" in shown
 
 
 def test_columns_by_definitions_of_our_own_are_named(lines: dict[str, dict[str, Any]]) -> None:
