@@ -94,24 +94,28 @@ class CrossSpace:
         A label space that the model was not trained on, or one of its own under other names, is asked by its class
         names.
         """
-        data, space = self._open(dataset)
-        if images is not None and images < len(data):
-            data = Subset(data, [i * len(data) // images for i in range(images)])
-        loader = Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data})
+        loader, space = self._loader(dataset, images)
         free = [own for own in asked if own not in self.inferencer.label_spaces]
         return confusions_of(self.inferencer.model, track(loader), space, asked, free)
 
     def predictions(
-        self, dataset: str, track: Callable[[Iterable[Any]], Iterable[Any]] = iter
+        self, dataset: str, images: int | None = None, track: Callable[[Iterable[Any]], Iterable[Any]] = iter
     ) -> Iterator[SegDataSample]:
-        """The samples of a dataset with their truth, predicted in its own label space, one by one."""
-        data, space = self._open(dataset)
-        loader = Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data})
+        """The samples of a dataset with their truth, predicted in its own label space, one by one; arguments as of
+        :meth:`confusion`."""
+        loader, space = self._loader(dataset, images)
         known = self.inferencer.label_spaces.get(space.name)
         for batch in track(loader):
             for sample in batch['data_samples']:
                 sample.set_metainfo(dict(label_spaces=(known.name,)))
             yield from self.inferencer.model.test_step(batch)
+
+    def _loader(self, dataset: str, images: int | None) -> tuple[Any, LabelSpace]:
+        """Batches of so many images of a dataset, and the label space of its truth."""
+        data, space = self._open(dataset)
+        if images is not None and images < len(data):
+            data = Subset(data, [i * len(data) // images for i in range(images)])
+        return Runner.build_dataloader({**self.config.test_dataloader, 'dataset': data}), space
 
     def _open(self, name: str) -> tuple[Any, LabelSpace]:
         if name not in self._loaders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,21 @@ def _constants_folded(exact: Path) -> Iterator[Path]:
         yield Path(options.optimized_model_filepath)
 
 
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Without ONNX Runtime's word to everyone to prepare the graph before, as :func:`_constants_folded` has done."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith('Please consider')
+
+    root = logging.getLogger()
+    root.addFilter(is_other)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_other)
+
+
 class Calibration:
     """Images that an int8 graph is calibrated on; ONNX Runtime asks for one after the other.
 
@@ -79,7 +95,7 @@ def save_int8(exact: Path, out: Path, calibration: Any) -> None:
     """
     tools = needed('onnxruntime.quantization', 'onnx')
     reader = type('Reader', (tools.CalibrationDataReader,), dict(get_next=lambda self: calibration.get_next()))()
-    with _constants_folded(exact) as folded:
+    with _constants_folded(exact) as folded, _without_advice():
         graph = needed('onnx').load(folded).graph
         weights = {own.name for own in graph.initializer}
         tools.quantize_static(

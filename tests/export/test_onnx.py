@@ -58,13 +58,18 @@ def test_a_file_of_torch_export_takes_any_size(tiny: Callable[..., Any], street:
 
 
 def test_lower_precision_and_openvino(
-    tiny: Callable[..., Any], to_onnx: Write, street: LabelSpace, tmp_path: Path
+    tiny: Callable[..., Any],
+    to_onnx: Write,
+    street: LabelSpace,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     module = ExportedModel(tiny(), [street]).eval()
     exact = to_onnx(module)
     images = [np.random.default_rng(i).uniform(0, 255, (1, 3, 64, 64)).astype('float32') for i in range(3)]
     save_fp16(exact, tmp_path / 'fp16.onnx')
     save_int8(exact, tmp_path / 'int8.onnx', Calibration(images, module))
+    assert 'Please consider' not in caplog.text
     image = torch.from_numpy(images[0])
     (own,) = runs_onnx(exact)([image])
     for name, apart in ('fp16', 0.01), ('int8', 0.2):

@@ -3,8 +3,11 @@
 Every finished run adds a line to RESULTS/NAME.jsonl, so the same command goes on where it was stopped, also inside a
 run. The table is written to RESULTS/NAME.json and NAME.md, the figure to NAME.png.
 
-Example:
+Examples:
     python tools/benchmarks/compare_methods.py tools/benchmarks/clash5_semantic.yml
+    python tools/benchmarks/compare_methods.py tools/benchmarks/clash5_main.yml --seeds 0     # the rest later
+    python tools/benchmarks/compare_methods.py tools/benchmarks/clash5_main.yml --runs        # what is done
+    python tools/benchmarks/compare_methods.py tools/benchmarks/clash5_main.yml --run resi_seed0
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -24,10 +28,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('benchmark', help='a benchmark file, e.g. tools/benchmarks/clash5_semantic.yml')
     parser.add_argument('--results', default='docs/results', help='where lines, table and figure go')
     parser.add_argument('--work-dir', default='work_dirs/benchmarks', help='where logs and checkpoints go')
-    parser.add_argument(
-        '--report', action='store_true', help='train nothing, only write the table of what has finished'
-    )
-    parser.add_argument('--run', metavar='NAME', help='do this run only, and write no table')
+    parser.add_argument('--seeds', metavar='S,...', help='of the benchmark, those to do and to report (default: all)')
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument('--report', action='store_true', help='train nothing, only write the table of what has finished')
+    only.add_argument('--runs', action='store_true', help='train nothing, only list the runs, and which are done')
+    only.add_argument('--run', metavar='NAME', help='do this run only, and write no table')
     return parser.parse_args(argv)
 
 
@@ -39,6 +44,7 @@ from mmlmseg.cli import one_line_errors
 from mmlmseg.errors import OptionError, did_you_mean, errors_of
 from mmlmseg.lab.benchmark import (
     Benchmark,
+    Run,
     append_result,
     check_fairness,
     chosen_options,
@@ -59,18 +65,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.run:
             do_run(benchmark, args.run, results_file, Path(args.work_dir, benchmark.name))
             return 0
+        some = replace(benchmark, seeds=seeds_of(benchmark, args.seeds))
+        # Choices are made with the first seed of all, whichever are done.
+        runs = [run for run in benchmark.runs() if run.choice is not None or run.seed in some.seeds]
+        if args.runs:
+            list_runs(runs, results_file)
+            return 0
         if not args.report:
             check_fairness(benchmark)
-            if status := do_all(benchmark, args, results_file):
+            if status := do_all(runs, args, results_file):
                 return status
-        write_report(benchmark, results_file)
+        write_report(some, results_file)
     return 0
 
 
-def do_all(benchmark: Benchmark, args: argparse.Namespace, results_file: Path) -> int:
+def seeds_of(benchmark: Benchmark, asked: str | None) -> tuple[int, ...]:
+    """The seeds that are asked for, in the order of the benchmark."""
+    names = [str(seed) for seed in benchmark.seeds]
+    wanted = names if asked is None else asked.split(',')
+    if unknown := [name for name in wanted if name not in names]:
+        raise OptionError(f'--seeds: {benchmark.name} has the seeds {", ".join(names)}, not {", ".join(unknown)!r}')
+    return tuple(seed for seed in benchmark.seeds if str(seed) in wanted)
+
+
+def list_runs(runs: Sequence[Run], results_file: Path) -> None:
+    """Print the name of each run, and whether it has a line."""
+    done = read_results(results_file)
+    for run in runs:
+        print(f'{"done" if run.name in done else "-":<6}{run.name}')
+    print(f'{sum(run.name in done for run in runs)} of {len(runs)} runs are done')
+
+
+def do_all(runs: Sequence[Run], args: argparse.Namespace, results_file: Path) -> int:
     """Do every run that has no line yet, each in a process of its own; returns the status of the first that fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # takes the run along
-    runs = benchmark.runs()
     for number, run in enumerate(runs, 1):
         if run.name in read_results(results_file):
             continue

@@ -1,7 +1,8 @@
 """Time an image of noise through a model in PyTorch, and through its ONNX file in ONNX Runtime and OpenVINO.
 
-The figure is that of the graph: from pixels to scores in float32, without reading and resizing of files. Sides run in
-turn, each in a process of its own.
+The figure is that of the graph: from pixels to a label map in float32, without reading and resizing of files. Sides run
+in turn, each in a process of its own. With ``--peer``, mmseg's MaskFormer (ResNet-50, ADE20K, random weights)
+runs beside them in PyTorch.
 
 Example:
     python tools/benchmarks/exported_latency.py CONFIG WEIGHTS camvid11.onnx --label-space camvid11 --threads 2
@@ -64,13 +65,32 @@ def openvino_side(args: argparse.Namespace) -> Callable[[Any], Any]:
     return lambda image: compiled(image)[0].argmax(1)
 
 
+def mmseg_side(args: argparse.Namespace) -> Callable[[Any], Any]:
+    """mmseg's MaskFormer in PyTorch, up to the label map of the image."""
+    from mmseg.structures import SegDataSample
+    from training_step import peer
+
+    from mmlmseg.lab.noise import build
+
+    model = build(peer('maskformer', 'float32'))[0].eval()
+
+    @torch.no_grad()
+    def run(image: Any) -> Any:
+        size = image.shape[2:]
+        sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size, pad_shape=size, scale_factor=(1.0, 1.0)))
+        return model.test_step(dict(inputs=[torch.from_numpy(image[0])], data_samples=[sample]))
+
+    return run
+
+
 SIDES = {'eager': eager, 'onnxruntime': onnxruntime_side, 'openvino': openvino_side}
+PEER = {'mmseg-maskformer': mmseg_side}
 
 
 def play(args: argparse.Namespace) -> None:
     """Measures one side and prints its figures."""
     torch.set_num_threads(args.threads)
-    run = SIDES[args.side](args)
+    run = (SIDES | PEER)[args.side](args)
     image = np.random.default_rng(0).integers(0, 256, (1, 3, *args.size)).astype(np.float32)
     print(json.dumps(speed.measure(lambda: run(image), args.repeats, warmup=3)))
 
@@ -82,6 +102,7 @@ def main() -> None:
     parser.add_argument('file', help='what tools/export.py wrote for this label space')
     parser.add_argument('--label-space', required=True)
     parser.add_argument('--size', type=int, nargs=2, default=(512, 512), metavar=('H', 'W'))
+    parser.add_argument('--peer', action='store_true', help="mmseg's MaskFormer beside them")
     speed.add_arguments(parser, rounds=4, repeats=10)
     args = parser.parse_args()
     if args.side:
@@ -90,10 +111,11 @@ def main() -> None:
     own = [args.config, args.checkpoint, args.file, '--label-space', args.label_space, '--size', *args.size]
     own += ['--repeats', args.repeats, '--threads', args.threads]
     before = os.getloadavg()[0]
-    figures = speed.in_turn(dict.fromkeys(SIDES, own), args.rounds)
+    figures = speed.in_turn(dict.fromkeys(SIDES | (PEER if args.peer else {}), own), args.rounds)
     sizes = dict(size=list(args.size), threads=args.threads, file=os.path.basename(args.file))
     for side in ('onnxruntime', 'openvino'):
-        speed.report(f'exported, {side}', figures, side, 'eager', '>= 2x', sizes, before, args.out)
+        for other in ('eager', *PEER) if args.peer else ('eager',):
+            speed.report(f'exported, {side}', figures, side, other, '>= 2x', sizes, before, args.out)
 
 
 if __name__ == '__main__':

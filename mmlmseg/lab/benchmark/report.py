@@ -11,7 +11,15 @@ import numpy as np
 from ...errors import DataError, did_you_mean
 from .run import Result
 from .spec import Benchmark, Options, Run
-from .statistics import deviation, interval
+from .statistics import deviation, interval, p_value, resampled_means
+
+SIGNIFICANT = 0.05
+"""Differences whose p value is below are shown so that a reader sees them."""
+
+_OF_SEEDS = (
+    f' p: two-sided, of the same draws, bold below {SIGNIFICANT}; from few seeds it is too small, so read it with the '
+    'differences by seed.'
+)
 
 Seeds = Sequence[Sequence[Result]]
 """The results of a method: for each seed, one a run."""
@@ -30,8 +38,12 @@ class Row:
     mean: float  # over the datasets
     std: float | None  # of the mean over seeds; None with one seed
     difference: float | None = None  # the mean less the reference's
-    # Where 95 % of the differences lie when validation images are drawn again, with the same draws for both methods.
+    # Where 95 % of the differences lie when validation images, and of several the seeds, are drawn again, with the same
+    # draws for both methods.
     interval: tuple[float, float] | None = None
+    # With several seeds: the two-sided p value of the difference, and the differences of the single seeds.
+    p: float | None = None
+    by_seed: Sequence[float] = ()
     # What the further columns show, mean over seeds; None where no model of the method could be asked.
     also: Mapping[str, float | None] = field(default_factory=dict)
 
@@ -48,7 +60,7 @@ class Report:
     kinds: Mapping[str, str]  # which columns are comparable with the literature, which are ours
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python data, without further columns where there are none."""
+        """Plain Python data, without further columns and what several seeds tell where there are none."""
         return dict(
             title=self.benchmark.title,
             metric=self.benchmark.metric,
@@ -57,7 +69,10 @@ class Report:
             seeds=len(self.benchmark.seeds),
             choices=len(self.benchmark.choices),
             batch_size=self.batch_size,
-            rows=[{key: value for key, value in asdict(row).items() if key != 'also' or value} for row in self.rows],
+            rows=[
+                {key: value for key, value in asdict(row).items() if value or key not in ('also', 'p', 'by_seed')}
+                for row in self.rows
+            ],
             curves=self.curves,
             missing=self.missing,
         )
@@ -78,7 +93,10 @@ class Report:
         std = ['' if row.std is None else f' ± {row.std:.1f}' for row in rows]
         means = _best_bold([row.mean for row in rows])
         columns[datasets[0] if len(datasets) == 1 else 'mean'] = [''.join(pair) for pair in zip(means, std)]
-        columns[f'minus {self.benchmark.reference} [95 %]'] = [_paired(row) for row in rows]
+        columns[f'minus {self.benchmark.reference} [95 %]'] = [paired(row) for row in rows]
+        if len(self.benchmark.seeds) > 1:
+            columns['p'] = [_p(row) for row in rows]
+            columns['by seed'] = [', '.join(f'{value:+.1f}' for value in row.by_seed) or '-' for row in rows]
         further = {name: [row.also[name] for row in rows] for name in also}
         columns |= {name: ['-' if v is None else f'{v:.1f}' for v in values] for name, values in further.items()}
         first, *others = [f'| {" | ".join(cells)} |' for cells in (columns, *zip(*columns.values()))]
@@ -92,14 +110,15 @@ class Report:
         metric, choices, seeds = self.benchmark.metric, len(self.benchmark.choices), len(self.benchmark.seeds)
         tuned = f', with the best of {choices} settings on held-out training images' if choices else ''
         repeated = f'mean over {seeds} seeds ± standard deviation' if seeds > 1 else 'one seed'
+        drawn = 'seeds and validation images' if seeds > 1 else 'validation images'
         own = [name for name, kind in self.kinds.items() if kind == 'ours']
         differing = self.benchmark.differing
         unlike = f' Methods differ in {", ".join(differing)} too.' if differing else ''
         ours = f' By definitions of our own, not those of the literature: {", ".join(own)}.' if own else ''
         return (
             f'{metric} in percent; {cost} of {self.batch_size} images for each method{tuned}; {repeated}. In brackets: '
-            'where 95 % of the differences lie when validation images are drawn again with replacement, the same for '
-            f'both methods.{unlike}{ours}'
+            f'where 95 % of the differences lie when {drawn} are drawn again with replacement, the same for '
+            f'both methods.{_OF_SEEDS if seeds > 1 else ""}{unlike}{ours}'
         )
 
 
@@ -178,12 +197,16 @@ def _row(benchmark: Benchmark, name: str, own: Seeds, reference: Seeds | None) -
     )
     if reference is None or name == benchmark.reference:
         return row
-    resampled, others = (  # [R], the means over seeds and datasets
-        _table(benchmark, seeds, lambda result: result['resamples']).mean((0, 1)) for seeds in (own, reference)
+    resampled, others = (  # [S, R], the means over datasets
+        _table(benchmark, seeds, lambda result: result['resamples']).mean(1) for seeds in (own, reference)
     )
-    low, high = interval(resampled - others)
-    difference = _rounded(scores.mean() - _scores(benchmark, reference).mean())
-    return replace(row, difference=difference, interval=(_rounded(low), _rounded(high)))
+    drawn = resampled_means(resampled - others)
+    low, high = interval(drawn)
+    by_seed = (scores - _scores(benchmark, reference)).mean(1)
+    row = replace(row, difference=_rounded(by_seed.mean()), interval=(_rounded(low), _rounded(high)))
+    if len(own) == 1:  # images alone do not tell what another training would give
+        return row
+    return replace(row, p=round(p_value(drawn, resampled.shape[1]), 3), by_seed=[_rounded(one) for one in by_seed])
 
 
 def _curve(benchmark: Benchmark, own: Seeds) -> list[dict[str, Any]]:
@@ -261,7 +284,14 @@ def _best_bold(values: Sequence[float]) -> list[str]:
     return [f'**{one}**' if one == best else one for one in shown]
 
 
-def _paired(row: Row) -> str:
+def paired(row: Row) -> str:
+    """The difference to the reference and its interval, as tables show them."""
     if row.difference is None or row.interval is None:
         return '-'
     return f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
+
+
+def _p(row: Row) -> str:
+    if row.p is None:
+        return '-'
+    return f'**{row.p:.3f}**' if row.p < SIGNIFICANT else f'{row.p:.3f}'

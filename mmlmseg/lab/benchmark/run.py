@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import statistics
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -26,6 +25,7 @@ from ...evaluation.metrics.common import ClassMetric
 from ...evaluation.report import definition_of
 from ...models.text.bank import SHIPPED_BANK
 from ..figures.curves import Series, read_scalars
+from .provenance import commit_of, machine_name, training_precision
 from .spec import Benchmark, Options, Run
 from .statistics import resampled_scores
 
@@ -80,14 +80,15 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
     Returns:
         The run's result: ``scores`` by dataset and key, without those of single classes; ``kinds``, which of them are
         comparable with the literature and which ours; ``readings`` of the headline along the run; ``resamples`` (the
-        headline on resampled sets of each dataset's images); and what it was made with. ``seconds`` is None where the
-        run was interrupted.
+        headline on resampled sets of each dataset's images); and what made it: the ``commit`` of the code (None
+        in no working copy), ``machine``, ``precision`` and ``torch``. ``seconds`` are those of the training with its
+        evaluations; None where the run was interrupted.
 
     Raises:
         CheckpointError: Where the checkpoint of a member is missing.
         OptionError: Where the evaluator does not measure the headline, or the work directory holds another run.
     """
-    started = time.monotonic()
+    started, commit = time.monotonic(), commit_of()  # of the code that runs, whatever is checked out meanwhile
     runner, logged = _evaluate_members(benchmark, run, cfg) if run.members else _train(benchmark, run, cfg)
     evaluated = _dataset_metrics(runner)
     metrics = headline_metrics(evaluated, benchmark.metric, run.scored)
@@ -109,7 +110,9 @@ def execute(benchmark: Benchmark, run: Run, cfg: Config) -> dict[str, Any]:
         readings={name: logged[f'{name}/{benchmark.metric}'] for name in metrics},
         resamples={name: _resamples(metric) for name, metric in metrics.items()},
         seconds=None if cfg.resume else round(time.monotonic() - started),
-        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f'{os.cpu_count()} CPU cores',
+        commit=commit,
+        machine=machine_name(),
+        precision=training_precision(cfg),
         torch=torch.__version__,
     )
 

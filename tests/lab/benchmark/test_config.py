@@ -73,6 +73,24 @@ def test_every_choice_of_a_learning_rate_is_planned(clash5: Path) -> None:
     assert {part.split for part in final.val_dataloader.dataset.datasets} == {'val'}
 
 
+def test_the_main_table_is_fair_and_goes_seed_by_seed(clash5: Path) -> None:
+    read = Benchmark.from_file('tools/benchmarks/clash5_main.yml')
+    assert [run.seed for run in read.runs()] == [seed for seed in (0, 1, 2) for _ in range(13)]
+    read = replace(read, methods=tuple(own for own in read.methods if 'synonyms' not in own.name))  # of other classes
+    check_fairness(read)
+    built = {run.name: build(read, run) for run in read.runs()[:12]}
+    whole, single = built['lmseg_seed0'], built['maskformer_ccp_seed0']
+    assert (whole.train_cfg.max_iters, single.train_cfg.max_iters) == (1500, 300)
+    assert {(cfg.optim_wrapper.type, cfg.model.precision) for cfg in built.values()} == {('OptimWrapper', 'auto')}
+    unguided = built['lmseg-without-category-guidance_seed0']
+    assert unguided.model.decode_head.decoder.type == 'mmlmseg.PlainDecoder'
+    assert unguided.train_dataloader == whole.train_dataloader
+    alike = built['lmseg-without-dataset-aware-augmentation_seed0']
+    pipelines = [part.pipeline for part in alike.train_dataloader.dataset.datasets]
+    assert pipelines == [whole.train_dataloader.dataset.datasets[2].pipeline] * 5
+    assert alike.model == whole.model
+
+
 def test_every_run_of_clash5_is_fair(benchmark: Benchmark) -> None:
     built = [(run, build(benchmark, run)) for run in benchmark.runs()]
     reference = built[0][1]

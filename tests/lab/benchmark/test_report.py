@@ -15,7 +15,7 @@ import torch
 from mmlmseg.errors import DataError
 from mmlmseg.evaluation import SemanticIoU
 from mmlmseg.lab.benchmark import Benchmark, Method, make_report
-from mmlmseg.lab.benchmark.statistics import NUM_RESAMPLES, resampled_scores
+from mmlmseg.lab.benchmark.statistics import NUM_RESAMPLES, NUM_SEED_DRAWS, p_value, resampled_scores
 
 SIZES = dict(x=7, y=7, z=5, new=6)  # validation images; z is trained on and not scored, new is scored only
 BENCHMARK = Benchmark(
@@ -89,11 +89,9 @@ def mean_iou(images: list[np.ndarray]) -> float:
     return statistics.fmean(ious)
 
 
-def brute_force_mean(areas: Areas, method: str, draws: Mapping[str, Any]) -> float:
-    """The mean over seeds and scored datasets, of some images of each."""
-    return statistics.fmean(
-        mean_iou([areas[method, name, seed][i] for i in draws[name]]) for name in ('x', 'y', 'new') for seed in (4, 9)
-    )
+def brute_force_mean(areas: Areas, method: str, draws: Mapping[str, Any], seed: int) -> float:
+    """The mean over scored datasets, of some images of each."""
+    return statistics.fmean(mean_iou([areas[method, name, seed][i] for i in draws[name]]) for name in ('x', 'y', 'new'))
 
 
 def test_scores_means_and_deviations(areas: Areas, lines: dict[str, dict[str, Any]]) -> None:
@@ -114,20 +112,33 @@ def test_scores_means_and_deviations(areas: Areas, lines: dict[str, dict[str, An
     assert len(report.benchmark.seeds) == 2
 
 
-def test_paired_differences(areas: Areas, lines: dict[str, dict[str, Any]]) -> None:
-    """Over the scored datasets, with the same images for both methods, also where one is trained alone."""
+@pytest.mark.parametrize('seeds', [(4, 9), (9,)])
+def test_paired_differences(areas: Areas, lines: dict[str, dict[str, Any]], seeds: tuple[int, ...]) -> None:
+    """Over the scored datasets, with the same seeds and images for both methods, also where one is trained alone."""
     draws = {name: np.random.default_rng(size).integers(0, size, (NUM_RESAMPLES, size)) for name, size in SIZES.items()}
     everything = {name: range(size) for name, size in SIZES.items()}
-    rows = {row.method: row for row in make_report(BENCHMARK, lines).rows}
+    report = make_report(replace(BENCHMARK, seeds=seeds), lines)
+    rows = {row.method: row for row in report.rows}
+    drawn_seeds = np.random.default_rng(2).integers(0, 2, (NUM_SEED_DRAWS, 2)).tolist() if len(seeds) > 1 else [[0]]
+
+    def difference(method: str, images: Mapping[str, Any], seed: int) -> float:
+        return brute_force_mean(areas, method, images, seed) - brute_force_mean(areas, 'Ours', images, seed)
+
     for method in ('rival', 'singles'):
-        differences = [
-            brute_force_mean(areas, method, drawn) - brute_force_mean(areas, 'Ours', drawn)
-            for drawn in ({name: own[r] for name, own in draws.items()} for r in range(NUM_RESAMPLES))
-        ]
-        assert rows[method].interval == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])), abs=0.02)
-        whole = brute_force_mean(areas, method, everything) - brute_force_mean(areas, 'Ours', everything)
-        assert rows[method].difference == pytest.approx(whole, abs=0.02)
-    assert rows['Ours'].difference is rows['Ours'].interval is None
+        sets = [{name: own[r] for name, own in draws.items()} for r in range(NUM_RESAMPLES)]
+        of_seeds = [[difference(method, images, seed) for images in sets] for seed in seeds]
+        means = [statistics.fmean(of_seeds[s][r] for s in drawn) for drawn in drawn_seeds for r in range(NUM_RESAMPLES)]
+        row = rows[method]
+        assert row.interval == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.02)
+        by_seed = [difference(method, everything, seed) for seed in seeds]
+        assert row.difference == pytest.approx(statistics.fmean(by_seed), abs=0.02)
+        if len(seeds) > 1:
+            assert row.p == pytest.approx(p_value(np.array(means)), abs=0.01)
+            assert row.by_seed == pytest.approx(by_seed, abs=0.02)
+        else:
+            assert (row.p, row.by_seed) == (None, ())
+    ours = rows['Ours']
+    assert (ours.difference, ours.interval, ours.p, ours.by_seed) == (None, None, None, ())
 
 
 def test_a_constant_lead_has_no_spread(lines: dict[str, dict[str, Any]]) -> None:
@@ -140,7 +151,8 @@ def test_a_constant_lead_has_no_spread(lines: dict[str, dict[str, Any]]) -> None
             'resamples': {name: [value + 3 for value in values] for name, values in ours['resamples'].items()},
         }
     rival = make_report(BENCHMARK, lines).rows[0]
-    assert (rival.difference, rival.interval) == (3.0, (3.0, 3.0))
+    assert (rival.difference, rival.interval, rival.by_seed) == (3.0, (3.0, 3.0), [3.0, 3.0])
+    assert rival.p == pytest.approx(2 / (NUM_RESAMPLES + 1), abs=0.001)
 
 
 def test_curves(lines: dict[str, dict[str, Any]]) -> None:
@@ -235,9 +247,10 @@ def test_models_that_answer_together(mixed_lines: dict[str, dict[str, Any]]) -> 
     assert [(point['cost'], point['mean']) for point in report.curves['Ours']] == [(100, 5.0), (200, 12.0)]
     assert [(point['cost'], point['mean']) for point in report.curves['singles']] == [(200, 15.0)]
     head, first, second = table_cells(report.to_markdown())
-    assert head == ['method', 'models', 'text', 'both', 'minus Ours [95 %]', 'x/mIoU', 'both/AP', 'new/mIoU']
-    assert first[3:] == ['12.0 ± 2.8', '-', '212.0', '112.0', '312.0']
-    assert second[3:] == ['**15.0** ± 2.8', '+3.0 [+3.0, +3.0]', '213.0', '115.0', '-']
+    further = ['x/mIoU', 'both/AP', 'new/mIoU']
+    assert head == ['method', 'models', 'text', 'both', 'minus Ours [95 %]', 'p', 'by seed', *further]
+    assert first[3:] == ['12.0 ± 2.8', '-', '-', '-', '212.0', '112.0', '312.0']
+    assert second[3:] == ['**15.0** ± 2.8', '+3.0 [+3.0, +3.0]', '0.500', '+3.0, +3.0', '213.0', '115.0', '-']
     assert json.loads(json.dumps(report.to_dict()))['rows'][1]['also'] == singles.also
     del mixed_lines['singles_union_seed9']
     assert make_report(MIXED, mixed_lines).missing == ['singles_union_seed9']
@@ -279,7 +292,8 @@ def test_markdown(lines: dict[str, dict[str, Any]]) -> None:
     report = make_report(BENCHMARK, lines)
     shown = report.to_markdown()
     head, *rows = table_cells(shown)
-    assert head == ['method', 'models', 'text', 'iterations', 'y', 'new', 'x', 'mean', 'minus Ours [95 %]']
+    assert head[:8] == ['method', 'models', 'text', 'iterations', 'y', 'new', 'x', 'mean']
+    assert head[8:] == ['minus Ours [95 %]', 'p', 'by seed']
     best = {name: max(row.scores[name] for row in report.rows) for name in ('y', 'new', 'x')}
     for cells, row in zip(rows, report.rows, strict=True):
         assert cells[:4] == [row.method, str(row.models), 'none', str(row.cost)]
@@ -289,12 +303,17 @@ def test_markdown(lines: dict[str, dict[str, Any]]) -> None:
             )
         assert cells[7].strip('*').replace('*', '') == f'{row.mean:.1f} ± {row.std:.1f}'
         if row.method == 'Ours':
-            assert cells[8] == '-'
+            assert cells[8:] == ['-', '-', '-']
         else:
             assert row.interval is not None
             assert cells[8] == f'{row.difference:+.1f} [{row.interval[0]:+.1f}, {row.interval[1]:+.1f}]'
+            assert row.p is not None
+            assert cells[9].strip('*') == f'{row.p:.3f}'
+            assert cells[9].startswith('**') == (row.p < 0.05)
+            assert cells[10] == ', '.join(f'{value:+.1f}' for value in row.by_seed)
     assert shown.startswith('### Some title\n')
     assert 'mIoU in percent; iterations of 8 images for each method; mean over 2 seeds ± standard deviation.' in shown
+    assert 'when seeds and validation images are drawn again' in shown
 
 
 def test_columns_by_definitions_of_our_own_are_named(lines: dict[str, dict[str, Any]]) -> None:
@@ -316,6 +335,8 @@ def test_markdown_of_one_cost_and_seed_with_choices(lines: dict[str, dict[str, A
     head, first, _ = table_cells(shown)
     assert head[3:5] == ['y', 'new']
     assert '±' not in first[-2]
+    assert head[-1] == 'minus Ours [95 %]'  # images alone give no p
+    assert 'when validation images are drawn again' in shown
     assert report.rows[0].std is None
     assert report.rows[0].options == [{'lr': 1}]
     settings = 'with the best of 2 settings on held-out training images'
@@ -329,3 +350,5 @@ def test_report_is_plain_data(lines: dict[str, dict[str, Any]]) -> None:
     assert written['metric'] == 'mIoU'
     assert written['curves'] == report.curves
     assert 'also' not in written['rows'][0]
+    assert written['rows'][0]['p'] == report.rows[0].p
+    assert 'p' not in written['rows'][1]  # of the reference

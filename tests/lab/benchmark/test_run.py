@@ -27,6 +27,7 @@ from mmlmseg.lab.benchmark import (
     read_results,
     run_config,
 )
+from mmlmseg.lab.benchmark.provenance import commit_of, machine_name
 from mmlmseg.lab.benchmark.run import go_on, headline_metrics, member_checkpoints, text_of
 from mmlmseg.lab.benchmark.statistics import NUM_RESAMPLES
 
@@ -77,6 +78,8 @@ def test_runs_in_one_go_and_in_several(clash5: Path, tmp_path: Path) -> None:
     } == dict(run='lmseg_seed0', method='LMSeg', dataset=None, seed=0, choice=None, iterations=4, batch_size=2)
     assert whole['text'] == 'sentence bank'
     assert whole['seconds'] is not None
+    assert (whole['machine'], whole['commit']) == (machine_name(), commit_of())
+    assert whole['precision'] in ('float32', 'bfloat16')
     for name in NAMES:
         assert list(whole['scores'][name]) == ['mIoU', 'mAcc', 'aAcc']
         assert whole['kinds'][name] == dict.fromkeys(('mIoU', 'mAcc', 'aAcc'), 'comparable')

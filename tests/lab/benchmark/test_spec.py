@@ -56,6 +56,7 @@ def test_clash5_semantic() -> None:
 
 
 MIXED = dict(
+    clash5_main=(),
     clash5_semantic=(),
     clash5_encoder_only=(),
     **{'clash5_learning-rate': ()},

@@ -184,6 +184,34 @@ def test_a_run_that_fails_ends_the_tool_with_its_status(
     assert '| single | 2 |' in (bench / 'out' / 'tiny.md').read_text()
 
 
+def test_one_seed_at_a_time(
+    tool: ModuleType, bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its runs and its table, with whatever was chosen by the first seed; the list says what is done."""
+    content = yaml.safe_load((bench / 'tiny.yml').read_text())
+    (bench / 'tiny.yml').write_text(yaml.safe_dump({**content, 'seeds': [3, 4, 5], 'choices': [{}, {'a': 1}]}))
+    started: list[str] = []
+
+    def run(command: list[str], check: bool) -> SimpleNamespace:
+        started.append(command[-1])
+        names = [name for name in ('street', 'facade') if name in command[-1] or 'lmseg' in command[-1]]
+        append_result('out/tiny.jsonl', line(command[-1], 2 * len(names), names))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(tool, 'subprocess', SimpleNamespace(run=run))
+    monkeypatch.setattr(tool, 'check_fairness', lambda benchmark: None)
+    monkeypatch.setattr(tool.signal, 'signal', lambda *_: None)
+    arguments = ['tiny.yml', '--results', 'out']
+    assert tool.main([*arguments, '--seeds', '4']) == 0
+    assert [name.rsplit('_', 1)[1] for name in started] == ['seed3'] * 6 + ['seed4'] * 3
+    assert 'one seed' in capsys.readouterr().out
+    assert tool.main([*arguments, '--runs', '--seeds', '3,4']) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[5:8] == ['done  single_facade_choice1_seed3', '-     lmseg_seed3', '-     single_street_seed3']
+    assert told[-2:] == ['done  single_facade_seed4', '9 of 12 runs are done']
+    assert len(started) == 9
+
+
 def test_nothing_has_finished(tool: ModuleType, bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool.main(['tiny.yml', '--results', 'out', '--report']) == 0
     assert capsys.readouterr().out == 'no method has finished yet: 3 runs are missing\n'
@@ -198,6 +226,7 @@ def test_nothing_has_finished(tool: ModuleType, bench: Path, capsys: pytest.Capt
             ['tiny.yml', '--run', 'lmseg_seed1'],
             "error: --run: tiny has no run 'lmseg_seed1'. Did you mean: lmseg_seed0",
         ),
+        (['tiny.yml', '--seeds', '0,1'], "error: --seeds: tiny has the seeds 0, not '1'"),
         (['tiny.yml'], 'data/street: no such folder; data_root must be the folder that holds classes.json'),
         (['tiny.yml', '--report', '--results', 'old'], 'error: old/tiny.jsonl: run '),
         (['tiny.yml', '--report', '--results', 'damaged'], 'error: damaged/tiny.jsonl, line 1: is no finished run'),
