@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import ast
+import gc
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import mmengine.config.config as mmengine_config
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
+from yapf.yapflib import yapf_api
 
 import mmlmseg  # noqa: F401  (first: it lets the libraries below import)
 from mmlmseg.label_space import LabelSpace
+
+# What is imported and collected lives until the end: it is neither searched for garbage while it grows nor later, where
+# each full search of the libraries took a quarter of a second.
+gc.disable()
+
+_FORMAT_CODE = yapf_api.FormatCode
+
+
+def pytest_configure() -> None:
+    """One thread for each process: workers side by side have no cores to spare, and idle threads wait by computing."""
+    torch.set_num_threads(1)
+    os.environ.setdefault('OMP_NUM_THREADS', '1')  # for the processes that tests start
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is searched for, among what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope='session')
@@ -45,6 +67,27 @@ def load_script() -> Callable[[Path], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope='session', autouse=True)
+def plain_layout() -> Iterator[None]:
+    """Configs are written down as they come: yapf takes most of a second each; what is no Python is still refused."""
+
+    def check(text: str, **_: Any) -> tuple[str, bool]:
+        ast.parse(text)
+        return text, False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', check)
+        patch.setattr(mmengine_config, 'FormatCode', check, raising=False)  # where mmengine 0.10 has it
+        yield
+
+
+@pytest.fixture
+def yapf_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configs are laid out by yapf, as they are for users."""
+    for module in (yapf_api, mmengine_config):
+        monkeypatch.setattr(module, 'FormatCode', _FORMAT_CODE, raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -120,6 +120,16 @@ def test_parses_and_can_be_written_down(path: Path, tmp_path: Path) -> None:
     assert Config.fromfile(tmp_path / 'dumped.py').model == config.model
 
 
+# Slow: how a config is laid out is yapf's affair, and takes it most of a second.
+@pytest.mark.parametrize(
+    'path', [SMALL[0], *(pytest.param(path, marks=pytest.mark.slow) for path in KINDS[1:])], ids=names(KINDS)
+)
+@pytest.mark.usefixtures('folders', 'yapf_layout')
+def test_is_the_same_when_laid_out(path: Path, tmp_path: Path) -> None:
+    test_parses_and_can_be_written_down(path, tmp_path)
+    assert 'model = dict(' in (tmp_path / 'dumped.py').read_text()  # spaces are yapf's
+
+
 @pytest.mark.parametrize('path', KINDS, ids=names(KINDS))
 @pytest.mark.usefixtures('folders')
 def test_model_and_optimiser_build(path: Path) -> None:
