@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
+from mmdet.models.layers import TransformerEncoderPixelDecoder
 from torch import Tensor, nn
 
 from ..errors import OptionError
@@ -145,6 +146,13 @@ def check_exportable(model: Any, spaces: Sequence[LabelSpace], task: str, text_i
     if task not in TASKS:
         raise OptionError(f'task {task!r} cannot be exported; choose {" or ".join(TASKS)}')
     head.check_tasks([task])
+    features = getattr(head, 'pixel_features', None)
+    if isinstance(getattr(features, 'pixel_decoder', None), TransformerEncoderPixelDecoder):
+        raise OptionError(
+            'mmdet.TransformerEncoderPixelDecoder cannot be exported: it asks for the size of each image of a batch, '
+            'one after the other, so its graph would hold for one batch only; train with mmdet.PixelDecoder or '
+            'mmdet.MSDeformAttnPixelDecoder'
+        )
     if not text_input:
         return
     if head.text is None:

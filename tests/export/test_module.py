@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.models.layers import TransformerEncoderPixelDecoder
 from torch import Tensor
 
 from mmlmseg.errors import OptionError
@@ -111,3 +112,16 @@ def test_the_model_stays_as_it_is(tiny: Callable[..., Any], street: LabelSpace) 
 def test_text_rows_of_several_label_spaces_are_refused(tiny: Callable[..., Any], spaces: list[LabelSpace]) -> None:
     with pytest.raises(OptionError, match='one list of classes'):
         ExportedModel(tiny(), spaces, text_input=True)
+
+
+def test_a_pixel_decoder_that_looks_at_one_image_after_the_other_is_refused(
+    tiny: Callable[..., Any], street: LabelSpace
+) -> None:
+    class Decoder(TransformerEncoderPixelDecoder):
+        def __init__(self) -> None:
+            torch.nn.Module.__init__(self)
+
+    model = tiny()
+    model.decode_head.pixel_features.pixel_decoder = Decoder()
+    with pytest.raises(OptionError, match='TransformerEncoderPixelDecoder cannot be exported'):
+        ExportedModel(model, [street])
