@@ -62,7 +62,7 @@ class SegmentorUnion(BaseModel):
             if member.get('data_preprocessor', data_preprocessor) != data_preprocessor:
                 raise OptionError(
                     f'member {i} of the union has a data_preprocessor of its own, {dict(member["data_preprocessor"])}; '
-                    f'all must have that of the union, {dict(data_preprocessor or {})}, as they are shown the same images'
+                    f'all must have that of the union, {dict(data_preprocessor or {})}, as all see the same images'
                 )
         self.members = nn.ModuleList(MODELS.build(member) for member in members)
         spaces = [(space, i) for i, member in enumerate(self._models) for space in member.label_spaces]
