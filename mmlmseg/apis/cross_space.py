@@ -13,9 +13,10 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from torch.utils.data import Subset
 
+from ..checkpoint import difference
 from ..config import chosen_parts, evaluate_only, parts_of
 from ..config_checks import require, without_workers
-from ..errors import OptionError
+from ..errors import LabelSpaceError, OptionError
 from ..evaluation.confusion import Confusion, confusions_of
 from ..label_space import LabelSpace
 from .inferencer import LMSegInferencer
@@ -74,7 +75,7 @@ class CrossSpace:
             track: Shows how far the batches are.
 
         Raises:
-            LabelSpaceError: Where the model has no such label space.
+            LabelSpaceError: Where the model has no such label space, or means other classes by that of the dataset.
             OptionError: Where there is no such dataset, or it has truth in several label spaces at once.
         """
         own = self.space(dataset)
@@ -128,5 +129,15 @@ class CrossSpace:
                 raise OptionError(
                     f'dataset {name!r} has truth in {len(spaces)} label spaces at once; name one that has it in one'
                 )
+            self._refuse_other_meaning(name, spaces[0])
             self._loaders[name] = data, spaces[0]
         return self._loaders[name]
+
+    def _refuse_other_meaning(self, dataset: str, space: LabelSpace) -> None:
+        """Refuses a label space whose labels mean other classes than they do to the model."""
+        known = self.inferencer.label_spaces
+        if space.name in known.names and (what := difference(space.classes, known.get(space.name).classes)):
+            raise LabelSpaceError(
+                f'dataset {dataset!r}: by label space {space.name!r} it means other classes than the model ({what}); '
+                'take the classes.json that the model was trained with, or give this label space another name'
+            )

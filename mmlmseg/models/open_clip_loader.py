@@ -145,8 +145,9 @@ def _check_tag(model: str, tag: str, quick_gelu: bool) -> None:
             f'{did_you_mean(tag, tags)} Published: {", ".join(tags) or "none"}'
         )
     needs_quick_gelu = bool(get_pretrained_cfg(model, tag).get('quick_gelu'))
-    if needs_quick_gelu != quick_gelu:
-        other = f'{model}-quickgelu' if needs_quick_gelu else model.removesuffix('-quickgelu')
+    other = f'{model}-quickgelu' if needs_quick_gelu else model.removesuffix('-quickgelu')
+    # A model without such a twin is built for its weights, though their tag says nothing of it: roberta-ViT-B-32.
+    if needs_quick_gelu != quick_gelu and other != model:
         raise CheckpointError(f'the weights {tag!r} do not fit the activation of {model}; use the model {other}')
 
 

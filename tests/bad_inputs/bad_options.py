@@ -115,6 +115,11 @@ def no_queries(folder: Path) -> None:
     MODELS.build({**HEAD, 'queries': dict(type='mmlmseg.SharedQueries', num_queries=0)})
 
 
+@REFUSALS.by(OptionError, "num_queries = {'a': 3}", 'all spaces')
+def queries_by_label_space(folder: Path) -> None:
+    MODELS.build({**HEAD, 'queries': dict(type='mmlmseg.LabelSpaceQueries', num_queries=dict(a=3))})
+
+
 @REFUSALS.by(OptionError, 'datasets[0]', "'spilt'", 'Did you mean: split')
 def a_misspelt_key_of_a_dataset(folder: Path) -> None:
     part = dict(type='mmlmseg.FolderDataset', data_root='streets', spilt='val')

@@ -74,6 +74,11 @@ def a_name_that_is_too_long(folder: Path) -> None:
     open_tower(described(folder, 'bad-long', pool_type='last'), None).encode_texts(['car ' * 11])
 
 
+@REFUSALS.by(TextBankError, 'masks the token 1', 'pads with 0')
+def padding_that_is_not_masked(folder: Path) -> None:
+    open_tower(described(folder, 'bad-padding', embed_cls=True, pad_id=1), None)
+
+
 @REFUSALS.by(CheckpointError, 'absent', 'open_clip_config.json')
 def a_folder_that_is_none(folder: Path) -> None:
     OpenClipText(f'local-dir:{folder / "absent"}')

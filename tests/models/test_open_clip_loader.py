@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from mmlmseg.errors import CheckpointError
-from mmlmseg.models.open_clip_loader import load_open_clip, model_config
+from mmlmseg.models.open_clip_loader import check_weights, load_open_clip, model_config
 
 
 def holder(state: dict[str, torch.Tensor]) -> nn.Module:
@@ -83,6 +84,16 @@ def test_unfit_files_are_named(tiny_clip: str, tmp_path: Path, content: bytes | 
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r'bad\.pt: not the weights of open_clip model'):
         load_open_clip(tiny_clip, str(path))
+
+
+def test_every_model_takes_some_published_weights_or_names_the_model_that_does() -> None:
+    """Of roberta-ViT-B-32 the tag does not say that it has QuickGELU, and there is no other model to use."""
+    for model in open_clip.list_models():
+        for tag in open_clip.list_pretrained_tags_by_model(model):
+            try:
+                check_weights(model, tag)
+            except CheckpointError as error:
+                check_weights(str(error).rpartition(' ')[2], tag)
 
 
 def test_config_is_read_without_building(tiny_clip: str) -> None:

@@ -79,3 +79,18 @@ def test_declared_relations_say_what_corresponds(
         with pytest.raises(SystemExit, match='2'):
             tool.main([*files, *options, '--out', str(out)])
         assert message in capsys.readouterr().err
+
+
+def test_labels_that_mean_something_else_to_the_model_are_refused(
+    tool: ModuleType, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model knows its classes from its checkpoint, and the file of the dataset was sorted since."""
+    config = Config.fromfile(files[0])
+    config.model.decode_head.pop('label_spaces')
+    config.dump(files[0])
+    listed = tmp_path / 'street' / 'classes.json'
+    content = json.loads(listed.read_text())
+    listed.write_text(json.dumps({**content, 'classes': content['classes'][::-1]}))
+    with pytest.raises(SystemExit, match='2'):
+        tool.main([*files, '--out', str(tmp_path / 'out'), '--device', 'cpu'])
+    assert "dataset 'street': by label space 'street' it means other classes than the model" in capsys.readouterr().err

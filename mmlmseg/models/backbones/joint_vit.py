@@ -61,13 +61,19 @@ class JointViT(TimmBackbone):
     Args:
         model: A plain vision transformer of timm, such as ``vit_small_patch16_dinov3`` or ``vit_large_patch14_dinov2``.
         joint_blocks: L2, how many blocks the head runs: 3 for models of 12 blocks, 4 for 24 (EoMT, Table 5).
-        **kwargs: As :class:`TimmBackbone`.
+        **kwargs: As :class:`TimmBackbone`, without ``out_indices``: the head runs what is left of the blocks.
 
     Raises:
-        OptionError: Where the model is no plain vision transformer, or has not more blocks than ``joint_blocks``.
+        OptionError: Where the model is no plain vision transformer, or has not more blocks than ``joint_blocks``; on
+            ``out_indices``, and a frozen one.
     """
 
     def __init__(self, model: str, joint_blocks: int = 3, **kwargs: Any) -> None:
+        if kwargs.get('out_indices') is not None:
+            raise OptionError(
+                f'mmlmseg.JointViT: out_indices = {kwargs["out_indices"]}, but it gives no maps of blocks: leave it '
+                'out; joint_blocks says how many the head runs, and options=dict(depth=...) how many there are'
+            )
         super().__init__(model, **kwargs)
         blocks = getattr(self.model, 'blocks', ())
         if (
@@ -105,3 +111,23 @@ class JointViT(TimmBackbone):
             x = block(x) if rope is None else block(x, rope=rope)
         prefix, patches = x.split([x.shape[1] - size[0] * size[1], size[0] * size[1]], dim=1)
         return PatchTokens(prefix, patches, size, rope, model.blocks[first:], model.norm)
+
+
+def check_joint(backbone: nn.Module, neck: nn.Module | None, takes_tokens: bool) -> None:
+    """Refuses parts of a model of which some are for maps, others for the tokens of a :class:`JointViT`.
+
+    Args:
+        backbone, neck: Of the model.
+        takes_tokens: Whether its head is for tokens.
+    """
+    gives_tokens = isinstance(backbone, JointViT)
+    if gives_tokens and neck is not None:
+        raise OptionError(
+            f'model.neck = {type(neck).__name__} takes maps, but mmlmseg.JointViT gives tokens to the head: leave '
+            'it out'
+        )
+    if gives_tokens != takes_tokens:
+        raise OptionError(
+            f'model.backbone = {type(backbone).__name__} does not go with model.decode_head: mmlmseg.JointViT stands '
+            'below mmlmseg.EncoderOnlyHead, and every other backbone below mmlmseg.QueryHead'
+        )

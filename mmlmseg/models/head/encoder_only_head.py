@@ -31,6 +31,8 @@ class EncoderOnlyHead(LabelSpaceHead):
             the same in EoMT; that of a ViT-S to 128 takes a sixth of the products.
     """
 
+    takes_tokens = True
+
     def __init__(self, upscaling: int = 2, **kwargs: Any) -> None:
         self._upscaling = upscaling
         super().__init__(**kwargs)

@@ -20,6 +20,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import Relations
 from ..criterion import read_targets
+from ..decoders.joint_blocks import JointBlocks
 from ..numerics import ClassActivation
 from ..structures import Categories, HeadOutputs, Targets
 from ..text.variation import drop_absent, present_classes
@@ -56,11 +57,17 @@ class LabelSpaceHead(BaseModule):
             as itself and all that is declared to be the same or inside of it.
         init_cfg: See mmengine's BaseModule.
 
+    Attributes:
+        takes_tokens: Whether it is for the tokens of a ``mmlmseg.JointViT``, instead of maps.
+
     Raises:
         LabelSpaceError: Without label spaces, or where ``things_only`` meets one without things.
-        OptionError: On another ``class_activation``, ``drop_absent`` with a classifier of one list for all spaces,
-            ``class_weights`` that fit no label space, or ``relations`` of a model that reads no text.
+        OptionError: On a decoder of the other kind of head, another ``class_activation``, ``drop_absent`` with a
+            classifier of one list for all spaces, ``class_weights`` that fit no label space, or ``relations`` of a
+            model that reads no text.
     """
+
+    takes_tokens = False
 
     def __init__(
         self,
@@ -93,6 +100,11 @@ class LabelSpaceHead(BaseModule):
         per_space = dict(channels=channels, label_spaces=self.label_spaces)
         self.queries = MODELS.build({**queries, **per_space})
         self.decoder = MODELS.build({**decoder, 'channels': channels})
+        if isinstance(self.decoder, JointBlocks) != self.takes_tokens:
+            raise OptionError(
+                f'decode_head.decoder = {type(self.decoder).__name__} does not go with {type(self).__name__}: '
+                'mmlmseg.JointBlocks is that of mmlmseg.EncoderOnlyHead, all others are of mmlmseg.QueryHead'
+            )
         self.adapters = SpaceAdapters(channels, self.label_spaces, adapters or {})
         self.mask_embedding = MaskEmbedding(channels, mask_channels)
         self.relations = Relations.from_config(relations)

@@ -18,8 +18,10 @@ Mode = Literal['replace', 'add']
 
 
 def _check_number(num_queries: int) -> None:
-    if num_queries < 1:
-        raise OptionError(f'num_queries = {num_queries}: a model finds with at least one query')
+    if not isinstance(num_queries, int) or num_queries < 1:
+        raise OptionError(
+            f'num_queries = {num_queries}: a model finds with at least one query, all spaces with as many'
+        )
 
 
 @MODELS.register_module()

@@ -23,7 +23,7 @@ from ...label_space import LabelSpace, LabelSpaces
 from ...registry import MODELS
 from ...relations import resolve
 from ..backbones.folded_norm import fold_fixed_norms
-from ..backbones.joint_vit import PatchTokens
+from ..backbones.joint_vit import PatchTokens, check_joint
 from ..backbones.stems import StemOptions, Stems, warn_of_made_stems
 from ..numerics import Precision, class_probabilities, precision_context
 from ..pretrained import load_pretrained
@@ -72,6 +72,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
         LabelSpaceError: Where thresholds name an unknown label space.
         OptionError: On semantic results of a model that finds things only, and on a ``size_divisor`` of the
             preprocessor that the maps of the backbone do not fill.
+        OptionError: On parts of which some are for maps, others for the tokens of a ``mmlmseg.JointViT``.
         OptionError: On an unknown task or key, or where a SyncBN would be trained: ranks whose batches fall into
             different numbers of groups would wait for each other for ever.
     """
@@ -135,6 +136,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
 
     def _build_head(self, config: dict[str, Any]) -> None:
         self.decode_head = MODELS.build(config)
+        check_joint(self.backbone, self.neck, getattr(self.decode_head, 'takes_tokens', False))
         self.num_classes = self.out_channels = self.label_spaces.max_classes
         _ = self.options  # says at once what is wrong with test_cfg
 

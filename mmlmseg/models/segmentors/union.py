@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,11 +38,15 @@ class SegmentorUnion(BaseModel):
             frozen encoder; ``tools/join_models.py`` puts trained heads together).
         init_cfg: See mmengine's BaseModule.
 
+    Attributes:
+        size_divisor: What height and width of images and tiles are multiples of, so that the maps of every member fill
+            them. The preprocessor pads to it, unless its config gives a multiple of its own.
+
     Raises:
         CheckpointError: As weights are loaded, where the encoder to be shared is another in one of the members.
         LabelSpaceError: Where two members know a label space of one name, or thresholds name one that none knows.
-        OptionError: Where members shall share an encoder, but are built with different ones, or it is not frozen.
-        ValueError: Where a member has another preprocessor.
+        OptionError: Where a member has another preprocessor. Where members shall share an encoder, but are built with
+            different ones, or it is not frozen.
     """
 
     def __init__(
@@ -55,7 +60,10 @@ class SegmentorUnion(BaseModel):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         for i, member in enumerate(members):
             if member.get('data_preprocessor', data_preprocessor) != data_preprocessor:
-                raise ValueError(f'member {i} of the union has a data_preprocessor of its own; all must have the same')
+                raise OptionError(
+                    f'member {i} of the union has a data_preprocessor of its own, {dict(member["data_preprocessor"])}; '
+                    f'all must have that of the union, {dict(data_preprocessor or {})}, as all see the same images'
+                )
         self.members = nn.ModuleList(MODELS.build(member) for member in members)
         spaces = [(space, i) for i, member in enumerate(self._models) for space in member.label_spaces]
         self._place = {space.name: i for space, i in spaces}
@@ -65,11 +73,19 @@ class SegmentorUnion(BaseModel):
                     f'label space {space.name!r} is known to two members of the union, {i} and {other}; it must be one'
                 )
         self.label_spaces = LabelSpaces([space for space, _ in spaces])
+        self.size_divisor = math.lcm(*(member.size_divisor for member in self._models))
+        self._fit_padding()
         self.encoder_is_shared = shared_encoder
         if shared_encoder:
             self._share_encoder(members)
         self.test_cfg = test_cfg or {}
         _ = self.options  # says at once what is wrong with test_cfg
+
+    def _fit_padding(self) -> None:
+        """Lets images be padded to what the maps of all members fill, unless the config says to what."""
+        preprocessor: Any = self.data_preprocessor
+        if not getattr(preprocessor, 'divisor_is_given', True):
+            preprocessor.size_divisor = self.size_divisor
 
     def _share_encoder(self, configs: Sequence[Mapping[str, Any]]) -> None:
         first, *others = self._models
@@ -107,7 +123,7 @@ class SegmentorUnion(BaseModel):
     @property
     def options(self) -> ResultOptions:
         """What ``test_cfg`` says."""
-        options = ResultOptions.from_config(self.test_cfg, self.label_spaces)
+        options = ResultOptions.from_config(self.test_cfg, self.label_spaces, self.size_divisor)
         for member in self._models:
             member.decode_head.check_tasks(options.tasks)
         return options

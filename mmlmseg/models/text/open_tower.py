@@ -47,6 +47,11 @@ def ready(model: str, pretrained: str | None) -> tuple[TextSide, Tokeniser]:
             f'open_clip model {model!r} reads a text at the token {side.config.eos_id}, but its tokenizer ends a text '
             f'with {tokeniser.end}: they are not of one model'
         )
+    elif side.config.embed_cls and side.config.pad_id != tokeniser.pad:
+        raise TextBankError(
+            f'open_clip model {model!r} masks the token {side.config.pad_id}, but its tokenizer pads with '
+            f'{tokeniser.pad}: they are not of one model'
+        )
     return side, tokeniser
 
 

@@ -201,6 +201,7 @@ def test_a_checkpoint_brings_everything_back(model_config: Any, spaces: Any) -> 
         (dict(joint_blocks=4), 'joint_blocks = 4; vit_small_patch16_dinov3 has 4 blocks, of which 1 to 3'),
         (dict(frozen=True), 'last blocks learn to take queries'),
         (dict(model='convnext_atto', options={}), 'convnext_atto is no plain vision transformer'),
+        (dict(out_indices=(1, 3)), r'out_indices = \(1, 3\), but it gives no maps of blocks'),
     ],
 )
 def test_what_cannot_work_is_refused(model_config: Any, spaces: Any, change: dict, message: str) -> None:
@@ -216,3 +217,20 @@ def test_widths_must_agree(model_config: Any, spaces: Any) -> None:
     meta = dict(batch_input_shape=(64, 64), img_shape=(64, 64))
     with pytest.raises(OptionError, match='transformer is 32 wide.*write channels=32'):
         model.decode_head(feats, [meta], model.decode_head.categories(['street']))
+
+
+def test_parts_for_maps_and_parts_for_tokens_are_not_mixed(model_config: Any, spaces: Any) -> None:
+    ours, others = config_of(model_config, spaces), model_config(spaces)
+    ours['data_preprocessor'].pop('size_divisor')
+    neck = dict(type='mmlmseg.SimpleFeaturePyramid', in_channels=WIDTH, out_channels=8)
+    swapped = [dict(ours['decode_head'], decoder=others['decode_head']['decoder'])]
+    swapped.append(dict(others['decode_head'], decoder=ours['decode_head']['decoder']))
+    for config, message in (
+        (dict(ours, neck=neck), 'neck = SimpleFeaturePyramid takes maps'),
+        (dict(ours, backbone=others['backbone']), 'backbone = ResNet does not go with'),
+        (dict(ours, decode_head=others['decode_head']), 'backbone = JointViT does not go with'),
+        (dict(ours, decode_head=swapped[0]), 'decoder = CategoryGuidedDecoder does not go with EncoderOnlyHead'),
+        (dict(others, decode_head=swapped[1]), 'decoder = JointBlocks does not go with QueryHead'),
+    ):
+        with pytest.raises(OptionError, match=message):
+            MODELS.build(config)

@@ -191,7 +191,7 @@ def test_what_nobody_or_everybody_knows(single_configs, batch) -> None:
 def test_members_read_the_same_images(single_configs) -> None:
     other = copy.deepcopy(single_configs)
     other[1]['data_preprocessor']['mean'] = [0.0] * 3
-    with pytest.raises(ValueError, match='member 1 of the union has a data_preprocessor of its own'):
+    with pytest.raises(OptionError, match='member 1 of the union has a data_preprocessor of its own'):
         MODELS.build(union_config(other))
 
 
@@ -253,6 +253,30 @@ def test_heads_share_a_frozen_encoder(on_one_encoder, batch, monkeypatch: pytest
     calls.clear()
     predict(union, [sample, batch[2]], label_spaces=['street', 'town'])
     assert calls == [2]
+
+
+@pytest.mark.parametrize('test_cfg', [PANOPTIC, dict(PANOPTIC, tiles=dict(size=(28, 56), overlap=0))])
+def test_images_and_tiles_fill_the_patches_of_the_members(on_one_encoder, batch, test_cfg: dict[str, Any]) -> None:
+    """Patches of 14 pixels do not fill what is padded to 32, and an answer stays the same to the bit."""
+    configs = [copy.deepcopy(dict(config, test_cfg=test_cfg)) for config in on_one_encoder]
+    for config in configs:
+        config['backbone'].update(model='vit_small_patch14_dinov2')
+    members = [build(config) for config in configs]
+    members[1].backbone.load_state_dict(members[0].backbone.state_dict())
+    union = exact(MODELS.build(dict(union_config(configs, **test_cfg), shared_encoder=True)))
+    union.load_state_dict({f'members.{i}.{k}': v for i, own in enumerate(members) for k, v in own.state_dict().items()})
+    assert union.size_divisor == union.data_preprocessor.size_divisor == 28
+    for name, member in zip(NAMES, members):
+        (alone,) = predict(member, batch[:1], label_spaces=[name])
+        (asked,) = predict(union, batch[:1], label_spaces=[name])
+        assert torch.equal(asked.pred_sem_seg.data, alone.pred_sem_seg.data)
+        assert torch.equal(asked.pred_segments.ids, alone.pred_segments.ids)
+
+
+def test_members_of_unlike_patches_are_padded_to_what_both_fill(on_one_encoder) -> None:
+    other = dict(on_one_encoder[1], backbone=dict(FROZEN, model='vit_small_patch14_dinov2'))
+    union = MODELS.build(union_config([on_one_encoder[0], other]))
+    assert union.size_divisor == union.data_preprocessor.size_divisor == 224
 
 
 def test_heads_of_other_encoders_are_refused(on_one_encoder) -> None:
