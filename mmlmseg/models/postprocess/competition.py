@@ -22,7 +22,7 @@ class Competition:
 
     def __init__(self, size: Size, device: torch.device) -> None:
         self._winner = torch.zeros(size, dtype=torch.int32, device=device)  # number + 1; 0 where nobody is sure
-        # Pixels of mask probability 0.5 or more, pixels kept, and pixels won that are sure: [3, n]
+        # Pixels of mask probability 0.5 or more, pixels won, and of these the ones that are sure: [3, n]
         self._counts = torch.zeros(3, 0, dtype=torch.double, device=device)
 
     @property
@@ -42,7 +42,6 @@ class Competition:
         values: Tensor,
         probabilities: Tensor,
         pixel: Tensor,
-        party: Tensor,
         coverage: Tensor | None = None,
     ) -> None:
         """Gives each pixel of a window to the candidate with the largest value, if it is sure of it.
@@ -53,20 +52,16 @@ class Competition:
             values: ``[R, C, c]``.
             probabilities: Of their masks, ``[R, C, c]``.
             pixel: The mask probability from which on each is sure, ``[c]``.
-            party: A number that allies have in common, -1 for who has none, long ``[c]``. Pixels of a mask that an ally
-                wins count as kept.
             coverage: What share of a pixel each may win at all, ``[R, C, c]``; by default all of it.
         """
         inside = probabilities >= 0.5
+        area = inside.sum((0, 1)) if coverage is None else (inside * coverage).sum((0, 1))
         first = best(values)  # [R, C]
-        allies = (party[:, None] == party).fill_diagonal_(False) & (party >= 0)  # [c, c]
-        left = inside & allies[first] if allies.any() else inside[:0]  # to allies, [R, C, c]
-        area, kept = ((own if coverage is None else own * coverage[: len(own)]).sum((0, 1)) for own in (inside, left))
         sure = probabilities.gather(-1, first[..., None])[..., 0] >= pixel[first]
         winner = numbers[first]
         self._winner[window] = (winner + 1).mul_(sure).int()
         counts = [own.flatten().bincount(minlength=self.entered) for own in (winner, winner[sure])]
-        self._counts[:2].index_add_(1, numbers, torch.stack([area, kept]).double())
+        self._counts[0].index_add_(0, numbers, area.double())
         self._counts[1:] += torch.stack(counts)
 
     def segments(
@@ -74,13 +69,13 @@ class Competition:
     ) -> SegmentMap:
         """What the candidates won.
 
-        One that gets no pixel, has no pixel of mask probability 0.5 or more, or keeps too small a fraction of these,
+        One that gets no pixel, has no pixel of mask probability 0.5 or more, or wins too small a fraction of these,
         leaves void. Those of one stuff class make one segment, one of a thing class makes its own.
 
         Args:
             labels: The class of each candidate, long ``[n]``.
             scores: ``[n]``.
-            overlap: The smallest fraction of its mask that each must keep, ``[n]``.
+            overlap: The smallest fraction of its mask that each must win, ``[n]``.
             is_thing: Whether a class is countable, bool ``[K]``.
             joined: For each the first of those that are one with it, long ``[n]``; by default each is by itself.
 
@@ -92,8 +87,8 @@ class Competition:
             return SegmentMap(self._winner[None], labels, scores=scores)
         itself = torch.arange(self.entered, device=labels.device)
         joined = itself if joined is None else joined
-        inside, kept, got = torch.zeros_like(self._counts).index_add_(1, joined, self._counts)[:, joined]
-        stays = ((got > 0) & (inside > 0) & (kept / inside >= overlap)).nonzero()[:, 0]
+        inside, won, got = torch.zeros_like(self._counts).index_add_(1, joined, self._counts)[:, joined]
+        stays = ((got > 0) & (inside > 0) & (won / inside >= overlap)).nonzero()[:, 0]
         # Equal for candidates of one segment: its class for stuff, a number of its own for a thing.
         key = torch.where(is_thing[labels], len(is_thing) + joined, labels)[stays]
         keys, segment = key.unique(return_inverse=True)  # [S], [stays]

@@ -6,7 +6,7 @@ In several label spaces at once they compete inside exclusive groups only, so ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,26 +31,19 @@ class PanopticThresholds:
         overlap: A query must win at least this fraction of the pixels of its mask from the other queries.
         pixel: A query gets those pixels that it wins with at least this mask probability. With 0, as MaskFormer has it,
             all pixels go to someone; Mask2Former leaves those below 0.5 void.
-        stuff_as_one: Whether a query of a stuff class also keeps, in the test of its overlap, the pixels of its mask
-            that others of the class win, as all of them become one segment. Without it, as published, two queries that
-            both claim the road take it from each other, and both are dropped.
 
     Raises:
-        OptionError: Where a threshold is not a fraction, or ``stuff_as_one`` is neither true nor false.
+        OptionError: Where one is not a fraction.
     """
 
     object: float = 0.8
     overlap: float = 0.8
     pixel: float = 0.0
-    stuff_as_one: bool = False
 
     def __post_init__(self) -> None:
-        for name in ('object', 'overlap', 'pixel'):
-            value = getattr(self, name)
+        for name, value in asdict(self).items():
             if not 0 <= value <= 1:
                 raise OptionError(f'the {name} threshold of panoptic inference must be from 0 to 1, got {value}')
-        if not isinstance(self.stuff_as_one, bool):
-            raise OptionError(f'stuff_as_one of panoptic inference must be true or false, got {self.stuff_as_one!r}')
 
 
 @dataclass(frozen=True)
@@ -86,13 +79,11 @@ class Rivals:
         members: Those of each label space, with labels over all spaces.
         overlap: The smallest fraction of its mask that each must win, ``[n]``.
         pixel: The smallest mask probability of the pixels that each gets, ``[n]``.
-        party: A number that allies have in common, who lose nothing to each other; -1 for who has none, long ``[n]``.
     """
 
     members: Sequence[Candidates]
     overlap: Tensor
     pixel: Tensor
-    party: Tensor
 
     @property
     def labels(self) -> Tensor:
@@ -152,15 +143,12 @@ def rivals(
     """The candidates of each exclusive group, in ascending order of these; arguments of :func:`panoptic_segments`."""
     first = [sum(space.num_classes for space in spaces[:i]) for i in range(len(spaces))]
     everything = [replace(own, labels=own.labels + offset) for own, offset in zip(found, first, strict=True)]
-    as_one = torch.cat([group.new_full((s.num_classes,), t.stuff_as_one) for s, t in zip(spaces, thresholds)]).bool()
-    party = torch.arange(len(as_one), device=group.device).where(as_one & ~things(spaces, group.device), -1)  # [K]
     of_groups = []
     for number in group.unique().tolist():
         members = [own.take(group[own.labels] == number) for own in everything]
         limits = [own.scores.new_tensor([[t.overlap, t.pixel]]) for own, t in zip(members, thresholds, strict=True)]
         of_each = torch.cat([limit.expand(len(own.scores), 2) for limit, own in zip(limits, members, strict=True)])
-        parties = party[torch.cat([own.labels for own in members])]
-        of_groups.append(Rivals(members, overlap=of_each[:, 0], pixel=of_each[:, 1], party=parties))
+        of_groups.append(Rivals(members, overlap=of_each[:, 0], pixel=of_each[:, 1]))
     return of_groups
 
 
@@ -205,5 +193,5 @@ def compete(own: Rivals, is_thing: Tensor) -> SegmentMap:
     numbers = competition.enter(len(labels))
     if len(labels):
         for rows, masks in own.probabilities().strips():
-            competition.decide((rows, slice(None)), numbers, masks * scores, masks, own.pixel, own.party)
+            competition.decide((rows, slice(None)), numbers, masks * scores, masks, own.pixel)
     return competition.segments(labels, scores, own.overlap, is_thing)

@@ -102,9 +102,7 @@ class Arena:
         if not there:
             return
         numbers = torch.cat([own for _, own, _ in there])
-        scores, pixel, party = (
-            torch.cat([getattr(own, name) for *_, own in there]) for name in ('scores', 'pixel', 'party')
-        )
+        scores, pixel = (torch.cat([getattr(own, name) for *_, own in there]) for name in ('scores', 'pixel'))
         maps = LazyMaps.joined([self._probabilities(place, own, rows, columns) for place, _, own in there])
         tile = torch.repeat_interleave(torch.tensor([len(own) for _, own, _ in there])).to(numbers.device)
         of_rows, of_columns = (
@@ -120,7 +118,7 @@ class Arena:
         for strip, masks in maps.strips():  # [R, C, c]
             down = slice(rows.start + strip.start, rows.start + strip.stop)
             if len(places) == 1:
-                self._competition.decide((down, across), numbers, masks * scores, masks, pixel, party)
+                self._competition.decide((down, across), numbers, masks * scores, masks, pixel)
                 continue
             share = of_rows[tile, down].T[:, None] * of_columns[tile, across].T  # [R, C, c]
             share = share.to(masks.dtype)
@@ -129,13 +127,7 @@ class Arena:
             )
             values, masks, coverage = of_objects
             self._competition.decide(
-                (down, across),
-                numbers[first],
-                values,
-                masks / coverage.clamp(min=1e-6),
-                pixel[first],
-                party[first],
-                coverage,
+                (down, across), numbers[first], values, masks / coverage.clamp(min=1e-6), pixel[first], coverage
             )
 
     def _probabilities(self, place: Place, own: Rivals, rows: range, columns: range) -> LazyMaps:

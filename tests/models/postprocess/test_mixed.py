@@ -45,12 +45,9 @@ def test_without_handling_of_overlaps_it_is_the_union() -> None:
     masks, labels, scores = [], [], []
     for candidates, things, limits, first in zip(own, THINGS.split(SIZES), LIMITS, (0, 3), strict=True):
         number = (len(candidates.labels),)
-        overlap, pixel, party = (
-            torch.full(number, limits.overlap),
-            torch.full(number, limits.pixel),
-            torch.full(number, -1),
+        alone = compete(
+            Rivals([candidates], torch.full(number, limits.overlap), torch.full(number, limits.pixel)), things
         )
-        alone = compete(Rivals([candidates], overlap, pixel, party), things)
         masks += [alone.ids[0] == i + 1 for i in range(len(alone.labels))]
         labels += (alone.labels + first).tolist()
         scores += alone.scores.tolist()

@@ -68,10 +68,6 @@ def reference(
     for i, (n, label, p) in enumerate(taking_part):
         won, inside = int((winner == i).sum()), int((masks[n] >= 0.5).sum())
         got = (winner == i) & (masks[n] >= thresholds.pixel)
-        if thresholds.stuff_as_one and not is_thing[label]:
-            for j, (_, other, _) in enumerate(taking_part):
-                if other == label and j != i:
-                    won += int(((winner == j) & (masks[n] >= 0.5)).sum())
         if int(got.sum()) == 0 or inside == 0 or won / inside < thresholds.overlap:
             continue
         if is_thing[label]:
@@ -109,13 +105,10 @@ def random_case(seed: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, 
 
 @pytest.mark.parametrize('flip', [None, 'horizontal', 'vertical', 'diagonal'])
 @pytest.mark.parametrize('thresholds', [(0.8, 0.4), (0.5, 0.2), (0.0, 0.0), (0.3, 0.2, 0.5), (0.0, 0.0, 0.9)])
-@pytest.mark.parametrize('stuff_as_one', [False, True])
 @pytest.mark.parametrize('seed', range(5))
-def test_equals_loops_over_queries(
-    flip: str | None, thresholds: tuple[float, ...], stuff_as_one: bool, seed: int
-) -> None:
+def test_equals_loops_over_queries(flip: str | None, thresholds: tuple[float, ...], seed: int) -> None:
     meta = dict(img_shape=(20, 27), ori_shape=(31, 40), flip=flip is not None, flip_direction=flip)
-    given = (*random_case(seed), (24, 32), meta, PanopticThresholds(*thresholds, stuff_as_one=stuff_as_one))
+    given = (*random_case(seed), (24, 32), meta, PanopticThresholds(*thresholds))
     segments = panoptic_segments(*given)
     assert segments.ids[0].shape == (31, 40)
     check(segments, reference(*given))
@@ -222,24 +215,6 @@ def test_a_query_that_loses_most_of_its_mask_leaves_void() -> None:
     assert first_column(segment(class_logits, mask_logits, overlap=3 / 8)) == [1] * 5 + [2] * 3  # not below
 
 
-@pytest.mark.parametrize(
-    ('labels', 'stuff_as_one', 'found'),
-    [
-        ((ROAD, ROAD), False, []),  # each takes half of the other's mask
-        ((ROAD, ROAD), True, [ROAD]),
-        ((CAR, CAR), True, []),  # two cars are rivals
-        ((ROAD, SKY), True, []),
-    ],
-)
-def test_two_queries_of_one_stuff_class_are_no_rivals_where_it_is_one(
-    labels: tuple[int, int], stuff_as_one: bool, found: list[int]
-) -> None:
-    both = torch.full((8, 8), 4.0)
-    left, right = torch.arange(8).expand(8, 8) / 8, torch.arange(8).flip(0).expand(8, 8) / 8
-    segments = segment(sure_of(*labels), torch.stack([both - left, both - right]), stuff_as_one=stuff_as_one)
-    assert segments.labels.tolist() == found
-
-
 def test_pixels_that_no_mask_claims() -> None:
     alone = (sure_of(CAR), rows((2, 4)))
     assert first_column(segment(*alone)) == [1] * 8
@@ -304,8 +279,3 @@ def test_thresholds_are_fractions(thresholds: dict[str, float]) -> None:
     (name,) = thresholds
     with pytest.raises(ValueError, match=f'the {name} threshold .* from 0 to 1, got'):
         PanopticThresholds(**thresholds)
-
-
-def test_stuff_is_one_or_not() -> None:
-    with pytest.raises(ValueError, match='stuff_as_one .* true or false, got 1'):
-        PanopticThresholds(stuff_as_one=1)  # type: ignore[arg-type]

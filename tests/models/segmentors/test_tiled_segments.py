@@ -225,30 +225,6 @@ def test_one_tile_changes_nothing(task: str) -> None:
         assert torch.equal(cut.pred_sem_seg.data, whole.pred_sem_seg.data)
 
 
-class Twins(Seer):
-    """Says every object twice, each time less sure on one side, so that both win half of its pixels."""
-
-    def _said(self, numbers: Tensor, space: LabelSpace) -> Prediction:
-        once = super()._said(numbers, space)
-        lean = torch.arange(numbers.shape[-1]) / numbers.shape[-1]  # [W]
-        masks = torch.cat([once.mask_logits - lean, once.mask_logits - 1 + lean])
-        return Prediction(once.classes.repeat(2, 1), masks, space)
-
-
-@pytest.mark.parametrize('tiles', [None, TILES])
-@pytest.mark.parametrize(('stuff_as_one', 'found'), [(False, set()), (True, {0})])
-def test_twins_of_stuff_are_one_in_tiles_too(tiles: dict | None, stuff_as_one: bool, found: set[int]) -> None:
-    numbers, classes = scene()
-    options = dict(object=0.5, overlap=0.8, stuff_as_one=stuff_as_one)
-    model = Twins(classes, tasks=['panoptic'], tiles=tiles, panoptic=options)
-    image, sample = asked(numbers, ['street'])
-    (sample,) = predict_groups(model, image, [sample])
-    segments = sample.pred_segments
-    assert set(segments.labels.tolist()) & {0} == found
-    if found:
-        assert torch.equal(segments.ids[0] == 1 + segments.labels.tolist().index(0), numbers == 0)
-
-
 def test_nothing_found() -> None:
     classes = dict(street=[-1] * 7)
     for task in ('panoptic', 'instance'):
