@@ -3,8 +3,9 @@
     python tools/join_models.py OUT CONFIG WEIGHTS CONFIG WEIGHTS ...
 
 writes OUT/config.py and OUT/joined.pth, which are used as of any other model. Each model goes on answering as it did,
-to the bit; a label space that comes later is trained as a model of its own on the same frozen encoder, and joined. A
-CONFIG may be one that was joined before. See docs/adding_a_label_space.md.
+to the bit; to rounding, where it has to pad more than alone, as patches of 14 and 16 together do. A label space that
+comes later is trained as a model of its own on the same frozen encoder, and joined. A CONFIG may be one that was joined
+before. See docs/adding_a_label_space.md.
 """
 
 from __future__ import annotations

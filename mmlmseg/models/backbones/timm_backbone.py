@@ -24,7 +24,8 @@ class TimmBackbone(FreezableBackbone):
     """A model of timm without its classifier, for images of any size.
 
     A plain vision transformer (ViT, DINOv2, DINOv3, SigLIP 2, EVA-02) gives the maps of the chosen blocks after its
-    final norm, all at the stride of its patches; its position embeddings are interpolated, or rotary. Put a
+    final norm, all at the stride of its patches; its position embeddings are interpolated, or rotary. Those that timm
+    norms behind the pooling only, such as ``eva02_large_patch14_448``, have no final norm here either. Put a
     :class:`SimpleFeaturePyramid` behind it. A hierarchical model (Swin, ConvNeXt, ResNet) gives the maps of its stages.
     What comes behind the last map is left out, so that every parameter learns.
 

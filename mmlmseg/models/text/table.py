@@ -115,9 +115,9 @@ class TextTable(BaseModule):
         if self.encoder.of_names_alone and not self.reading.of_names_alone:
             raise TextBankError(
                 f'{type(self.encoder).__name__} holds embeddings of class names, and cannot embed definitions '
-                f'(text.read={read!r}) or other templates (text.templates) than the one it was made with. Make a bank '
-                'in which definitions stand for the names with tools/build_text_bank.py --read both, or read them with '
-                'a text tower (mmlmseg.OpenClipText)'
+                f'(text.read={read!r}) or other templates (text.templates) than the one it was made with. A text tower '
+                '(mmlmseg.OpenClipText) reads both; for definitions alone, a bank in which they stand for the names '
+                'will do (tools/build_text_bank.py --read both)'
             )
         self.vocabulary = self.reading.vocabulary(label_spaces)
         width = self.encoder.width
