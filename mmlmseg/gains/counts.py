@@ -15,7 +15,6 @@ from mmengine.config import Config
 from torch import Tensor
 
 from ..apis.cross_space import CrossSpace
-from ..checkpoint import difference
 from ..errors import DataError
 from ..evaluation.functional import class_areas
 from ..label_space import LabelSpaces
@@ -84,8 +83,8 @@ def count_model(
         track: Shows how far it is.
 
     Raises:
-        DataError: Where an image has no truth, or a dataset other classes than the model knows under its label space.
-        LabelSpaceError: Where the model does not know the label space of a dataset.
+        DataError: Where an image has no truth.
+        LabelSpaceError: Where the model does not know the label space of a dataset, or means other classes by it.
     """
     head = getattr(model.inferencer.model, 'decode_head', None)
     return CountedModel(
@@ -100,12 +99,7 @@ def count_model(
 
 @torch.no_grad()
 def _count_images(model: CrossSpace, dataset: str, images: int | None, track: Track) -> ImageCounts:
-    space = model.space(dataset)
-    if what := difference(model.inferencer.label_spaces.get(space.name).classes, space.classes):
-        raise DataError(
-            f'{dataset}: its label space {space.name!r} has other classes in the checkpoint than in the test dataset '
-            f'({what}); test on data with the classes that the model was trained on'
-        )
+    space = model.inferencer.label_spaces.get(model.space(dataset).name)  # of the same classes, or refused there
     names: list[str] = []
     areas: list[Tensor] = []
     for sample in model.predictions(dataset, images, lambda batches: track(batches, dataset)):
