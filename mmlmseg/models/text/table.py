@@ -71,9 +71,9 @@ class TextTable(BaseModule):
         sample_synonyms: In training, read each class by its main name or one of its synonyms, drawn per class and step.
             A vocabulary of fixed names is learned by heart: renamed classes are lost, and others with them.
             ``'lexicon'`` adds the synonyms that :mod:`mmlmseg.audit` knows, as far as the encoder can read them.
-        strangers: In training, names that stand for nothing of a sample's label space are in its list too, drawn for
-            each space and step: ``dict(number=32)`` of the other label spaces, ``dict(number=32, names=FILE)`` of a
-            file. A model learns that most names of a long list are not there.
+        strangers: In training, names that stand for nothing of a sample's label space are in its list too, up to so
+            many, drawn for each space and step: ``dict(number=64)`` of the other label spaces, ``dict(number=64,
+            names=FILE)`` of these and a file. A model learns that most names of a long list are not there.
         relations: Between classes of the label spaces; what is finer than a class is read with it.
         read, average_synonyms, templates: Of a :class:`~mmlmseg.class_texts.Reading`: whether names or definitions
             stand for a class, or the mean of all its names; by label space, what they are put into. A checkpoint

@@ -34,17 +34,31 @@ def test_right_answers_and_names_of_the_rest_are_no_strangers() -> None:
     assert strangers(space, []) == strangers(space, ['car', 'others']) == ()
 
 
-def test_draws_change_and_hold_no_name_twice() -> None:
+def test_draws_change_in_length_and_hold_no_name_twice() -> None:
     spaces = [
         LabelSpace.create('street', ['road', 'car']),
         LabelSpace.create('farm', ['cow', 'sheep', 'horse', 'car', 'others']),
     ]
     own = Strangers(2)
     own.fill(spaces, lambda name: True)
-    draws = [own.draw(spaces[0]) for _ in range(20)]
-    assert all(len(set(drawn)) == 2 and set(drawn) < {'cow', 'sheep', 'horse'} for drawn in draws)
-    assert len(set(draws)) > 3
-    assert own.draw(spaces[1]) == ('road',)  # all where there are fewer
+    draws = [own.draw(spaces[0]) for _ in range(60)]
+    assert {len(drawn) for drawn in draws} == {0, 1, 2}
+    assert all(len(set(drawn)) == len(drawn) and set(drawn) <= {'cow', 'sheep', 'horse'} for drawn in draws)
+    assert len(set(draws)) > 6
+    assert {own.draw(spaces[1]) for _ in range(80)} == {(), ('road',)}  # all where there are fewer
+
+
+def test_half_of_a_draw_is_of_the_file(tmp_path: Path) -> None:
+    spaces = [LabelSpace.create('street', ['road', 'car']), LabelSpace.create('farm', ['cow', 'sheep', 'horse'])]
+    file = tmp_path / 'names.txt'
+    file.write_text('Cow\nsofa\nbed\nlamp\npiano\nroad\n')
+    own = Strangers(4, str(file))
+    own.fill(spaces, lambda name: name != 'piano')
+    for _ in range(40):
+        drawn = own.draw(spaces[0])
+        near, far = ({*drawn} & names for names in ({'cow', 'sheep', 'horse'}, {'sofa', 'bed', 'lamp'}))
+        assert len(near) + len(far) == len(drawn)
+        assert len(near) == len(drawn) // 2
 
 
 @pytest.fixture
@@ -62,9 +76,11 @@ def make(model_config: Callable[..., dict[str, Any]], spaces: list[LabelSpace]) 
 def test_lists_are_longer_in_training_only(make: Any, tmp_path: Path) -> None:
     (tmp_path / 'names.txt').write_text('cow\nsheep\nhorse\n')
     text = make(dict(number=2, names=str(tmp_path / 'names.txt'))).decode_head.text
-    asked = text.train().categories(['street', 'facade'])
-    assert asked.valid.sum(1).tolist() == [5 + 2 + 1, 3 + 2 + 1]
-    assert asked.rows.shape[1] == 8
+    asked = [text.train().categories(['street', 'facade']) for _ in range(200)]
+    assert {tuple(one.valid.sum(1).tolist()) for one in asked} == {
+        (5 + n + 1, 3 + m + 1) for n in range(3) for m in range(3)
+    }
+    assert all(one.rows.shape[1] == one.valid.sum(1).max() for one in asked)
     plain = make(None).decode_head.text
     plain.load_state_dict(text.state_dict())
     for one in (text, plain):
@@ -94,7 +110,9 @@ def test_names_of_a_file_that_the_encoder_reads(make: Any, tmp_path: Path) -> No
     file.write_text('cow\nxyzzyx\nHouse\nsheep\n')
     text = make(dict(number=9, names=str(file))).decode_head.text
     space = text.label_spaces.get('street')
-    assert set(text.strangers.draw(space)) == {'cow', 'sheep'}
+    drawn = {name for _ in range(20) for name in text.strangers.draw(space)}
+    assert {'cow', 'sheep'} <= drawn
+    assert not drawn & {'xyzzyx', 'house'}
 
 
 @pytest.mark.parametrize(
