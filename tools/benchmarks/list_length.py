@@ -3,7 +3,8 @@
 Each test dataset is asked in its own classes, in these and the names of all other label spaces of the model, and in
 these and names of a file. A pixel that is called by an added name is wrong. Not added are names that would be right
 answers, as they are the same as a class, inside, around or a part of it by what names tell; nor those of all that a
-list does not name, such as `background`.
+list does not name, such as `background`. With `--guided-by-own` a decoder that reads the list (category-guided
+decoding) reads the dataset's own classes of it alone, so that what is still lost is lost in the classification.
 
 Example:
     python tools/benchmarks/list_length.py configs/lmseg/lmseg_r18_clash5.py best.pth --out list_length.json
@@ -32,6 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--classes', type=int, default=1203, metavar='N', help='length of the longest list (default: %(default)s)'
     )
     parser.add_argument('--images', type=int, metavar='N', help='of each dataset, evenly spaced (default: all)')
+    parser.add_argument('--guided-by-own', action='store_true', help='guide the decoder by the own classes alone, too')
     parser.add_argument('--out', required=True, metavar='FILE', help='write the scores here, as JSON')
     parser.add_argument('--device', help='e.g. cpu or cuda:0; by default an accelerator if there is one')
     return parser.parse_args(argv)
@@ -42,8 +44,11 @@ if __name__ == '__main__':
 
 import json
 import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
+import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -54,16 +59,38 @@ from mmlmseg.config import read_config
 from mmlmseg.errors import OptionError
 from mmlmseg.evaluation.transfer import Transfer
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.structures import Categories
 from mmlmseg.models.text.bank import read_names
 from mmlmseg.models.text.strangers import strangers
 from mmlmseg.names import normalise_name
 
 LISTS = ('own classes', 'and all other label spaces', 'and names of the file')
+GUIDED = ', guided by own classes'
 
 
 def longer(space: LabelSpace, names: Sequence[str]) -> LabelSpace:
     """The space with further classes behind its own."""
     return LabelSpace.create(f'{space.name}-and-{len(names)}', [*space.classes, *names])
+
+
+@contextmanager
+def guided_by_first(decoder: torch.nn.Module, classes: int) -> Iterator[None]:
+    """Lets a decoder read the first so many classes of a list alone; what queries are classified as stays."""
+
+    def cut(_: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(_first(one, classes) if isinstance(one, Categories) else one for one in args)
+
+    handle = decoder.register_forward_pre_hook(cut)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _first(categories: Categories, classes: int) -> Categories:
+    kept = torch.zeros_like(categories.valid[:, :-1])  # [B, K]
+    kept[:, :classes] = True
+    return categories.restricted(kept)
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -94,6 +121,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         found[dataset] = {
             name: _result(dataset, confusion, own) for name, confusion in zip(LISTS, confusions, strict=True)
         }
+        if args.guided_by_own:
+            with guided_by_first(model.inferencer.model.decode_head.decoder, own.num_classes):
+                confusions = model.confusions(dataset, asked[1:], args.images)
+            for name, confusion in zip(LISTS[1:], confusions, strict=True):
+                found[dataset][name + GUIDED] = _result(dataset, confusion, own)
     return found
 
 
@@ -107,7 +139,7 @@ def _result(dataset: str, confusion: Any, own: LabelSpace) -> dict[str, Any]:
 def show(found: dict[str, Any], console: Console) -> None:
     """Print mIoU of each dataset under each list, and the mean."""
     table = Table('class list', *found, 'mean', 'pixels called by an added name')
-    for name in LISTS:
+    for name in next(iter(found.values())):
         rows = [own[name] for own in found.values()]
         scores = [f'{row["mIoU"]:.1f} ({row["names"]})' for row in rows]
         means = [statistics.fmean(row[key] for row in rows) for key in ('mIoU', 'strange')]

@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from mmlmseg.lab.scenes import write_folder_dataset
 from mmlmseg.label_space import LabelSpace
+from mmlmseg.models.decoders.category_guided import CategoryGuidedDecoder
 from mmlmseg.registry import MODELS
 
 
@@ -56,6 +57,27 @@ def test_scores_under_each_list_are_written(tool: ModuleType, files: list[str], 
         assert own['names'] < others['names'] < free['names'] == 60
         assert free['strange'] > 0  # random weights call pixels by any name
         assert own['mIoU'] > free['mIoU']
+
+
+def test_a_decoder_that_reads_own_classes_alone_is_as_under_its_own_list(
+    tool: ModuleType, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / 'list.json'
+    seen: list[list[int]] = []
+    forward = CategoryGuidedDecoder.forward
+
+    def recorded(self: Any, content: Any, position: Any, memory: Any, categories: Any, masks_at: Any) -> Any:
+        seen.append(categories.valid.sum(1).tolist())
+        return forward(self, content, position, memory, categories, masks_at)
+
+    monkeypatch.setattr(CategoryGuidedDecoder, 'forward', recorded)
+    tool.main([*files, '--classes', '60', '--guided-by-own', '--images', '1', '--out', str(out), '--device', 'cpu'])
+    found = json.loads(out.read_text())['datasets']
+    assert len(seen) == 2 * 5
+    for place, lists in enumerate(found.values()):
+        own, others, free, *guided = (one['names'] for one in lists.values())
+        assert [n - 1 for (n,) in seen[5 * place : 5 * place + 5]] == [own, others, free, own, own]
+        assert guided == [others, free]  # what it is classified as stays as long
 
 
 def test_a_list_that_cannot_be_as_long_is_refused(
