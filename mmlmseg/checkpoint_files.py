@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import CheckpointError, did_you_mean
+from .errors import CheckpointError, did_you_mean, nearest
 
 _SUFFIXES = ('.pth', '.pt', '.ckpt')
 # How the names of tensors end that are never of integers.
@@ -134,8 +134,9 @@ def _check_presence(path: Path) -> None:
         raise CheckpointError(f'{path}: is a folder; name a checkpoint file in it{_others(path)}')
     if not path.exists():
         if not path.parent.is_dir():
-            raise CheckpointError(f'{path}: does not exist, nor does its folder')
-        raise CheckpointError(f'{path}: does not exist{_others(path)}.{did_you_mean(path.name, _neighbours(path))}')
+            raise CheckpointError(f'{path}: does not exist, nor does its folder{_beside(path.parent)}')
+        where = _others(path) or _beside(path.parent)
+        raise CheckpointError(f'{path}: does not exist{where}.{did_you_mean(path.name, _neighbours(path))}')
     if path.stat().st_size == 0:
         raise CheckpointError(f'{path}: is empty; it was not written to the end{_others(path)}')
     if _starts_as_zip(path) and not zipfile.is_zipfile(path):
@@ -199,6 +200,13 @@ def _neighbours(path: Path) -> list[str]:
 def _others(path: Path) -> str:
     names = _neighbours(path)
     return f'; its folder holds {", ".join(names[:5])}{", ..." if len(names) > 5 else ""}' if names else ''
+
+
+def _beside(folder: Path) -> str:
+    """The last checkpoint of a folder of a like name: trainings of another length or other datasets are elsewhere."""
+    like = nearest(folder.name, sorted({file.parent.name for file in folder.parent.glob('*/*.pth')} - {folder.name}), 1)
+    files = _neighbours(folder.parent / like[0]) if like else []
+    return f'; a training in {folder.parent / like[0]} wrote {files[0]}' if files else ''
 
 
 def _first_line(error: Exception) -> str:

@@ -56,6 +56,16 @@ def test_empty_file(good: Path) -> None:
         check_checkpoint_file(empty)
 
 
+def test_missing_file_of_another_length_of_training_is_found_beside(good: Path) -> None:
+    other = good.parent / 'lmseg_20'
+    other.mkdir()
+    good.rename(other / 'iter_20.pth')
+    (good.parent / 'lmseg').mkdir()
+    for folder in ('lmseg', 'lmseg_4500'):  # a work directory of a test alone, and none at all
+        with pytest.raises(CheckpointError, match=r'does not exist.*; a training in .*lmseg_20 wrote iter_20\.pth'):
+            check_checkpoint_file(good.parent / folder / 'iter_4500.pth')
+
+
 def test_missing_file_lists_the_nearest(good: Path) -> None:
     with pytest.raises(CheckpointError, match=r'iter_2\.pth: does not exist; .*\. Did you mean: iter_20\.pth\?'):
         check_checkpoint_file(good.with_name('iter_2.pth'))

@@ -199,6 +199,18 @@ def test_tta_names_what_is_missing() -> None:
         cli.use_tta(Config())
 
 
+def test_what_is_no_config_is_told_from_what_is_elsewhere(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[1])
+    with pytest.raises(
+        OptionError, match=r'no such config file\. Did you mean: configs/lmseg/lmseg_r18_own-data\.py\?'
+    ):
+        cli.load_config(parse('lmseg_r18_own-data.py'))
+    with pytest.raises(OptionError, match=r'configs/lmseg: is a folder; name a config file in it'):
+        cli.load_config(parse('configs/lmseg'))
+    with pytest.raises(OptionError, match=r'README\.md: is no config file, .*configs come before weights and images'):
+        cli.load_config(parse('README.md'))
+
+
 def test_a_missing_config_is_named_with_its_neighbours(parse: Parse, config_file: Path) -> None:
     with pytest.raises(OptionError, match=r'smal\.py: no such config file\. Did you mean: small\.py\?'):
         cli.load_config(parse(str(config_file.with_name('smal.py'))))

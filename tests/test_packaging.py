@@ -78,6 +78,23 @@ def test_mim_does_not_take_train_for_an_old_script() -> None:
         assert '--gpus' not in (ROOT / 'tools' / name).read_text()
 
 
+def test_an_editable_install_is_found_beside_the_clone(tmp_path: Path) -> None:
+    """There a folder has the name of the package: only a line in a .pth file comes before it."""
+    pytest.importorskip('setuptools')
+    clone, site = tmp_path / 'mmlmseg', tmp_path / 'site'
+    (clone / 'mmlmseg').mkdir(parents=True)
+    site.mkdir()
+    for name in ('setup.cfg', 'setup.py', 'pyproject.toml', 'README.md', 'LICENSE', 'mmlmseg_command.py'):
+        shutil.copy2(ROOT / name, clone)
+    (clone / 'mmlmseg' / '__init__.py').touch()
+    shutil.copy2(ROOT / 'mmlmseg' / 'version.py', clone / 'mmlmseg')
+    build = 'import sys; from setuptools import build_meta; build_meta.build_editable(sys.argv[1])'
+    subprocess.run([sys.executable, '-c', build, str(site)], cwd=clone, check=True, capture_output=True, timeout=300)
+    with zipfile.ZipFile(next(site.glob('*.whl'))) as wheel:
+        lines = {name: wheel.read(name).decode().strip() for name in wheel.namelist() if '/' not in name}
+    assert [Path(line) for line in lines.values()] == [clone]
+
+
 @pytest.mark.slow
 def test_wheel_carries_what_mim_needs(tmp_path: Path) -> None:
     """Builds from a copy; without network the build backend has to be installed."""

@@ -60,6 +60,7 @@ from mmlmseg.audit.report_json import json_report
 from mmlmseg.config import read_config
 from mmlmseg.doctor import sources_of
 from mmlmseg.doctor.building import Source
+from mmlmseg.doctor.findings import SEVERITIES
 from mmlmseg.errors import OptionError
 from mmlmseg.evaluation.confusion import Confusion
 from mmlmseg.label_space import LabelSpace
@@ -75,9 +76,8 @@ def read_targets(targets: Sequence[str]) -> tuple[list[LabelSpace], list[Source]
             continue
         found = sources_of([target])
         for source in found:
-            for finding in source.findings:
-                if not source.spaces:
-                    raise OptionError(f'{source.label}: {finding.what}')
+            if not source.spaces:
+                raise OptionError(why_unread(source))
         sources += found
         for space in (space for source in found for space in source.spaces):
             if spaces.setdefault(space.name, space).classes != space.classes:
@@ -87,6 +87,13 @@ def read_targets(targets: Sequence[str]) -> tuple[list[LabelSpace], list[Source]
     if len(spaces) < 2:
         raise OptionError(f'only the label space {", ".join(spaces)} is there; name at least two')
     return [*spaces.values()], sources
+
+
+def why_unread(source: Source) -> str:
+    """Why a dataset could not be built, and what to do: the worst that was found, and where first."""
+    worst = min(source.findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    first = f', first {worst.cases[0].what}' if worst.cases else ''
+    return f'{worst.dataset}: {worst.what}{first}; {worst.advice} (mmlmseg doctor tells all)'
 
 
 def ask(args: argparse.Namespace) -> dict[tuple[str, str], Confusion]:

@@ -8,15 +8,25 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..errors import OptionError, did_you_mean
+from ..errors import OptionError, nearest
+
+_SUFFIXES = ('.py', '.yml', '.yaml', '.json')  # what mmengine reads
 
 
 def read_config(path: str | Path) -> Config:
     """Reads a config file; where there is none, an OptionError names configs of a like name beside it."""
     path = Path(path)
     if not path.is_file():
-        near = did_you_mean(path.name, [other.name for other in path.parent.glob('*.py')])
-        raise OptionError(f'{path}: no such config file.{near}')
+        if path.is_dir():
+            raise OptionError(f'{path}: is a folder; name a config file in it')
+        below = [] if path.parent.name else sorted(Path('configs').rglob(path.name))  # a bare name, as mim takes it
+        near = [*map(str, below)] or nearest(path.name, [other.name for other in path.parent.glob('*.py')])
+        meant = f' Did you mean: {", ".join(near)}?' if near else ''
+        raise OptionError(f'{path}: no such config file.{meant}')
+    if path.suffix not in _SUFFIXES:
+        raise OptionError(
+            f'{path}: is no config file, which ends in {", ".join(_SUFFIXES)}; configs come before weights and images'
+        )
     try:
         return Config.fromfile(str(path))
     except Exception as error:

@@ -242,5 +242,8 @@ def _hint(name: str, known: dict[str, str], folder: str, suffixes: Sequence[str]
     if others := sorted(path.name for path in Path(folder, name).parent.glob(f'{glob.escape(Path(name).name)}.*')):
         what = ', which smears ids where classes meet' if others[0].lower().endswith(('.jpg', '.jpeg')) else ''
         return f' There is {others[0]}{what}; files here end in {", ".join(suffixes)}.'
-    stem = str(Path(name).with_suffix(''))
-    return f' Names are written without suffix: {stem!r}.' if stem in known else did_you_mean(name, known)
+    plain = name.replace('\\', '/')  # as Windows writes paths
+    meant = next((one for one in (plain, str(Path(plain).with_suffix(''))) if one in known), None)
+    if meant is None:
+        return did_you_mean(name, known)
+    return f" Names are written with '/' and without suffix: {meant!r}."

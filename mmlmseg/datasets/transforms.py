@@ -81,7 +81,10 @@ class LoadAnnotations(stock.LoadAnnotations):
 
     def _load_seg_map(self, results: dict[str, Any]) -> None:
         if results.get('seg_map_path') is None:
-            raise DataError('the sample has no label map; objects of mmlmseg.InstanceDataset need mmlmseg.LoadSegments')
+            raise DataError(
+                "the sample has no label map; objects of mmlmseg.InstanceDataset are loaded by dict(type='mmlmseg."
+                "LoadSegments') in the pipeline, in place of LoadAnnotations"
+            )
         reduced = results['reduce_zero_label']
         if self.reduce_zero_label not in (None, reduced):
             raise OptionError(

@@ -161,6 +161,17 @@ def test_bad_folders(
         FolderDataset(root)
 
 
+@pytest.mark.parametrize('name', [r'town\train_0', r'town\train_0.jpg', 'town/train_0.jpg'])
+def test_names_as_windows_writes_paths_are_put_right(make_folder: MakeFolder, name: str) -> None:
+    root = make_folder()
+    for folder, suffix in (('images', 'jpg'), ('labels', 'png')):
+        (root / folder / 'town').mkdir()
+        (root / folder / f'train_0.{suffix}').rename(root / folder / 'town' / f'train_0.{suffix}')
+    (root / 'train.txt').write_text(f'{name}\n')
+    with pytest.raises(DataError, match=r"with '/' and without suffix: 'town/train_0'"):
+        FolderDataset(root)
+
+
 def test_missing_folders(make_folder: MakeFolder, tmp_path: Path) -> None:
     with pytest.raises(DataError, match='nowhere: no such folder'):
         FolderDataset(tmp_path / 'nowhere')

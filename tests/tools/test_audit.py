@@ -71,3 +71,14 @@ def test_weights_are_of_one_config(tool: ModuleType, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         tool.parse_args(['a.py', 'b.py', '--weights', 'w.pth'])
     assert 'give one target, the config of the model' in capsys.readouterr().err
+
+
+def test_a_dataset_that_cannot_be_read_is_told_with_the_worst_of_it(
+    tool: ModuleType, folders: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (Path(folders[1]) / 'train.txt').write_text('nowhere\n')
+    with pytest.raises(SystemExit):
+        tool.main(folders)
+    told = capsys.readouterr().err
+    assert 'facade (train): 1 sample without a file that it needs, first nowhere: no image in' in told
+    assert 'take the samples off the list (mmlmseg doctor tells all)' in told

@@ -76,13 +76,14 @@ class TextBank:
         """Looks names up, normalised or not: float32 ``[len(names), width]`` as stored, not scaled to unit norm.
 
         Raises:
-            TextBankError: Where a name is missing; its nearest names are named. Or where two have one embedding.
+            TextBankError: Where names are missing; those near the first are named. Or where two have one embedding.
         """
         names = list(names)
-        for name in names:
-            if name not in self:
-                near = did_you_mean(_key(name), self.names)
-                raise TextBankError(f'{self.where}: no embedding of the class name {name!r}.{near} {WAY_OUT}.')
+        if missing := [name for name in names if name not in self]:
+            near = did_you_mean(_key(missing[0]), self.names)
+            if missing[1:]:
+                near += f' Nor of: {", ".join(map(repr, missing[1:11]))}{", ..." if missing[11:] else ""}.'
+            raise TextBankError(f'{self.where}: no embedding of the class name {missing[0]!r}.{near} {WAY_OUT}.')
         wanted = {_key(name): self._row[_key(name)] for name in names}
         if pair := equal_rows(self._embeddings[[*wanted.values()]]):
             first, second = ([*wanted][i] for i in pair)

@@ -39,6 +39,11 @@ def test_a_missing_name_names_the_nearest_and_the_way_out(bank: TextBank) -> Non
         bank.rows(['tree', 'trafic lite'])
 
 
+def test_all_missing_names_are_told_at_once(bank: TextBank) -> None:
+    with pytest.raises(TextBankError, match=r"'trafic lite'\. Did you mean: .*\? Nor of: 'yurt', 'hut'\. Make a bank"):
+        bank.rows(['trafic lite', 'tree', 'yurt', 'hut'])
+
+
 def test_survives_saving(bank: TextBank, tmp_path: Path) -> None:
     bank.save(tmp_path / 'new' / 'bank.safetensors')
     loaded = TextBank.load(tmp_path / 'new' / 'bank.safetensors')
