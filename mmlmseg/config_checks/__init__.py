@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 
 from .imbalance import check_imbalance
 from .loaders import check_loaders, loads_labels, without_workers
-from .results import check_save_best
+from .results import check_save_best, check_truth
 from .schedule import check_schedule, schedule_cautions
 from .text import check_text_towers
 from .top_level import check_overrides, check_top_level, require, top_level_cautions
@@ -47,6 +47,9 @@ def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val')) -> None:
             check_imbalance(cfg)
         if 'val' in splits:
             check_save_best(cfg)
+        for split in ('val', 'test'):
+            if split in splits:
+                check_truth(cfg, split)
         check_weights_files(cfg)
         if 'train' in splits:
             check_text_towers(cfg)

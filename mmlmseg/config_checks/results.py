@@ -1,4 +1,4 @@
-"""What the best checkpoint goes by: one of the results that the evaluation will give."""
+"""What the evaluation will give: whether its metrics can score the truth, and what the best checkpoint goes by."""
 
 from __future__ import annotations
 
@@ -10,12 +10,48 @@ from typing import Any
 from mmengine.config import Config
 
 from ..arguments import find_type
-from ..config import parts_of
+from ..config import all_innermost, parts_of
+from ..datasets import InstanceDataset
 from ..errors import OptionError, did_you_mean
 from ..evaluation import MultiDatasetEvaluator
-from ..registry import EVALUATOR, METRICS
+from ..evaluation.metrics import SemanticIoU
+from ..registry import DATASETS, EVALUATOR, METRICS
 
 _ANY_CLASS = '.CLASS'  # how a result of a single class ends, before the classes are known
+
+
+def check_truth(cfg: Config, split: str) -> None:
+    """Refuses an IoU of objects alone, of which a run would hear at its first evaluation.
+
+    Args:
+        cfg: The config.
+        split: ``val`` or ``test``.
+    """
+    evaluator, loader = cfg.get(f'{split}_evaluator'), cfg.get(f'{split}_dataloader')
+    if not isinstance(loader, Mapping) or not isinstance(evaluator, Mapping):
+        return
+    special = evaluator.get('per_dataset') or {}
+    for name, part in parts_of(loader['dataset']).items():
+        metrics = special.get(name, evaluator.get('metrics', evaluator))
+        kinds = [find_type(one, METRICS, f'{split}_evaluator') for one in _listed(metrics) if isinstance(one, Mapping)]
+        of_classes = any(inspect.isclass(kind) and issubclass(kind, SemanticIoU) for kind in kinds)
+        if of_classes and any(_of_objects_alone(one, split) for one in all_innermost(part)):
+            raise OptionError(
+                f'{split}_dataloader: the truth of {name!r} is objects alone (mmlmseg.InstanceDataset), but an IoU '
+                "needs to know what is outside of them: say rest='ignore' or the name of a class in the dataset, or "
+                f'score it by {split}_evaluator.per_dataset = dict({name}=dict(type="mmlmseg.InstanceAP"))'
+            )
+
+
+def _of_objects_alone(dataset: Any, split: str) -> bool:
+    if not isinstance(dataset, Mapping) or dataset.get('rest') is not None:
+        return False
+    kind = find_type(dataset, DATASETS, f'{split}_dataloader.dataset')
+    return inspect.isclass(kind) and issubclass(kind, InstanceDataset)
+
+
+def _listed(metrics: Any) -> list[Any]:
+    return [metrics] if isinstance(metrics, Mapping) else list(metrics)
 
 
 def check_save_best(cfg: Config) -> None:
@@ -53,7 +89,7 @@ def check_save_best(cfg: Config) -> None:
 def _result_keys(metrics: Any) -> list[str] | None:
     """What the metrics of a dataset may give; None where one does not tell."""
     keys: list[str] = []
-    for metric in [metrics] if isinstance(metrics, Mapping) else metrics:
+    for metric in _listed(metrics):
         kind = find_type(metric, METRICS, 'val_evaluator') if isinstance(metric, Mapping) else type(metric)
         if not hasattr(kind, 'result_keys'):
             return None

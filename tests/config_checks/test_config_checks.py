@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from mmlmseg.config import read_config
 from mmlmseg.config_checks import cautions, check_config, loads_labels, without_workers
-from mmlmseg.errors import TextBankError
+from mmlmseg.errors import OptionError, TextBankError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -61,6 +63,37 @@ def test_the_best_checkpoint_may_go_by_any_result(best: str, prefix: str | None)
     from mmlmseg.config_checks.results import check_save_best
 
     check_save_best(cfg)
+
+
+OBJECTS = dict(type='mmlmseg.InstanceDataset', ann_file='val.json')
+
+
+@pytest.mark.parametrize(
+    ('parts', 'evaluator', 'refused'),
+    [
+        ([OBJECTS], {}, True),
+        ([dict(OBJECTS, rest='ignore')], {}, False),
+        ([dict(type='mmlmseg.FolderDataset'), dict(type='RepeatDataset', times=2, dataset=OBJECTS)], {}, True),
+        ([OBJECTS], dict(per_dataset=dict(own=dict(type='mmlmseg.InstanceAP'))), False),
+    ],
+)
+def test_an_iou_of_objects_alone_is_refused_before_the_training(
+    parts: list[dict], evaluator: dict, refused: bool
+) -> None:
+    from mmlmseg.config_checks.results import check_truth
+
+    names = ['stuff', 'own'][-len(parts) :]
+    cfg = Config(
+        dict(
+            val_dataloader=dict(dataset=dict(type='mmlmseg.MultiDataset', datasets=parts, names=names)),
+            val_evaluator=dict(
+                type='mmlmseg.MultiDatasetEvaluator', metrics=dict(type='mmlmseg.SemanticIoU'), **evaluator
+            ),
+        )
+    )
+    expected = pytest.raises(OptionError, match=r"truth of 'own' is objects alone") if refused else nullcontext()
+    with DefaultScope.overwrite_default_scope('mmseg'), expected:
+        check_truth(cfg, 'val')
 
 
 def schedule(*own: Mapping[str, Any], **loop: Any) -> list[str]:
