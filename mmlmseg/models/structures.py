@@ -41,12 +41,14 @@ class Categories:
         valid: ``[B, K + 1]`` bool. The last column is no-object and always valid.
         rows: ``[B, K + 1, C]`` text rows, zero where not valid; None for a model without text.
         finer: What the classes hold of other label spaces; None where nothing of that kind is declared.
+        present: In training, the classes that the truth of each sample holds, bool ``[B, K]``; None where nobody asks.
     """
 
     spaces: tuple[str, ...]
     valid: Tensor
     rows: Tensor | None = None
     finer: FinerClasses | None = None
+    present: Tensor | None = None
 
     def restricted(self, kept: Tensor) -> Categories:
         """The categories without the classes that are not ``kept``, ``[B, K]`` bool.
@@ -67,6 +69,7 @@ class Categories:
                 self.valid[own],
                 None if self.rows is None else self.rows[own],
                 None if self.finer is None else FinerClasses(self.finer.rows[own], self.finer.members[own]),
+                None if self.present is None else self.present[own],
             )
             for own in parts
         ]
@@ -117,6 +120,7 @@ class HeadOutputs:
         spaces: The name of each sample's label space, length B.
         filters: ``[L, B, N, C_mask]``, with gradient. None where the mask logits have their own.
         pixels: ``[B, C_mask, h, w]`` per-pixel embeddings, whose products with the filters the mask logits are.
+        presence: ``[B, K]`` logits of which classes are in the image; None where that is not told.
     """
 
     class_logits: Tensor
@@ -126,6 +130,7 @@ class HeadOutputs:
     spaces: tuple[str, ...] = ()
     filters: Tensor | None = None
     pixels: Tensor | None = None
+    presence: Tensor | None = None
 
     def matched_masks(self, layer: Tensor, sample: Tensor, query: Tensor) -> Tensor:
         """Mask logits with gradient.

@@ -28,8 +28,13 @@ def kinds(file: Path) -> set[str]:
     return {f'{node.domain}:{node.op_type}'.lstrip(':') for node in onnx.load(file).graph.node}
 
 
-def test_one_graph_takes_other_images_and_other_classes(tiny: Callable[..., Any], to_onnx: Write) -> None:
-    module = ExportedModel(tiny(), [LabelSpace.create('custom', ['sky', 'house'])], text_input=True).eval()
+@pytest.mark.parametrize('presence', [None, dict(top=4)])  # then lists are shorter and longer than what guides
+def test_one_graph_takes_other_images_and_other_classes(
+    tiny: Callable[..., Any], to_onnx: Write, presence: dict[str, Any] | None
+) -> None:
+    module = ExportedModel(
+        tiny(presence=presence), [LabelSpace.create('custom', ['sky', 'house'])], text_input=True
+    ).eval()
     file = to_onnx(module)
     verify(module, runs_onnx(file), tolerance=1e-5)
     run, images, rows = runs_onnx(file), torch.rand(2, 3, 45, 80) * 255, torch.randn(6, 32)

@@ -28,6 +28,7 @@ from .adapters import SpaceAdapters
 from .classifiers import Classifier, TextClassifier
 from .finer import sum_finer
 from .mask_embedding import MaskEmbedding
+from .presence import Presence
 
 AskedSpace = str | LabelSpace
 """The name of one of the model's label spaces, or a space made of a free class list."""
@@ -55,6 +56,8 @@ class LabelSpaceHead(BaseModule):
         class_weights: What single classes weigh in the classification loss, see :class:`ClassWeights`.
         relations: Between classes of different label spaces, see :meth:`Relations.from_config`: a class is as probable
             as itself and all that is declared to be the same or inside of it.
+        presence: ``dict(top=16)`` tells which classes of a list are in the image before queries are decoded, so that a
+            decoder that reads lists reads the likeliest so many names alone, see :class:`Presence`.
         init_cfg: See mmengine's BaseModule.
 
     Attributes:
@@ -85,6 +88,7 @@ class LabelSpaceHead(BaseModule):
         adapters: Mapping[str, dict[str, Any]] | None = None,
         class_weights: Mapping[str, Any] | None = None,
         relations: Any = None,
+        presence: Mapping[str, Any] | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -121,6 +125,7 @@ class LabelSpaceHead(BaseModule):
                 'text.strangers makes class lists longer than those of the label spaces, which only a classifier that '
                 f'reads class names can tell apart: not {type(self.classifier).__name__}; leave strangers out'
             )
+        self.presence = None if presence is None else self._presence(presence, channels)
         self.class_weights = ClassWeights(class_weights, self.label_spaces)
         self.criterion = MODELS.build(criterion)
 
@@ -135,6 +140,15 @@ class LabelSpaceHead(BaseModule):
         self.things_only = things_only
         if things_only:
             _thing_columns(self.label_spaces, self.label_spaces.max_classes)  # says at once which space has none
+
+    def _presence(self, options: Mapping[str, Any], channels: int) -> Presence:
+        if self.takes_tokens or not isinstance(self.classifier, TextClassifier):
+            what = type(self).__name__ if self.takes_tokens else type(self.classifier).__name__
+            raise OptionError(
+                'decode_head.presence compares class names with the features that queries read, which only a '
+                f'mmlmseg.QueryHead with mmlmseg.TextClassifier has both of, not one with {what}; leave presence out'
+            )
+        return Presence(channels, **options)
 
     def build_features(self, channels: int, mask_channels: int) -> None:
         """Builds what makes pixel features, the first part of a head; called once label spaces are known."""
@@ -241,9 +255,28 @@ class LabelSpaceHead(BaseModule):
                     'dataset with mmlmseg.TextClassifier or mmlmseg.LinearClassifier'
                 )
             categories = categories.restricted(searched.to(categories.valid.device))
-        if not self.drop_absent:
+        if not self.drop_absent and self.presence is None:
             return categories
-        return drop_absent(categories, present_classes(targets, categories.valid.shape[1] - 1), self.drop_absent)
+        present = present_classes(targets, categories.valid.shape[1] - 1)
+        if self.presence is not None:
+            categories = replace(categories, present=present)
+        return drop_absent(categories, present, self.drop_absent) if self.drop_absent else categories
+
+    def losses(
+        self, outputs: Sequence[HeadOutputs], targets: Sequence[Targets], categories: Categories
+    ) -> dict[str, Tensor]:
+        """The losses of one step by name.
+
+        Args:
+            outputs: Predictions, one entry a size group.
+            targets: The truth of the same groups.
+            categories: What the samples of all groups were classified as.
+        """
+        losses: dict[str, Tensor] = self.criterion(outputs, targets)
+        if self.presence is not None and categories.present is not None:
+            logits = torch.cat([own.presence for own in outputs if own.presence is not None])
+            losses['loss_presence'] = self.presence.loss(logits, categories.valid[:, :-1], categories.present)
+        return losses
 
     @property
     def _has_lists(self) -> bool:

@@ -60,21 +60,29 @@ class QueryHead(LabelSpaceHead):
             )
         pixels = self.pixel_features(feats, metas)
         content, position = self.queries(categories.spaces)  # [B * S, N, C] each
-        hidden = self.decoder(content, position, pixels.memory, categories, self._masks_at(pixels.mask, categories))
+        guiding, presence = categories, None
+        if self.presence is not None:
+            presence = self.presence(pixels.memory, categories)  # [B * S, K]
+            guiding = self.presence.guiding(presence, categories, categories.present)
+        hidden = self.decoder(content, position, pixels.memory, guiding, self._masks_at(pixels.mask, categories))
         if not self.training:
             hidden = hidden[-1:]
         hidden = self.adapters(hidden, categories.spaces)  # [L, B * S, N, C]
         filters = self.mask_embedding(hidden)  # [L, B * S, N, C_mask]
         with torch.no_grad():
             mask_logits = self.mask_embedding.masks(filters, pixels.mask)
+        class_logits = self.class_logits(hidden, categories)
+        if presence is not None:
+            class_logits = self.presence.lowered(class_logits, presence)
         return HeadOutputs(
-            class_logits=self.class_logits(hidden, categories),
+            class_logits=class_logits,
             mask_logits=mask_logits,
             valid=self.classifier.valid(categories),
             activation=self.class_activation,
             spaces=categories.spaces,
             filters=filters if self.training else None,
             pixels=pixels.mask if self.training else None,
+            presence=presence,
         )
 
     def _masks_at(self, pixels: Tensor, categories: Categories) -> MasksAt:

@@ -237,7 +237,7 @@ class MultiSpaceSegmentor(StockInference, BaseSegmentor):
                 head(self.extract_feat(images), [sample.metainfo for sample in samples], own)
                 for (images, samples), own in zip(groups, of_groups, strict=True)
             ]
-            return head.criterion(outputs, targets)
+            return head.losses(outputs, targets, categories)
 
     @torch.no_grad()
     def predict(self, inputs: list[Tensor] | Tensor, data_samples: list[SegDataSample]) -> list[SegDataSample]:
