@@ -47,9 +47,9 @@ def synonyms(results: Path) -> str:
     return table(['trained on', 'original names', 'renamed', 'change'], rows)
 
 
-def list_means(results: Path) -> dict[str, float]:
-    """The mean over datasets of each class list."""
-    datasets = load(results, 'list_length_lmseg.json')['datasets'].values()
+def list_means(results: Path, model: str = 'lmseg') -> dict[str, float]:
+    """The mean over datasets of each class list that a model was asked in."""
+    datasets = load(results, f'list_length_{model}.json')['datasets'].values()
     lists = next(iter(datasets))
     return {name: statistics.fmean(own[name]['mIoU'] for own in datasets) for name in lists}
 
@@ -59,6 +59,26 @@ def lists(results: Path) -> str:
     means = list_means(results)
     own = next(iter(means.values()))
     return table(['class list', 'mean mIoU', 'change'], [[n, f'{m:.1f}', signed(m - own)] for n, m in means.items()])
+
+
+def list_trainings(results: Path) -> str:
+    """What trainings for longer lists bring."""
+    trained = dict(
+        control='as before',
+        strangers='strangers in its lists',
+        presence='strangers, and presence of 16',
+        presence_scratch='strangers and presence from the start',
+    )
+    rows = []
+    for model, how in trained.items():
+        if not (results / f'list_length_{model}.json').is_file():
+            continue
+        images = load(results, f'list_length_{model}.json')['images']
+        own, others, names = list_means(results, model).values()
+        scores = [f'{own:.1f}', *(f'{mean:.1f} ({signed(mean - own)})' for mean in (others, names))]
+        rows.append([how, *scores, 'all' if images is None else f'{images} a dataset'])
+    heads = ['trained', 'own classes', 'and all other label spaces', 'and names it never read, 1,000 in all', 'images']
+    return table(heads, rows)
 
 
 def cross_space(results: Path) -> str:

@@ -20,6 +20,7 @@ TABLES: dict[str, Callable[[Path], str]] = dict(
     renaming=models.renaming,
     synonyms=models.synonyms,
     lists=models.lists,
+    list_trainings=models.list_trainings,
     cross_space=models.cross_space,
     trainings=models.trainings,
 )
