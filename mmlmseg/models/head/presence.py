@@ -85,10 +85,6 @@ class Presence(BaseModule):
         kept = torch.zeros_like(scores, dtype=torch.bool).scatter(1, best, True)
         return categories.restricted(kept[:, : logits.shape[1]])
 
-    def lowered(self, class_logits: Tensor, logits: Tensor) -> Tensor:
-        """Class logits ``[L, B * S, N, K + 1]`` plus the logarithm of how probable presence is; no-object's stay."""
-        return class_logits + F.pad(F.logsigmoid(logits), (0, 1))[None, :, None]
-
     def loss(self, logits: Tensor, valid: Tensor, present: Tensor) -> Tensor:
         """Binary cross entropy of all classes on the lists, over the number of those that are there.
 
@@ -101,3 +97,13 @@ class Presence(BaseModule):
         dist.all_reduce(count)
         every = F.binary_cross_entropy_with_logits(logits, present.to(logits), reduction='none')
         return (every * valid).sum() / (count / dist.get_world_size()).clamp(min=1)
+
+
+def lowered(class_logits: Tensor, presence: Tensor) -> Tensor:
+    """Class logits where a class is as improbable for any query as it is in the image.
+
+    Args:
+        class_logits: ``[L, B * S, N, K + 1]``, no-object last; that stays.
+        presence: Logits ``[B * S, K]``.
+    """
+    return class_logits + F.pad(F.logsigmoid(presence), (0, 1))[None, :, None]

@@ -19,6 +19,7 @@ from ..decoders.plain import MasksAt
 from ..structures import Categories, HeadOutputs
 from .label_space_head import LabelSpaceHead
 from .pixel_features import PixelFeatureExtractor
+from .presence import lowered
 
 
 @MODELS.register_module()
@@ -73,7 +74,7 @@ class QueryHead(LabelSpaceHead):
             mask_logits = self.mask_embedding.masks(filters, pixels.mask)
         class_logits = self.class_logits(hidden, categories)
         if presence is not None:
-            class_logits = self.presence.lowered(class_logits, presence)
+            class_logits = lowered(class_logits, presence)
         return HeadOutputs(
             class_logits=class_logits,
             mask_logits=mask_logits,
