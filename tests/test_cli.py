@@ -205,6 +205,10 @@ def test_what_is_no_config_is_told_from_what_is_elsewhere(parse: Parse, monkeypa
         OptionError, match=r'no such config file\. Did you mean: configs/lmseg/lmseg_r18_own-data\.py\?'
     ):
         cli.load_config(parse('lmseg_r18_own-data.py'))
+    with pytest.raises(OptionError, match=r'zzz\.py: no such config file, nor is there a folder nowhere$'):
+        cli.load_config(parse('nowhere/zzz.py'))
+    with pytest.raises(OptionError, match=r'qqqq\.py: no such config file; configs/demo holds .*lmseg_demo\.py'):
+        cli.load_config(parse('configs/demo/qqqq.py'))
     with pytest.raises(OptionError, match=r'configs/lmseg: is a folder; name a config file in it'):
         cli.load_config(parse('configs/lmseg'))
     with pytest.raises(OptionError, match=r'README\.md: is no config file, .*configs come before weights and images'):

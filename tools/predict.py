@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         table = Table('image', 'classes found')
         for result in results:  # of which none is kept
             found = ', '.join(f'{name} {percentage(share)}' for name, share in result.shares())
-            table.add_row(result.path.name if result.path else '', found)
+            table.add_row(result.path.name if result.path else '', found or 'nothing above the thresholds')
             if coco is not None:
                 coco.add(result)
         if coco is not None:

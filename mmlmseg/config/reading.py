@@ -21,8 +21,8 @@ def read_config(path: str | Path) -> Config:
             raise OptionError(f'{path}: is a folder; name a config file in it')
         below = [] if path.parent.name else sorted(Path('configs').rglob(path.name))  # a bare name, as mim takes it
         near = [*map(str, below)] or nearest(path.name, [other.name for other in path.parent.glob('*.py')])
-        meant = f' Did you mean: {", ".join(near)}?' if near else ''
-        raise OptionError(f'{path}: no such config file.{meant}')
+        meant = f'. Did you mean: {", ".join(near)}?' if near else _held_by(path.parent)
+        raise OptionError(f'{path}: no such config file{meant}')
     if path.suffix not in _SUFFIXES:
         raise OptionError(
             f'{path}: is no config file, which ends in {", ".join(_SUFFIXES)}; configs come before weights and images'
@@ -34,6 +34,16 @@ def read_config(path: str | Path) -> Config:
         if fault is None:
             raise
         raise OptionError(fault) from error
+
+
+def _held_by(folder: Path) -> str:
+    """What a folder holds instead of a config that is not there."""
+    if not folder.is_dir():
+        return f', nor is there a folder {folder}'
+    names = sorted(other.name for other in folder.glob('*.py'))
+    return (
+        f'; {folder} holds {", ".join(names[:5])}{", ..." if names[5:] else ""}' if names else f'; {folder} holds none'
+    )
 
 
 def _fault_of_config(path: Path, error: Exception) -> str | None:

@@ -131,6 +131,7 @@ KINDS: dict[str, Kind] = {
         'note', 'images that are mostly without data', 'their labels count nowhere there; see if it is meant'
     ),
     'no-labels': Kind('note', 'a split without labels', 'its images can be predicted, not scored'),
+    'no-val': Kind('note', 'no split to validate on', 'write val.txt before a training, which scores on it'),
     'unlisted': Kind('note', 'images on no list', 'put them on a list, if they shall count'),
 }
 

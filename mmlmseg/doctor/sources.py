@@ -105,6 +105,8 @@ def _of_folder(root: Path) -> Iterator[Source]:
     if rest := sorted(images.difference(*(lists[split] for split in splits))):
         unlisted = tuple(Case(f'{one}: on no list') for one in rest)
         notes.append(Finding('unlisted', name, f'{len(rest)} of {len(images)} images are on no list', unlisted))
+    if 'train' in splits and 'val' not in splits:
+        notes.append(Finding('no-val', name, f'has {", ".join(f"{split}.txt" for split in splits)}, but no val.txt'))
     segments = (root / 'instances').is_dir()
     for split in splits:
         steps = [_IMAGE, _SEGMENTS if segments else _LABELS]

@@ -88,6 +88,7 @@ def export_model(inferencer: LMSegInferencer, request: Request, out: Path) -> It
     module = ExportedModel(model, question.spaces, request.task, channels, request.text_input).eval()
     if request.precision == 'int8':  # says at once which data is missing
         samples = images_to_calibrate(inferencer, question, pipeline, request.calibrate)
+    yield 'following the model through its operations, which takes about a minute'
     program = traced(module)
     if request.format == 'torch':
         save_torch(program, out)

@@ -229,6 +229,14 @@ def test_more_classes_than_8_bits(make_streets: Make, look: Look) -> None:
     assert 'data:image' in html_report(seen)
 
 
+def test_a_folder_with_nothing_to_validate_on_is_told(make_streets: Make, look: Look) -> None:
+    root = make_streets()
+    (root / 'val.txt').unlink()
+    seen = look(root)
+    assert {one.code for one in seen.findings} == {'no-val', 'unlisted'}
+    assert next(one for one in seen.findings if one.code == 'no-val').what == 'has train.txt, but no val.txt'
+
+
 def test_a_folder_that_is_none_is_a_finding(make_streets: Make, tmp_path: Path, look: Look) -> None:
     (tmp_path / 'empty').mkdir()
     unlisted, damaged = make_streets('unlisted'), make_streets('damaged')
