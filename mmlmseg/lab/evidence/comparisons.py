@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..benchmark import Benchmark, Report, make_report, read_results
 from ..benchmark.report import SIGNIFICANT, Row, paired
@@ -18,26 +20,37 @@ ENOUGH_SEEDS = 3
 _REFERENCES = {f'mixed_{name}': 'LMSeg' for name in ('streets', 'facades', 'people', 'scenes')}
 
 
-def compare(results: Path, name: str, reference: str | None = None) -> Report:
+def compare(results: Path, name: str, reference: str | None = None, methods: Collection[str] | None = None) -> Report:
     """The report of a benchmark: of the seeds that every method has finished, where there are any, else of those that
     its reference has, else of all.
 
     Where its reference has not finished, methods are read against the best one.
+
+    Args:
+        results: The folder of lines.
+        name: Of the benchmark.
+        reference: What the others are compared with; by default that of the benchmark or of the goals.
+        methods: Which methods beside it; by default all.
     """
     benchmark, lines = Benchmark.from_file(FILES / f'{name}.yml'), read_results(results / f'{name}.jsonl')
     reference = reference or _REFERENCES.get(name, benchmark.reference)
-
-    def finished(*methods: str) -> list[int]:
-        runs = [run for run in benchmark.final_runs() if run.method.name in methods]
-        return [seed for seed in benchmark.seeds if all(run.name in lines for run in runs if run.seed == seed)]
-
-    finished_seeds = finished(*(method.name for method in benchmark.methods)) or finished(reference) or benchmark.seeds
-    benchmark = replace(benchmark, seeds=tuple(finished_seeds), reference=reference)
+    if methods is not None:
+        chosen = tuple(own for own in benchmark.methods if own.name in {reference, *methods})
+        benchmark = replace(benchmark, methods=chosen)
+    names = [own.name for own in benchmark.methods]
+    seeds = finished(benchmark, lines, names) or finished(benchmark, lines, [reference]) or benchmark.seeds
+    benchmark = replace(benchmark, seeds=seeds, reference=reference)
     report = make_report(benchmark, lines)
     if report.rows and reference not in {row.method for row in report.rows}:
         best = max(report.rows, key=lambda row: row.mean)
         report = make_report(replace(benchmark, reference=best.method), lines)
     return report
+
+
+def finished(benchmark: Benchmark, lines: Collection[str], methods: Collection[str]) -> tuple[int, ...]:
+    """The seeds of which all runs of some methods are there."""
+    runs = [run for run in benchmark.final_runs() if run.method.name in methods]
+    return tuple(seed for seed in benchmark.seeds if all(run.name in lines for run in runs if run.seed == seed))
 
 
 def verdict(row: Row, seeds: int) -> str:
@@ -52,49 +65,63 @@ def verdict(row: Row, seeds: int) -> str:
 
 
 def comparison(results: Path, name: str) -> str:
-    """The table of a benchmark with a verdict for each method, and what its numbers were made by."""
+    """The table of a benchmark with a verdict for each method, and what its numbers were made by.
+
+    Each method is compared over the seeds that it and the reference have finished.
+    """
     command = f'`python tools/benchmarks/compare_methods.py tools/benchmarks/{name}.yml`'
     if not (results / f'{name}.jsonl').is_file():
         return f'{command}: **not run**.'
-    report = compare(results, name)
-    if not report.rows:
-        return f'{command}: {len(report.missing)} runs are **not finished**.'
-    benchmark = report.benchmark
-    several = len(benchmark.seeds) > 1
-    seeds = ['p', 'by seed'] if several else []
-    metric = benchmark.metric if len(benchmark.scored_datasets) == 1 else f'mean {benchmark.metric}'
-    head = ['method', 'text', metric, f'minus {benchmark.reference} [95 %]', *seeds, 'verdict']
+    every, overall = Benchmark.from_file(FILES / f'{name}.yml'), compare(results, name)
+    if not overall.rows:
+        return f'{command}: {len(overall.missing)} runs are **not finished**.'
+    reference, lines = overall.benchmark.reference, read_results(results / f'{name}.jsonl')
+    done = {own.name: finished(every, lines, {own.name, reference}) for own in every.methods}
+    reports = {method: compare(results, name, reference, [method]) for method, seeds in done.items() if seeds}
+    several = max(map(len, done.values())) > 1
+    metric = every.metric if len(every.scored_datasets) == 1 else f'mean {every.metric}'
+    head = ['method', 'text', metric, f'minus {reference} [95 %]']
     rows = []
-    for row in report.rows:
-        by_seed = [f'{row.p:.3f}', signed(*row.by_seed)] if row.p is not None else ['-', '-']
+    for method, report in reports.items():
+        row = row_of(report, method)
         mean = f'{row.mean:.1f}' + ('' if row.std is None else f' ± {row.std:.1f}')
-        rows.append(
-            [row.method, row.text, mean, paired(row), *by_seed[: len(seeds)], verdict(row, len(benchmark.seeds))]
-        )
-    every = Benchmark.from_file(FILES / f'{name}.yml')
-    shown = {row.method for row in report.rows}
-    unfinished = [own.name for own in benchmark.methods if own.name not in shown]
-    unfinished += [f'seed {seed}' for seed in every.seeds if seed not in benchmark.seeds]
-    missing = f' Not finished: {", ".join(unfinished)}.' if unfinished else ''
-    return f'{table(head, rows)}\n\n{command}; {made_by(results, report)}.{missing}'
+        by_seed = [f'{row.p:.3f}', signed(*row.by_seed)] if row.p is not None else ['-', '-']
+        seeds = [*by_seed, str(len(done[method]))] if several else []
+        rows.append([method, row.text, mean, paired(row), *seeds, verdict(row, len(done[method]))])
+    told = table([*head, *(['p', 'by seed', 'seeds'] if several else []), 'verdict'], rows)
+    missing = _unfinished(every, done)
+    return f'{told}\n\n{command}; {made_by(lines, [*reports.values()])}.' + (
+        f' Not finished: {missing}.' if missing else ''
+    )
 
 
-def made_by(results: Path, report: Report) -> str:
-    """Length, seeds, machines, time, precisions and commits of the runs of a report, as far as their lines say."""
-    found = read_results(results / f'{report.benchmark.name}.jsonl')
-    lines = [found[run.name] for run in report.benchmark.final_runs() if run.name in found]
+def _unfinished(benchmark: Benchmark, done: Mapping[str, tuple[int, ...]]) -> str:
+    """Methods of which there is no seed, then the seeds that others lack."""
+    told = [method for method, seeds in done.items() if not seeds]
+    begun = [method for method, seeds in done.items() if seeds]
+    for seed in benchmark.seeds:
+        lacking = [method for method in begun if seed not in done[method]]
+        if lacking:
+            told.append(f'seed {seed}' + ('' if lacking == begun else f' of {" and ".join(lacking)}'))
+    return ', '.join(told)
+
+
+def made_by(found: Mapping[str, Any], reports: Sequence[Report]) -> str:
+    """Length, seeds, machines, time, precisions and commits of the runs of reports, as far as their lines say."""
+    runs = dict.fromkeys(run.name for report in reports for run in report.benchmark.final_runs())
+    lines = [found[run] for run in runs if run in found]
 
     def told(key: str, older: str = '') -> str:
         return ', '.join(dict.fromkeys(str(line.get(key) or line.get(older) or 'not recorded') for line in lines))
 
     seconds = [line['seconds'] for line in lines]
     minutes = 'minutes not recorded' if None in seconds else f'{sum(seconds) / 60:.0f} minutes in all'
-    cost = ', '.join(dict.fromkeys(str(row.cost) for row in report.rows))
-    seeds = ', '.join(map(str, report.benchmark.seeds))
+    cost = ', '.join(dict.fromkeys(str(row.cost) for report in reports for row in report.rows))
+    seeds = sorted({seed for report in reports for seed in report.benchmark.seeds})
     return (
-        f'{cost} iterations of {report.batch_size} images, {"seed" if len(report.benchmark.seeds) == 1 else "seeds"} '
-        f'{seeds}; machine: {told("machine", "device")}, {minutes}; precision: {told("precision")}; '
-        f'torch: {told("torch")}; commit: {told("commit")}'
+        f'{cost} iterations of {reports[0].batch_size} images, {"seed" if len(seeds) == 1 else "seeds"} '
+        f'{", ".join(map(str, seeds))}; machine: {told("machine", "device")}, {minutes}; '
+        f'precision: {told("precision")}; torch: {told("torch")}; commit: {told("commit")}'
     )
 
 

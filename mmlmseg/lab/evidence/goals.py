@@ -38,8 +38,10 @@ def order(results: Path) -> tuple[str, str]:
     """LMSeg over multi-head over single models: of the main table where it has them, else of the earlier run."""
     names = 'LMSeg', 'multi-head', 'MaskFormer'
     candidates = [name for name in ('clash5_main', 'clash5_semantic') if (results / f'{name}.jsonl').is_file()]
-    name = next(name for name in candidates if {*names} <= {row.method for row in compare(results, name).rows})
-    report, lower = compare(results, name, 'multi-head'), compare(results, name, 'MaskFormer')
+    name = next(
+        name for name in candidates if {*names} <= {row.method for row in compare(results, name, None, names).rows}
+    )
+    report, lower = (compare(results, name, reference, names) for reference in names[1:])
     upper, below = row_of(report, 'LMSeg'), row_of(lower, 'multi-head')
     seeds = len(report.benchmark.seeds)
     means = ', '.join(f'{own} {row_of(report, own).mean:.1f}' for own in names)

@@ -77,4 +77,6 @@ def test_what_has_finished_is_shown(tmp_path: Path) -> None:
     shown = comparison(tmp_path, name)
     assert 'one seed |' in shown
     assert '3 seeds |' not in shown
-    assert shown.endswith('Not finished: seed 1, seed 2.')
+    assert shown.endswith('Not finished: seed 1 of LMSeg with relations, seed 2.')
+    (tmp_path / f'{name}.jsonl').write_text(''.join(lines[:4]))
+    assert '2 seeds |' in comparison(tmp_path, name)
