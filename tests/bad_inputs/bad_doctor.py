@@ -53,7 +53,7 @@ def a_config_with_a_fault(folder: Path) -> None:
     config(folder, 'train_dataloader = 1 / 0')
 
 
-@REFUSALS.by(OptionError, 'notes.txt', 'Only py/yml/yaml/json')
+@REFUSALS.by(OptionError, 'notes.txt', 'is no config file, which ends in .py')
 def a_file_of_another_kind(folder: Path) -> None:
     (folder / 'notes.txt').write_text('streets')
     sources_of([str(folder / 'notes.txt')])

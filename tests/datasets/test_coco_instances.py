@@ -215,7 +215,7 @@ def test_detection_pipelines_are_refused(make_objects: Callable[..., dict[str, A
 
 def test_labels_alone_are_not_there(make_objects: Callable[..., dict[str, Any]]) -> None:
     config = make_objects(pipeline=[dict(type='LoadImageFromFile'), dict(type='mmlmseg.LoadAnnotations')])
-    with pytest.raises(DataError, match=r'mmlmseg\.InstanceDataset need mmlmseg\.LoadSegments'):
+    with pytest.raises(DataError, match=r'mmlmseg\.InstanceDataset are loaded by .*LoadSegments'):
         MultiDataset([config])[1]
 
 

@@ -28,7 +28,7 @@ from .adapters import SpaceAdapters
 from .classifiers import Classifier, TextClassifier
 from .finer import sum_finer
 from .mask_embedding import MaskEmbedding
-from .presence import Presence
+from .presence_scores import PresenceScores
 
 AskedSpace = str | LabelSpace
 """The name of one of the model's label spaces, or a space made of a free class list."""
@@ -57,7 +57,7 @@ class LabelSpaceHead(BaseModule):
         relations: Between classes of different label spaces, see :meth:`Relations.from_config`: a class is as probable
             as itself and all that is declared to be the same or inside of it.
         presence: ``dict(top=16)`` tells which classes of a list are in the image before queries are decoded, so that a
-            decoder that reads lists reads the likeliest so many names alone, see :class:`Presence`.
+            decoder that reads lists reads the likeliest so many names alone, see :class:`PresenceScores`.
         init_cfg: See mmengine's BaseModule.
 
     Attributes:
@@ -141,14 +141,14 @@ class LabelSpaceHead(BaseModule):
         if things_only:
             _thing_columns(self.label_spaces, self.label_spaces.max_classes)  # says at once which space has none
 
-    def _presence(self, options: Mapping[str, Any], channels: int) -> Presence:
+    def _presence(self, options: Mapping[str, Any], channels: int) -> PresenceScores:
         if self.takes_tokens or not isinstance(self.classifier, TextClassifier):
             what = type(self).__name__ if self.takes_tokens else type(self.classifier).__name__
             raise OptionError(
                 'decode_head.presence compares class names with the features that queries read, which only a '
                 f'mmlmseg.QueryHead with mmlmseg.TextClassifier has both of, not one with {what}; leave presence out'
             )
-        return Presence(channels, **options)
+        return PresenceScores(channels, **options)
 
     def build_features(self, channels: int, mask_channels: int) -> None:
         """Builds what makes pixel features, the first part of a head; called once label spaces are known."""

@@ -19,7 +19,7 @@ from ..decoders.plain import MasksAt
 from ..structures import Categories, HeadOutputs
 from .label_space_head import LabelSpaceHead
 from .pixel_features import PixelFeatureExtractor
-from .presence import lowered
+from .presence_scores import lowered
 
 
 @MODELS.register_module()

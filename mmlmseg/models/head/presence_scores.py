@@ -24,7 +24,7 @@ TAU = 0.07  # the temperature of equation 1 of LMSeg
 RARE = -2.0  # where the bias begins: most classes of a list are not in an image
 
 
-class Presence(BaseModule):
+class PresenceScores(BaseModule):
     """Compares the text rows of a list with the pixels of the coarsest memory.
 
     Args:

@@ -1,4 +1,4 @@
-"""Presence of classes: compared with loops, and what decoders and classifiers make of it."""
+"""PresenceScores of classes: compared with loops, and what decoders and classifiers make of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from mmlmseg.errors import OptionError
 from mmlmseg.label_space import LabelSpace
 from mmlmseg.models.decoders.category_guided import CategoryGuidedDecoder
-from mmlmseg.models.head.presence import RARE, TAU, Presence, lowered
+from mmlmseg.models.head.presence_scores import RARE, TAU, PresenceScores, lowered
 from mmlmseg.models.structures import Categories, MemoryLevel
 from mmlmseg.registry import MODELS
 
@@ -35,7 +35,7 @@ def listed(valid: torch.Tensor) -> Categories:
 
 
 def test_logits_are_those_of_a_loop(level: MemoryLevel) -> None:
-    presence = Presence(C, top=2)
+    presence = PresenceScores(C, top=2)
     categories = listed(torch.ones(B * S, K + 1, dtype=torch.bool))
     found = presence([level], categories)
     assert found.shape == (B * S, K)
@@ -50,7 +50,7 @@ def test_logits_are_those_of_a_loop(level: MemoryLevel) -> None:
 
 
 def test_the_likeliest_guide_and_first_of_all_what_is_there() -> None:
-    presence = Presence(C, top=2)
+    presence = PresenceScores(C, top=2)
     valid = torch.tensor([[True] * 5 + [True], [True, True, True, False, False, True], [True] + [False] * 4 + [True]])
     logits = torch.tensor([[0.0, 3.0, 1.0, 2.0, -1.0], [0.0, 1.0, 2.0, 9.0, 9.0], [0.0, 5.0, 5.0, 5.0, 5.0]])
     seen = presence.guiding(logits, listed(valid), None)
@@ -69,7 +69,7 @@ def test_the_likeliest_guide_and_first_of_all_what_is_there() -> None:
 
 def test_a_list_within_room_is_read_as_it_is() -> None:
     categories = listed(torch.ones(2, K + 1, dtype=torch.bool))
-    seen = Presence(C, top=K).guiding(torch.randn(2, K), categories, None)
+    seen = PresenceScores(C, top=K).guiding(torch.randn(2, K), categories, None)
     assert torch.equal(seen.valid, categories.valid)
     assert torch.equal(seen.rows, categories.rows)
 
@@ -78,7 +78,7 @@ def test_the_loss_counts_what_stands_on_the_lists() -> None:
     logits = torch.randn(2, 3, requires_grad=True)
     valid = torch.tensor([[True, True, False], [True, True, True]])
     present = torch.tensor([[True, False, False], [False, True, True]])
-    loss = Presence(C, top=2).loss(logits, valid, present)
+    loss = PresenceScores(C, top=2).loss(logits, valid, present)
     terms = [
         -math.log(torch.sigmoid(logit if there else -logit).item())
         for logit, listed, there in zip(logits.flatten(), valid.flatten(), present.flatten())
@@ -121,7 +121,7 @@ def test_a_training_step_guides_by_few_and_learns_presence(
     assert max(read) <= 4
     sum(losses.values()).backward()
     assert losses['loss_presence'] > 0
-    assert all(p.grad is not None and p.grad.any() for p in model.decode_head.presence.parameters())
+    assert all(p.grad is not None and p.grad.any() for p in model.decode_head.presence_scores.parameters())
 
 
 @torch.no_grad()
