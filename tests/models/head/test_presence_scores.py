@@ -121,7 +121,7 @@ def test_a_training_step_guides_by_few_and_learns_presence(
     assert max(read) <= 4
     sum(losses.values()).backward()
     assert losses['loss_presence'] > 0
-    assert all(p.grad is not None and p.grad.any() for p in model.decode_head.presence_scores.parameters())
+    assert all(p.grad is not None and p.grad.any() for p in model.decode_head.presence.parameters())
 
 
 @torch.no_grad()
