@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import CheckpointError, did_you_mean, nearest
+from .errors import CheckpointError, did_you_mean, first_of, nearest
 
 _SUFFIXES = ('.pth', '.pt', '.ckpt')
 # How the names of tensors end that are never of integers.
@@ -199,7 +199,7 @@ def _neighbours(path: Path) -> list[str]:
 
 def _others(path: Path) -> str:
     names = _neighbours(path)
-    return f'; its folder holds {", ".join(names[:5])}{", ..." if len(names) > 5 else ""}' if names else ''
+    return f'; its folder holds {first_of(names)}' if names else ''
 
 
 def _beside(folder: Path) -> str:

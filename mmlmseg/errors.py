@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,16 @@ def written(value: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def first_of(items: Sequence[Any], n: int = 5) -> str:
+    """The first few of a list, and whether there are more.
+
+    Example:
+        >>> first_of(['a', 'b', 'c'], 2)
+        'a, b, ...'
+    """
+    return ', '.join(map(str, items[:n])) + (', ...' if len(items) > n else '')
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..errors import OptionError, nearest
+from ..errors import OptionError, first_of, nearest
 
 _SUFFIXES = ('.py', '.yml', '.yaml', '.json')  # what mmengine reads
 
@@ -41,9 +41,7 @@ def _held_by(folder: Path) -> str:
     if not folder.is_dir():
         return f', nor is there a folder {folder}'
     names = sorted(other.name for other in folder.glob('*.py'))
-    return (
-        f'; {folder} holds {", ".join(names[:5])}{", ..." if names[5:] else ""}' if names else f'; {folder} holds none'
-    )
+    return f'; {folder} holds {first_of(names) if names else "none"}'
 
 
 def _fault_of_config(path: Path, error: Exception) -> str | None:

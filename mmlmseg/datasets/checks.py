@@ -10,7 +10,7 @@ import numpy as np
 from mmcv.image.io import imread_flags
 from mmcv.transforms import BaseTransform
 
-from ..errors import DataError, LabelSpaceError
+from ..errors import DataError, LabelSpaceError, first_of
 from ..label_space import LabelSpace
 from ..registry import TRANSFORMS
 from ..segments import IGNORE_INDEX, WIDE_IGNORE_INDEX, ignore_index_of
@@ -75,10 +75,7 @@ def check_ids(labels: np.ndarray, num_classes: int, ignore_index: int = IGNORE_I
         allowed = f'1..{num_classes}, 0 and {ignore_index_of(num_classes)} = ignore, as reduce_zero_label is set'
     elif ids[0] >= 1 and ids[-1] == num_classes:
         advice = 'ids seem to start at 1: set reduce_zero_label=True in this dataset, or subtract 1 in the files'
-    raise DataError(
-        f'label id {", ".join(map(str, outside[:5]))}{", ..." if len(outside) > 5 else ""} is outside the label space '
-        f'(allowed: {allowed}); {advice}'
-    )
+    raise DataError(f'label id {first_of(outside)} is outside the label space (allowed: {allowed}); {advice}')
 
 
 @TRANSFORMS.register_module()

@@ -32,8 +32,18 @@ def compare(results: Path, name: str, reference: str | None = None, methods: Col
         reference: What the others are compared with; by default that of the benchmark or of the goals.
         methods: Which methods beside it; by default all.
     """
-    benchmark, lines = Benchmark.from_file(FILES / f'{name}.yml'), read_results(results / f'{name}.jsonl')
-    reference = reference or _REFERENCES.get(name, benchmark.reference)
+    benchmark, lines = _read(results, name)
+    return _compared(benchmark, lines, reference or _REFERENCES.get(name, benchmark.reference), methods)
+
+
+def _read(results: Path, name: str) -> tuple[Benchmark, dict[str, Any]]:
+    """A benchmark, and the lines of its runs by their names."""
+    return Benchmark.from_file(FILES / f'{name}.yml'), read_results(results / f'{name}.jsonl')
+
+
+def _compared(
+    benchmark: Benchmark, lines: Mapping[str, Any], reference: str, methods: Collection[str] | None = None
+) -> Report:
     if methods is not None:
         chosen = tuple(own for own in benchmark.methods if own.name in {reference, *methods})
         benchmark = replace(benchmark, methods=chosen)
@@ -72,12 +82,13 @@ def comparison(results: Path, name: str) -> str:
     command = f'`python tools/benchmarks/compare_methods.py tools/benchmarks/{name}.yml`'
     if not (results / f'{name}.jsonl').is_file():
         return f'{command}: **not run**.'
-    every, overall = Benchmark.from_file(FILES / f'{name}.yml'), compare(results, name)
+    every, lines = _read(results, name)
+    overall = _compared(every, lines, _REFERENCES.get(name, every.reference))
     if not overall.rows:
         return f'{command}: {len(overall.missing)} runs are **not finished**.'
-    reference, lines = overall.benchmark.reference, read_results(results / f'{name}.jsonl')
+    reference = overall.benchmark.reference
     done = {own.name: finished(every, lines, {own.name, reference}) for own in every.methods}
-    reports = {method: compare(results, name, reference, [method]) for method, seeds in done.items() if seeds}
+    reports = {method: _compared(every, lines, reference, [method]) for method, seeds in done.items() if seeds}
     several = max(map(len, done.values())) > 1
     metric = every.metric if len(every.scored_datasets) == 1 else f'mean {every.metric}'
     head = ['method', 'text', metric, f'minus {reference} [95 %]']

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..benchmark.report import paired
 from .comparisons import compare, row_of, verdict
 from .markdown import signed, table
-from .models import list_means, stress
+from .models import list_means, load, stress
 
 MARGINS = dict(mIoU=1.6, PQ=9.1, AP=12.1, PIQ=3.0)
 """What the paper's method is ahead of earlier ones, and ours shall be of LMSeg."""
@@ -93,7 +93,11 @@ def longer(results: Path) -> tuple[str, str]:
     """The drops under longer lists: of LMSeg, and of the same with strangers and presence."""
     told = {}
     for model, what in (('lmseg', 'LMSeg'), ('presence_scratch', 'with strangers and presence')):
-        own, *means = (mean for name, mean in list_means(results, model).items() if 'guided' not in name)
+        own, *means = (
+            mean
+            for name, mean in list_means(load(results, f'list_length_{model}.json')).items()
+            if 'guided' not in name
+        )
         told[what] = [mean - own for mean in means]
     measured = '; '.join(f'{what} {signed(*drops)} mIoU' for what, drops in told.items())
     best = max(min(drops) for drops in told.values())

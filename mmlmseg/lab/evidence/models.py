@@ -47,16 +47,16 @@ def synonyms(results: Path) -> str:
     return table(['trained on', 'original names', 'renamed', 'change'], rows)
 
 
-def list_means(results: Path, model: str = 'lmseg') -> dict[str, float]:
+def list_means(found: Mapping[str, Any]) -> dict[str, float]:
     """The mean over datasets of each class list that a model was asked in."""
-    datasets = load(results, f'list_length_{model}.json')['datasets'].values()
+    datasets = found['datasets'].values()
     lists = next(iter(datasets))
     return {name: statistics.fmean(own[name]['mIoU'] for own in datasets) for name in lists}
 
 
 def lists(results: Path) -> str:
     """What longer lists cost."""
-    means = list_means(results)
+    means = list_means(load(results, 'list_length_lmseg.json'))
     own = next(iter(means.values()))
     return table(['class list', 'mean mIoU', 'change'], [[n, f'{m:.1f}', signed(m - own)] for n, m in means.items()])
 
@@ -71,12 +71,10 @@ def list_trainings(results: Path) -> str:
     )
     rows = []
     for model, how in trained.items():
-        if not (results / f'list_length_{model}.json').is_file():
-            continue
-        images = load(results, f'list_length_{model}.json')['images']
-        own, others, names = list_means(results, model).values()
+        found = load(results, f'list_length_{model}.json')
+        own, others, names = list_means(found).values()
         scores = [f'{own:.1f}', *(f'{mean:.1f} ({signed(mean - own)})' for mean in (others, names))]
-        rows.append([how, *scores, 'all' if images is None else f'{images} a dataset'])
+        rows.append([how, *scores, 'all' if found['images'] is None else f'{found["images"]} a dataset'])
     heads = ['trained', 'own classes', 'and all other label spaces', 'and names it never read, 1,000 in all', 'images']
     return table(heads, rows)
 

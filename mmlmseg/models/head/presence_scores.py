@@ -66,21 +66,19 @@ class PresenceScores(BaseModule):
             mean = alike.logsumexp(-1) - (~padding).sum(1, keepdim=True).log()
             return (mean + self.bias).unflatten(1, (-1, rows.shape[1])).flatten(0, 1)
 
-    def guiding(self, logits: Tensor, categories: Categories, present: Tensor | None) -> Categories:
-        """The categories that the decoder reads: the likeliest of each sample.
+    def guiding(self, logits: Tensor, categories: Categories) -> Categories:
+        """The categories that the decoder reads: in training first those that are there, then the likeliest.
 
         Args:
             logits: As of :meth:`forward`.
             categories: Of the samples.
-            present: In training, the classes that are there, bool ``[B * S, K]``: they are read first, as far as there
-                is room.
         """
         # With room for `top` columns more there are always as many, and no question of a length in an exported graph.
         scores = F.pad(
             logits.detach().masked_fill(~categories.valid[:, :-1], -torch.inf), (0, self.top), value=-torch.inf
         )
-        if present is not None:
-            scores = scores.masked_fill(F.pad(present, (0, self.top)), torch.inf)
+        if categories.present is not None:
+            scores = scores.masked_fill(F.pad(categories.present, (0, self.top)), torch.inf)
         best = scores.topk(self.top, dim=1).indices
         kept = torch.zeros_like(scores, dtype=torch.bool).scatter(1, best, True)
         return categories.restricted(kept[:, : logits.shape[1]])

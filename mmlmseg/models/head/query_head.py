@@ -64,7 +64,7 @@ class QueryHead(LabelSpaceHead):
         guiding, presence = categories, None
         if self.presence is not None:
             presence = self.presence(pixels.memory, categories)  # [B * S, K]
-            guiding = self.presence.guiding(presence, categories, categories.present)
+            guiding = self.presence.guiding(presence, categories)
         hidden = self.decoder(content, position, pixels.memory, guiding, self._masks_at(pixels.mask, categories))
         if not self.training:
             hidden = hidden[-1:]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checkpoint import TextSource
-from ...errors import LabelSpaceError, TextBankError, did_you_mean, written
+from ...errors import LabelSpaceError, TextBankError, did_you_mean, first_of, written
 from ...names import name_key
 from ...registry import MODELS
 from .encoder import Shared, TextEncoder
@@ -82,7 +82,7 @@ class TextBank:
         if missing := [name for name in names if name not in self]:
             near = did_you_mean(_key(missing[0]), self.names)
             if missing[1:]:
-                near += f' Nor of: {", ".join(map(repr, missing[1:11]))}{", ..." if missing[11:] else ""}.'
+                near += f' Nor of: {first_of([*map(repr, missing[1:])], 10)}.'
             raise TextBankError(f'{self.where}: no embedding of the class name {missing[0]!r}.{near} {WAY_OUT}.')
         wanted = {_key(name): self._row[_key(name)] for name in names}
         if pair := equal_rows(self._embeddings[[*wanted.values()]]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_the_likeliest_guide_and_first_of_all_what_is_there() -> None:
     presence = PresenceScores(C, top=2)
     valid = torch.tensor([[True] * 5 + [True], [True, True, True, False, False, True], [True] + [False] * 4 + [True]])
     logits = torch.tensor([[0.0, 3.0, 1.0, 2.0, -1.0], [0.0, 1.0, 2.0, 9.0, 9.0], [0.0, 5.0, 5.0, 5.0, 5.0]])
-    seen = presence.guiding(logits, listed(valid), None)
+    seen = presence.guiding(logits, listed(valid))
     assert seen.valid[:, :-1].tolist() == [
         [False, True, False, True, False],
         [False, True, True, False, False],
@@ -64,12 +65,13 @@ def test_the_likeliest_guide_and_first_of_all_what_is_there() -> None:
     assert torch.equal(seen.rows.any(-1), seen.valid)
     present = torch.zeros(3, 5, dtype=torch.bool)
     present[0, 4] = True
-    assert presence.guiding(logits, listed(valid), present).valid[0].tolist() == [False, True, False, False, True, True]
+    seen = presence.guiding(logits, replace(listed(valid), present=present))
+    assert seen.valid[0].tolist() == [False, True, False, False, True, True]
 
 
 def test_a_list_within_room_is_read_as_it_is() -> None:
     categories = listed(torch.ones(2, K + 1, dtype=torch.bool))
-    seen = PresenceScores(C, top=K).guiding(torch.randn(2, K), categories, None)
+    seen = PresenceScores(C, top=K).guiding(torch.randn(2, K), categories)
     assert torch.equal(seen.valid, categories.valid)
     assert torch.equal(seen.rows, categories.rows)
 
